@@ -1,0 +1,41 @@
+# One command surface, the same on a laptop and in CI. `make help` lists it.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SEED   ?= 7
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench lock docs clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.stamp  ## build the environment from the locked dependencies
+
+$(VENV)/.stamp: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("cloverwatch needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup  ## a month of accesses on the embedded broker, with planted incidents (SEED=n)
+	$(BIN)/cloverwatch demo --seed $(SEED)
+
+test: setup  ## every test this machine can run
+	$(BIN)/python -m pytest
+
+check: setup  ## formatting, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: setup  ## throughput and latency beside their baselines; writes build/bench.json
+	$(BIN)/python -m benchmarks
+
+lock: setup  ## resolve the dependencies anew (needs uv); no index address is written
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -c requirements-dev.lock pyproject.toml -o requirements.lock
+
+clean:  ## remove what was built
+	rm -rf $(VENV) build dist *.egg-info
