@@ -1,0 +1,225 @@
+"""Bytes to typed records and back. Whatever is wrong with a record comes out as one `BadRecordError`.
+
+The usual record pays for three things: msgspec's typed decode, one encode, one look for a backslash. The encode
+finds repeated keys: a record without them, without unknown fields and without spare white space is exactly as long
+as what we would write ourselves. Only where the lengths differ, or something is escaped, is it read a second time
+with care (`_examine`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final, Generic, NoReturn, TypeVar
+
+import msgspec
+import orjson
+from msgspec import UNSET
+from msgspec.structs import force_setattr
+
+from schemas import access, directory
+from schemas.access import AccessEvent
+from schemas.alert import Alert
+from schemas.countries import normalise
+from schemas.directory import ROWS, DatasetRow, EmployeeRow, LocationRow, Row
+from schemas.errors import BadRecordError
+from schemas.fields import milliseconds
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+BACKSLASH: Final = ord("\\")
+ALERT_MAX_BYTES: Final = 1024 * 1024
+"""Length of an alert: Kafka's default for a message. An alert is a few KiB."""
+
+
+class Codec(Generic[R]):
+    """Decodes records of one type from JSON of at most `max_bytes`; `settle` checks what types cannot say."""
+
+    def __init__(self, record: type[R], *, max_bytes: int, settle: Callable[[R], None]) -> None:
+        self.record = record
+        self.max_bytes = max_bytes
+        self._settle = settle
+        self._decode = msgspec.json.Decoder(record).decode
+        self._encode = msgspec.json.Encoder().encode
+
+    def decode(self, raw: bytes | None) -> R:
+        """Return the record in `raw`.
+
+        Raises:
+            BadRecordError: whatever is wrong with it; nothing else.
+        """
+        return self.decode_canonical(raw)[0]
+
+    def decode_canonical(self, raw: bytes | None) -> tuple[R, bytes]:
+        """Return the record in `raw` and its canonical bytes: equal content gives equal bytes.
+
+        White space, the order of keys and unknown fields are not content.
+
+        Raises:
+            BadRecordError: whatever is wrong with it; nothing else.
+        """
+        try:
+            record = self._decode(raw)  # type: ignore[arg-type]  # None raises, and is told below
+            canonical = self._encode(record)
+            if len(canonical) != len(raw) or BACKSLASH in raw or len(raw) > self.max_bytes:  # type: ignore[arg-type, operator]  # not None here
+                _examine(raw, self.max_bytes)
+                self._settle(record)
+                return record, self._encode(record)
+            self._settle(record)
+        except BadRecordError:
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, ValueError) as error:
+            self._refuse(raw, error)
+        return record, canonical
+
+    def _refuse(self, raw: bytes | None, error: Exception) -> NoReturn:
+        """Say what is wrong with a record that the decoder refused: the gravest first."""
+        _examine(raw, self.max_bytes)
+        text = str(error)
+        if isinstance(error, msgspec.ValidationError):
+            reason = "missing_field" if "missing required field" in text else "wrong_type"
+            raise BadRecordError(reason, text) from None
+        if isinstance(error, RecursionError):
+            raise BadRecordError("nested_too_deep", "nested deeper than any record is") from None
+        raise BadRecordError("not_json", text) from None
+
+
+def encode(record: msgspec.Struct) -> bytes:
+    """Return a record as JSON, one line, keys in the order of its fields."""
+    return orjson.dumps(msgspec.to_builtins(record))
+
+
+def _examine(raw: bytes | None, max_bytes: int) -> None:
+    """Read a record with care: repeated keys, NUL characters, depth, length, encoding.
+
+    Raises:
+        BadRecordError: for any of these.
+    """
+    if raw is None:
+        raise BadRecordError("null_value", "the message has no value")
+    if len(raw) > max_bytes:
+        raise BadRecordError("too_large", f"{len(raw)} bytes, at most {max_bytes} are allowed")
+    try:
+        json.loads(raw.decode("utf-8"), object_pairs_hook=_without_repeats, parse_constant=_not_a_number)
+    except UnicodeDecodeError as error:
+        raise BadRecordError("not_utf8", f"not UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise BadRecordError("nested_too_deep", "nested deeper than any record is") from None
+    except json.JSONDecodeError as error:
+        raise BadRecordError("not_json", f"{error.msg} at character {error.pos}") from None
+    except ValueError:  # the interpreter's own limit on the digits of an integer
+        raise BadRecordError("wrong_type", "a number with thousands of digits") from None
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadRecordError("duplicate_key", "the same key twice in one object")
+    if _has_nul(found.keys()) or _has_nul(found.values()):
+        raise BadRecordError("nul_byte", "a NUL character in a string")
+    return found
+
+
+def _has_nul(values: Any) -> bool:
+    return any(
+        ("\0" in value) if isinstance(value, str) else isinstance(value, list) and _has_nul(value)
+        for value in values
+    )
+
+
+def _not_a_number(_: str) -> NoReturn:
+    raise BadRecordError("not_json", "NaN and Infinity are not JSON")
+
+
+def _settle_time(record: msgspec.Struct, field: str) -> None:
+    """Leave integer milliseconds where RFC 3339 was read."""
+    value = getattr(record, field)
+    if isinstance(value, datetime):
+        force_setattr(record, field, milliseconds(value))
+
+
+def _settle_country(record: msgspec.Struct, field: str) -> None:
+    value = getattr(record, field)
+    if value is UNSET:
+        return
+    try:
+        code = normalise(value)
+    except ValueError as error:
+        raise BadRecordError("invalid_value", f"{error} - at `$.{field}`") from None
+    if code != value:
+        force_setattr(record, field, code)
+
+
+def _settle_access(event: AccessEvent) -> None:
+    if event.occurred_at.__class__ is not int:
+        _settle_time(event, "occurred_at")
+    if event.principal_type is UNSET or event.principal_type == "employee":
+        if event.employee_id is UNSET:
+            raise BadRecordError("missing_field", "an employee's access without `employee_id`")
+    elif event.principal_id is UNSET:
+        raise BadRecordError("missing_field", f"an access of a {event.principal_type} without `principal_id`")
+    if event.device_country is not UNSET:
+        _settle_country(event, "device_country")
+
+
+_ROW_COUNTRIES: dict[type[Row], tuple[str, ...]] = {
+    EmployeeRow: ("home_country",),
+    LocationRow: ("country",),
+    DatasetRow: ("site_country",),
+}
+
+
+def _settle_row(row: Row) -> None:
+    for field in ("valid_from", "recorded_at", "valid_until"):
+        _settle_time(row, field)
+    if row.valid_until is not UNSET and row.valid_until < row.valid_from:  # type: ignore[operator]  # UNSET is out
+        raise BadRecordError("contradiction", "`valid_until` is before `valid_from`")
+    for field in _ROW_COUNTRIES.get(type(row), ()):
+        _settle_country(row, field)
+    if isinstance(row, DatasetRow) and row.subject_region != "EEA":
+        _settle_country(row, "subject_region")
+
+
+def _settle_nothing(_: msgspec.Struct) -> None:
+    return
+
+
+ACCESS: Final = Codec(AccessEvent, max_bytes=access.MAX_BYTES, settle=_settle_access)
+ALERT: Final = Codec(Alert, max_bytes=ALERT_MAX_BYTES, settle=_settle_nothing)
+DIRECTORY: Final[dict[str, Codec[Row]]] = {
+    row.topic: Codec(row, max_bytes=directory.MAX_BYTES, settle=_settle_row) for row in ROWS
+}
+
+
+def row_key(row: Row) -> bytes:
+    """Return the message key of a directory row: `id|kind|valid_from|recorded_at`, times in milliseconds."""
+    return f"{row.subject}|{row.kind}|{row.valid_from}|{row.recorded_at}".encode()
+
+
+class RowKey(msgspec.Struct, frozen=True):
+    """What a directory message's key says: which row it is about."""
+
+    subject: str
+    kind: str
+    valid_from: int
+    recorded_at: int
+
+
+def parse_row_key(key: bytes | None) -> RowKey:
+    """Return what the key of a directory message says.
+
+    Raises:
+        BadRecordError: `bad_key`, where it is not of the form of `row_key`.
+    """
+    try:
+        # An identifier may hold a bar itself: the last three parts are ours.
+        subject, kind, valid_from, recorded_at = (key or b"").decode("utf-8").rsplit("|", 3)
+        return RowKey(subject, kind, int(valid_from), int(recorded_at))
+    except ValueError:
+        raise BadRecordError("bad_key", "not of the form `id|kind|valid_from|recorded_at`") from None
+
+
+def with_recorded_at(row: Row, recorded_at: int) -> Row:
+    """Return the row with `recorded_at` filled from the message's timestamp where it has none."""
+    return msgspec.structs.replace(row, recorded_at=recorded_at) if row.recorded_at is UNSET else row

@@ -1,0 +1,131 @@
+"""Every topic: its key, its settings, who writes and who reads it, and whether it holds personal data."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from schemas.directory import ROWS
+
+Cleanup = Literal["delete", "compact", "compact,delete"]
+
+DAY_MS: Final = 86_400_000
+
+ACCESS_EVENTS: Final = "access.events"
+RAW_CLOUDTRAIL: Final = "access.raw.cloudtrail"
+RAW_OCSF: Final = "access.raw.ocsf"
+ALERTS: Final = "alerts"
+DEAD_LETTERS: Final = "dead-letters"
+
+DEFAULT_PARTITIONS: Final = 32
+"""Partitions of `access.events`: the bound of scale-out, fixed when the topic is created."""
+
+RAW_MAX_BYTES: Final = 8 * 1024 * 1024
+"""A message of another system, many records in one (`records.md`)."""
+
+HEADER_ROOM: Final = 64 * 1024
+"""What a message may carry beside its value (key, headers, batch header)."""
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """One topic and what is promised of it. Retention is in milliseconds; None is for ever."""
+
+    name: str
+    key: str
+    partitions: int | None
+    """None: as many as the settings say for `access.events`."""
+    cleanup: Cleanup
+    retention_ms: int | None
+    max_message_bytes: int = 1024 * 1024
+    writers: str
+    readers: str
+    personal_data: str
+    holds: str
+
+
+def _directory(name: str, holds: str, personal: str) -> Topic:
+    return Topic(
+        name=name,
+        key="id|kind|valid_from|recorded_at",
+        partitions=1,
+        cleanup="compact",
+        retention_ms=None,
+        writers="the company's directories; `cloverwatch send`",
+        readers="every worker, whole",
+        personal_data=personal,
+        holds=holds,
+    )
+
+
+TOPICS: Final[tuple[Topic, ...]] = (
+    Topic(
+        name=ACCESS_EVENTS,
+        key="employee_id, or principal_id",
+        partitions=None,
+        cleanup="delete",
+        retention_ms=30 * DAY_MS,
+        writers="gateways, databases; cloverwatch for translated records",
+        readers="the workers' group",
+        personal_data="employees, addresses, pseudonymous tokens of data subjects",
+        holds="one access to data a record",
+    ),
+    Topic(
+        name=RAW_CLOUDTRAIL,
+        key="any",
+        partitions=None,
+        cleanup="delete",
+        retention_ms=7 * DAY_MS,
+        max_message_bytes=RAW_MAX_BYTES + HEADER_ROOM,
+        writers="whoever ships AWS CloudTrail",
+        readers="the workers' group",
+        personal_data="employees, addresses",
+        holds="AWS CloudTrail as delivered",
+    ),
+    Topic(
+        name=RAW_OCSF,
+        key="any",
+        partitions=None,
+        cleanup="delete",
+        retention_ms=7 * DAY_MS,
+        max_message_bytes=RAW_MAX_BYTES + HEADER_ROOM,
+        writers="whoever ships OCSF",
+        readers="the workers' group",
+        personal_data="employees, addresses",
+        holds="OCSF 6005 Datastore Activity and 6003 API Activity",
+    ),
+    _directory("directory.employees", "employment: status, employer, team", "employees"),
+    _directory("directory.locations", "evidence of where somebody was", "employees' whereabouts"),
+    _directory("directory.roles", "roles held", "employees"),
+    _directory("directory.datasets", "whose data, how sensitive, stored where", "owners"),
+    _directory("directory.duties", "duties that explain unusual work", "employees"),
+    _directory("directory.subjects", "data subjects that are staff, watched or canaries", "pseudonymous tokens"),
+    _directory("directory.workloads", "roles that machines use, and from which networks", "owners"),
+    Topic(
+        name=ALERTS,
+        key="alert_id",
+        partitions=None,
+        cleanup="compact,delete",
+        retention_ms=365 * DAY_MS,
+        writers="the workers",
+        readers="`cloverwatch alerts`, delivery",
+        personal_data="employees",
+        holds="alerts and their revisions",
+    ),
+    Topic(
+        name=DEAD_LETTERS,
+        key="the message's own",
+        partitions=1,
+        cleanup="delete",
+        retention_ms=30 * DAY_MS,
+        max_message_bytes=RAW_MAX_BYTES + 2 * HEADER_ROOM,
+        writers="the workers",
+        readers="`cloverwatch dead-letters`",
+        personal_data="whatever the bad record held",
+        holds="records that could not be used, raw, with the reason in headers",
+    ),
+)
+
+BY_NAME: Final = {topic.name: topic for topic in TOPICS}
+DIRECTORY_TOPICS: Final = tuple(row.topic for row in ROWS)
+RAW_TOPICS: Final = (RAW_CLOUDTRAIL, RAW_OCSF)
