@@ -1,11 +1,11 @@
 """The law of places: the class of a country for data of a regime, on a date, seen from a policy's perimeter.
 
 Two answers travel in one `Classification`. `cls` is a fact of place: `inside` where the policy's perimeter
-reaches, else what the law says of the country. `basis`, `condition` and `source` are the row of the law, whatever
-the perimeter: the data protection officer needs them also for a country that the policy draws inside.
+reaches, else what the law says of the country. `basis`, `condition` and `source` are the row of the law,
+whatever the perimeter: the data protection officer needs them also where the policy says inside.
 
-The facts are rows of `jurisdictions.csv`, whose head says what each column means. Days are days of UTC: the few
-hours by which a law in Brussels or London begins earlier are below what a date can say.
+The facts are rows of `jurisdictions.csv`, whose head says what each column means. Days are days of UTC: the
+few hours by which a law in Brussels or London begins earlier are below what a date can say.
 """
 
 from __future__ import annotations
@@ -231,8 +231,8 @@ class LegalTable:
     def _answer(self, regime: str, code: str, start: int, end: int) -> Classification:
         """Judge one stretch of time, inside which no row begins or ends.
 
-        The regime's own row; else, where it says so, as the EU; else, where the regime has a list at that time, a
-        third country; else the EU's list, as a fallback.
+        The regime's own row; else, where it says so, as the EU; else, where the regime has a list at that
+        time, a third country; else the EU's list, as a fallback.
         """
         row, under, fallback = self._row(regime, code, start), regime, False
         if row is None and self._row(regime, EVERY_CODE, start) is not None:

@@ -1,9 +1,9 @@
 """Countries: ISO 3166-1 alpha-2 codes, the aliases that producers use, and names for sentences.
 
-The 249 officially assigned codes, and `XK`: user-assigned, yet what the European Commission, device management
-and most geographic tables write for Kosovo, which has no other code. `EU`, `AP` and other codes that name no
-country are not accepted. Names are short ones for sentences; codes and most names as in the public domain
-`iso3166.tab` of the tz database.
+The 249 officially assigned codes, and `XK`: user-assigned, yet what the European Commission, device
+management and most geographic tables write for Kosovo, which has no other code. `EU`, `AP` and other codes
+that name no country are not accepted. Names are short ones for sentences; codes and most names as in the
+public domain `iso3166.tab` of the tz database.
 """
 
 from __future__ import annotations
