@@ -71,8 +71,10 @@ class OriginKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NetworkEntry:
-    """A range and what it means: `network` in CIDR notation without host bits, `maps_to` a country or
-    None."""
+    """A range and what it means.
+
+    `network` is in CIDR notation without host bits; `maps_to` is a country, or None where it says nothing.
+    """
 
     network: str
     kind: RangeKind
@@ -82,8 +84,10 @@ class NetworkEntry:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What an address says of a place. `network` and `label` are those of the range that spoke, where one
-    did."""
+    """What an address says of a place.
+
+    `network` and `label` are those of the range that spoke, where one did.
+    """
 
     country: str | None
     kind: OriginKind
