@@ -111,6 +111,9 @@ _V4_MAPPED_HIGH: Final = 0xFFFF
 _V4_BITS: Final = 32
 _V6_BITS: Final = 128
 
+_OCTET: Final = {str(value): value for value in range(256)}
+"""The only spellings of a part of an IPv4 address: no leading zeros, no signs, no other scripts' digits."""
+
 _TEXT_MAX: Final = 64
 """Longer text is no address: the longest form of IPv6 has 45 characters, and a zone of a link is short."""
 
@@ -202,9 +205,10 @@ def parse_address(text: str) -> tuple[int, int] | None:
         return None
     try:
         if ":" not in text:
-            return _V4_BITS, int(IPv4Address(text))
+            first, second, third, fourth = text.split(".")
+            return _V4_BITS, _OCTET[first] << 24 | _OCTET[second] << 16 | _OCTET[third] << 8 | _OCTET[fourth]
         value = int(IPv6Address(text))
-    except ValueError:
+    except (ValueError, KeyError):
         return None
     if value >> _V4_BITS == _V4_MAPPED_HIGH:
         return _V4_BITS, value & 0xFFFF_FFFF

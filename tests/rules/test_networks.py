@@ -146,6 +146,16 @@ def test_parsing_agrees_with_the_standard_library(address: IPv4Address | IPv6Add
     assert parsed == (expected.max_prefixlen, int(expected))
 
 
+@given(st.text(alphabet="0123456789.", max_size=16))
+def test_nearly_addresses_are_read_as_the_standard_library_reads_them(text: str) -> None:
+    try:
+        expected = (32, int(IPv4Address(text)))
+    except ValueError:
+        assert parse_address(text) is None
+    else:
+        assert parse_address(text) == expected
+
+
 def small_networks(octet: int) -> st.SearchStrategy[str]:
     """Networks inside one /24, so that they nest and touch often."""
     return st.tuples(st.integers(0, 255), st.integers(24, 32)).map(
