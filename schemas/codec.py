@@ -173,7 +173,7 @@ _ROW_COUNTRIES: dict[type[Row], tuple[str, ...]] = {
 def _settle_row(row: Row) -> None:
     for field in ("valid_from", "recorded_at", "valid_until"):
         _settle_time(row, field)
-    if row.valid_until is not UNSET and row.valid_until < row.valid_from:  # type: ignore[operator]  # UNSET is out
+    if row.valid_until is not UNSET and row.valid_until < row.valid_from:
         raise BadRecordError("contradiction", "`valid_until` is before `valid_from`")
     for field in _ROW_COUNTRIES.get(type(row), ()):
         _settle_country(row, field)

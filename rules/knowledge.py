@@ -1,0 +1,158 @@
+"""Everything the directories have told us, one object a person: what the join reads.
+
+Whatever is known of an employee hangs on one `Person`, so that an event costs one look-up. A change of a person's
+rows forgets that person's memo; a change of a dataset makes a new `Timeline`, which is part of the memo's key.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+from rules.timeline import Timeline
+from schemas.codec import RowKey
+from schemas.directory import (
+    DatasetRow,
+    DutyRow,
+    EmployeeRow,
+    LocationRow,
+    RoleRow,
+    Row,
+    SubjectRow,
+    WorkloadRow,
+)
+
+MEMO_MAX: Final = 256
+"""Verdicts remembered of one person. Somebody's usual work is a few datasets from a few addresses; one who does more
+is judged in full more often, which is right, only slower."""
+
+RECENT_MAX: Final = 64
+"""Event ids remembered of one person, to tell a repeated delivery from an id that is used twice. Logs repeat a record
+within minutes; beyond this many accesses of the same person a repetition is judged again, to the same alert id."""
+
+STRANGERS_MAX: Final = 20_000
+"""Principals without any directory row whose memo is kept. They cannot be counted beforehand; the bound caps memory."""
+
+
+class Person:
+    """One principal: their histories, and what the judge remembers of them."""
+
+    __slots__ = ("duties", "employment", "locations", "memo", "recent", "roles", "workload")
+
+    def __init__(self) -> None:
+        self.employment: Timeline[EmployeeRow] | None = None
+        self.locations: dict[str, Timeline[LocationRow]] = {}
+        self.roles: dict[str, Timeline[RoleRow]] = {}
+        self.duties: dict[str, Timeline[DutyRow]] | None = None
+        self.workload: Timeline[WorkloadRow] | None = None
+        self.memo: dict[Any, Any] = {}
+        self.recent: dict[int, tuple[int, int]] | None = None
+        """64-bit hash of an event id → (hash of its content, where it was read), the newest last."""
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether any directory speaks of this principal."""
+        return bool(self.employment or self.locations or self.roles or self.duties or self.workload)
+
+
+class Knowledge:
+    """The directories as far as they are known. Rows in, histories out; `changed` counts every change."""
+
+    def __init__(self) -> None:
+        self.people: dict[str, Person] = {}
+        self.datasets: dict[str, Timeline[DatasetRow]] = {}
+        self.subjects: dict[str, Timeline[SubjectRow]] = {}
+        self.rows: dict[str, int] = {}
+        self.changed = 0
+        self._strangers: dict[str, Person] = {}
+
+    def apply(self, row: Row) -> None:
+        """Take one row; `recorded_at` is filled. A row that is known already changes nothing."""
+        self._change(row.topic, row.subject, row.kind, row, None)
+
+    def withdraw(self, topic: str, key: RowKey) -> None:
+        """Take one tombstone: withdraw exactly the row of that key."""
+        self._change(topic, key.subject, key.kind, None, key)
+
+    def stranger(self, principal: str) -> Person:
+        """Return the memory of a principal that no directory speaks of."""
+        person = self._strangers.get(principal)
+        if person is None:
+            if len(self._strangers) >= STRANGERS_MAX:
+                self._strangers.clear()
+            person = self._strangers[principal] = Person()
+        return person
+
+    def find(self, principal: str) -> Person:
+        """Return what is known of a principal, be it nothing."""
+        return self.people.get(principal) or self.stranger(principal)
+
+    def forget_verdicts(self) -> None:
+        """Drop every memo: a new policy, a new table of places."""
+        for person in (*self.people.values(), *self._strangers.values()):
+            person.memo.clear()
+
+    def forget_ids(self) -> None:
+        """Drop every window of event ids: the partitions they belong to may have another owner now."""
+        for person in (*self.people.values(), *self._strangers.values()):
+            person.recent = None
+
+    def _person(self, principal: str) -> Person:
+        person = self.people.get(principal)
+        if person is None:
+            person = self.people[principal] = self._strangers.pop(principal, Person())
+        person.memo.clear()
+        return person
+
+    def _change(self, topic: str, subject: str, kind: str, row: Row | None, key: RowKey | None) -> None:
+        """Put the changed history in its place; an empty history is no history."""
+        shelf, name = self._shelf(topic, subject, kind, create=row is not None)
+        if shelf is None:
+            return
+        before: Timeline[Row] = shelf.get(name) or Timeline()
+        if row is not None:
+            after = before.with_row(row)
+        else:
+            assert key is not None  # noqa: S101  # one of the two is given
+            after = before.without(key.valid_from, key.recorded_at)
+        self.rows[topic] = self.rows.get(topic, 0) + len(after) - len(before)
+        if after.rows:
+            shelf[name] = after
+        else:
+            shelf.pop(name, None)
+        self.changed += 1
+
+    def _shelf(self, topic: str, subject: str, kind: str, *, create: bool) -> tuple[Any, str]:
+        if topic == DatasetRow.topic:
+            return self.datasets, subject
+        if topic == SubjectRow.topic:
+            return self.subjects, subject
+        if not create and subject not in self.people:
+            return None, subject
+        person = self._person(subject)
+        if topic == LocationRow.topic:
+            return person.locations, kind
+        if topic == RoleRow.topic:
+            return person.roles, kind
+        if topic == DutyRow.topic:
+            if person.duties is None:
+                person.duties = {}
+            return person.duties, kind
+        return _Slot(person, "employment" if topic == EmployeeRow.topic else "workload"), kind
+
+
+class _Slot:
+    """One attribute of a person that behaves as a shelf of one."""
+
+    __slots__ = ("name", "person")
+
+    def __init__(self, person: Person, name: str) -> None:
+        self.person, self.name = person, name
+
+    def get(self, _: str) -> Timeline[Row] | None:
+        return cast("Timeline[Row] | None", getattr(self.person, self.name))
+
+    def __setitem__(self, _: str, timeline: Timeline[Row]) -> None:
+        setattr(self.person, self.name, timeline)
+
+    def pop(self, _: str, __: None) -> None:
+        setattr(self.person, self.name, None)

@@ -1,0 +1,435 @@
+"""The policy: one TOML file that says what is allowed, and how severe what is not.
+
+Reading it checks everything that can be checked; what comes out is frozen. Its version is a hash of the file's bytes
+and stands on every alert. `docs/policy.md` is the reference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any, Final, Literal
+
+import msgspec
+
+from rules.jurisdictions import Perimeter
+from rules.networks import NetworkEntry, NetworkMap, RangeKind, shipped_providers
+from rules.policy_file import Path, TomlFile, duration, nearest
+from schemas.access import Action
+from schemas.alert import Severity
+from schemas.countries import normalise
+from schemas.directory import EvidenceKind, Sensitivity
+from schemas.fields import milliseconds
+from schemas.places import PlaceClass
+from schemas.sources.base import Pattern, SourceMapping
+
+VERSION: Final = 1
+"""The format of the file. A later program reads older formats; an unknown one is refused."""
+
+_DAY_MS: Final = 86_400_000
+
+MAX_AGE_MS: Final[Mapping[EvidenceKind, int | None]] = {
+    "device": _DAY_MS,
+    "badge": 30 * _DAY_MS,
+    "travel": None,
+    "contract": None,
+    "vpn": _DAY_MS,
+}
+"""How long a location row stands as evidence, by kind; None: until it ends. From `semantics.md`; a VPN session's row
+that nobody ended is given a working day."""
+
+
+class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Durations, written `10s`, `5m`, `24h`, `30d`."""
+
+    facts_grace: str = "10s"
+    """How long an event waits for a directory row that is not there at all."""
+    clock_ahead: str = "5m"
+    """An event later than its append time by more than this says that a producer's clock is wrong."""
+    late: str = "35d"
+    """An event older than this is judged and counted as late: history may not reach so far."""
+    dedup_window: str = "1d"
+    """Alerts of one person, dataset and family within one such window share a `dedup_key`."""
+    auto_resolve_after: str = "24h"
+    """When an alert about one access resolves by itself."""
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A data centre or another place that holds data."""
+
+    country: str
+
+
+class Entity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A legal entity that employs people."""
+
+    country: str
+    establishment: Literal["eu", "separate"] = "separate"
+    """`eu`: the controller's own entity, whose staff are no importer wherever they travel."""
+    frameworks: tuple[str, ...] = ()
+    instruments: tuple[Literal["scc", "bcr", "art49"], ...] = ()
+
+
+class Purpose(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A purpose for which data may be used."""
+
+    ticket: bool = False
+    ticket_pattern: str = ".+"
+
+
+class Permission(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sensitivities and actions that a role may combine."""
+
+    sensitivity: tuple[Sensitivity, ...]
+    actions: tuple[Action, ...]
+    datasets: tuple[str, ...] = ("*",)
+
+
+class Role(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a role may do, for which purposes and from which classes of place."""
+
+    may: tuple[Permission, ...] = ()
+    purposes: tuple[str, ...] = ()
+    """Empty: no purpose is asked for."""
+    places: tuple[PlaceClass, ...] = tuple(PlaceClass)
+    default: bool = False
+    """Held by every employee without a row."""
+
+    def allows(self, sensitivity: Sensitivity, action: Action, dataset_id: str) -> bool:
+        """Whether the role may do this to such a dataset."""
+        return any(
+            sensitivity in may.sensitivity
+            and action in may.actions
+            and any(fnmatchcase(dataset_id, pattern) for pattern in may.datasets)
+            for may in self.may
+        )
+
+
+class _Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    cidr: str
+    kind: RangeKind
+    country: str | None = None
+    label: str = ""
+
+
+class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the policy says of one rule; what it leaves out stays as the rule ships."""
+
+    enabled: bool = True
+    severity: Severity | Literal["matrix"] | None = None
+    sensitivities: tuple[Sensitivity, ...] | None = None
+
+
+class _Exemption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+    id: str
+    rules: tuple[str, ...]
+    employees: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    owner: str
+    reason: str
+    from_: datetime | None = None
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """A finding that somebody answers for, until a date. Every condition that is given must hold."""
+
+    id: str
+    rules: frozenset[str]
+    employees: frozenset[str]
+    datasets: tuple[str, ...]
+    roles: frozenset[str]
+    countries: frozenset[str]
+    owner: str
+    reason: str
+    since: int
+    until: int
+
+
+_RULE_DEFAULT: Final = RuleSettings()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """A checked policy. Times and durations are integer milliseconds."""
+
+    version: str
+    """First 16 hex digits of the SHA-256 of the file's bytes."""
+    perimeter: Perimeter
+    regime: str
+    sites: Mapping[str, Site]
+    entities: Mapping[str, Entity]
+    purposes: Mapping[str, Purpose]
+    roles: Mapping[str, Role]
+    networks: NetworkMap
+    max_age: Mapping[str, int | None]
+    facts_grace: int
+    clock_ahead: int
+    late: int
+    dedup_window: int
+    auto_resolve_after: int
+    matrix: Mapping[Sensitivity, Mapping[PlaceClass, Severity]]
+    rules: Mapping[str, RuleSettings]
+    exemptions: tuple[Exemption, ...]
+    sources: Mapping[str, SourceMapping]
+    ticket_patterns: Mapping[str, re.Pattern[str]] = field(repr=False)
+
+    def settings(self, rule_id: str) -> RuleSettings:
+        """Return what the policy says of a rule."""
+        return self.rules.get(rule_id, _RULE_DEFAULT)
+
+    def severity(self, sensitivity: Sensitivity, place_class: PlaceClass) -> Severity:
+        """Return the matrix's severity of reaching such data from such a place."""
+        return self.matrix[sensitivity][place_class]
+
+    @property
+    def default_roles(self) -> tuple[str, ...]:
+        """Roles that every employee holds."""
+        return tuple(name for name, role in self.roles.items() if role.default)
+
+
+_SECTIONS: Final = [
+    "version",
+    "perimeter",
+    "sites",
+    "entities",
+    "purposes",
+    "roles",
+    "networks",
+    "evidence",
+    "thresholds",
+    "severity",
+    "rules",
+    "exemptions",
+    "sources",
+]
+
+FRAMEWORKS: Final = ["CH-DPF", "DPF", "PIPEDA", "UK-DPF"]
+"""Certifications under which a conditional adequacy decision holds for an entity (`rules/transfer.py`)."""
+
+MATRIX: Final[Mapping[Sensitivity, Mapping[PlaceClass, Severity]]] = {
+    sensitivity: dict(zip(PlaceClass, levels, strict=True))
+    for sensitivity, levels in (
+        ("restricted", ("medium", "medium", "high", "critical", "critical")),
+        ("allowable", ("low", "low", "medium", "high", "high")),
+        ("pseudonymised", ("informational", "informational", "low", "low", "low")),
+        ("public", ("informational",) * 5),
+    )
+}  # type: ignore[assignment]  # mypy reads the rows as plain strings
+"""The shipped severities: the more sensitive and the farther out, the worse."""
+
+
+def parse(text: str, name: str, rule_ids: frozenset[str]) -> Policy:
+    """Return the policy in `text`; `name` is what errors call the file, `rule_ids` the rules that there are.
+
+    Raises:
+        ConfigurationError: it names file, line, key, value and what is allowed.
+    """
+    file = TomlFile(text, name)
+    data = file.data
+    file.check_names((), data, _SECTIONS)
+    if data.get("version") != VERSION:
+        raise file.fail(("version",), f"{data.get('version')!r}: this program reads version {VERSION}")
+    perimeter = _table(file, data, "perimeter")
+    file.check_names(("perimeter",), perimeter, ["countries", "regime"])
+    countries = perimeter.get("countries")
+    if not isinstance(countries, list) or not countries:
+        raise file.fail(("perimeter", "countries"), "a list of countries or groups is required")
+    try:
+        inside = Perimeter.of(countries)
+    except Exception as error:
+        raise file.fail(("perimeter", "countries"), str(error)) from None
+    thresholds = file.read(("thresholds",), data.get("thresholds", {}), Thresholds)
+    purposes = _named(file, data, "purposes", Purpose)
+    roles = _named(file, data, "roles", Role)
+    for role_name, role in roles.items():
+        for purpose in role.purposes:
+            if purpose not in purposes:
+                message = f"purpose {purpose!r} is not defined; {nearest(purpose, list(purposes))}"
+                raise file.fail(("roles", role_name, "purposes"), message)
+    entities = _named(file, data, "entities", Entity)
+    for entity_name, entity in entities.items():
+        _country(file, ("entities", entity_name, "country"), entity.country)
+        for framework in entity.frameworks:
+            if framework not in FRAMEWORKS:
+                raise file.fail(
+                    ("entities", entity_name, "frameworks"), f"{framework!r}; {nearest(framework, FRAMEWORKS)}"
+                )
+    sites = _named(file, data, "sites", Site)
+    for site_name, site in sites.items():
+        _country(file, ("sites", site_name, "country"), site.country)
+    rules = _named(file, data, "rules", RuleSettings)
+    for rule_id in rules:
+        if rule_id not in rule_ids:
+            raise file.fail(("rules", rule_id), f"no such rule; {nearest(rule_id, list(rule_ids))}")
+    return Policy(
+        version=hashlib.sha256(text.encode()).hexdigest()[:16],
+        perimeter=inside,
+        regime=_regime(file, perimeter),
+        sites=sites,
+        entities=entities,
+        purposes=purposes,
+        roles=roles,
+        networks=_networks(file, data),
+        max_age=_max_age(file, data),
+        facts_grace=_duration(file, ("thresholds", "facts_grace"), thresholds.facts_grace),
+        clock_ahead=_duration(file, ("thresholds", "clock_ahead"), thresholds.clock_ahead),
+        late=_duration(file, ("thresholds", "late"), thresholds.late),
+        dedup_window=_duration(file, ("thresholds", "dedup_window"), thresholds.dedup_window, least=1),
+        auto_resolve_after=_duration(file, ("thresholds", "auto_resolve_after"), thresholds.auto_resolve_after),
+        matrix=_matrix(file, data),
+        rules=rules,
+        exemptions=_exemptions(file, data, rule_ids, roles),
+        sources=_named(file, data, "sources", SourceMapping),
+        ticket_patterns=_ticket_patterns(file, purposes),
+    )
+
+
+def _table(file: TomlFile, data: dict[str, Any], name: str) -> dict[str, Any]:
+    value = data.get(name, {})
+    if not isinstance(value, dict):
+        raise file.fail((name,), f"{value!r} is not a table")
+    return value
+
+
+def _tables(file: TomlFile, data: dict[str, Any], name: str) -> list[Any]:
+    value = data.get(name, [])
+    if not isinstance(value, list):
+        raise file.fail((name,), f"{value!r} is not an array of tables; write [[{name}]]")
+    return value
+
+
+def _named(file: TomlFile, data: dict[str, Any], section: str, to: Any) -> Any:
+    return {
+        name: file.read((section, name), value, to) for name, value in _table(file, data, section).items()
+    }
+
+
+def _country(file: TomlFile, path: Path, value: str) -> str:
+    try:
+        return normalise(value)
+    except ValueError as error:
+        raise file.fail(path, f"{value!r}: {error}") from None
+
+
+def _duration(file: TomlFile, path: Path, value: Any, *, least: int = 0) -> int:
+    try:
+        found = duration(str(value))
+    except ValueError as error:
+        raise file.fail(path, str(error)) from None
+    if found < least:
+        raise file.fail(path, f"{value!r}: at least {least} ms")
+    return found
+
+
+def _regime(file: TomlFile, perimeter: dict[str, Any]) -> str:
+    regime = perimeter.get("regime", "EU")
+    allowed = ["EU", "EEA_EFTA", "UK", "CH"]
+    if regime not in allowed:
+        raise file.fail(("perimeter", "regime"), f"{regime!r}; {nearest(str(regime), allowed)}")
+    return str(regime)
+
+
+def _networks(file: TomlFile, data: dict[str, Any]) -> NetworkMap:
+    entries = []
+    for at, value in enumerate(_tables(file, data, "networks")):
+        path: Path = ("networks", at)
+        network = file.read(path, value, _Network)
+        country = None if network.country is None else _country(file, (*path, "country"), network.country)
+        entry = NetworkEntry(network.cidr, network.kind, country, network.label)
+        try:
+            NetworkMap.build([entry])
+        except Exception as error:
+            raise file.fail((*path, "cidr"), str(error)) from None
+        entries.append(entry)
+    try:
+        return NetworkMap.build(entries, shipped_providers())
+    except Exception as error:
+        raise file.fail(("networks",), str(error)) from None
+
+
+def _max_age(file: TomlFile, data: dict[str, Any]) -> Mapping[str, int | None]:
+    evidence = _table(file, data, "evidence")
+    file.check_names(("evidence",), evidence, ["max_age"])
+    ages = _table(file, evidence, "max_age")
+    file.check_names(("evidence", "max_age"), ages, list(MAX_AGE_MS))
+    own = {
+        kind: _duration(file, ("evidence", "max_age", kind), value, least=1) for kind, value in ages.items()
+    }
+    return {**MAX_AGE_MS, **own}
+
+
+def _matrix(file: TomlFile, data: dict[str, Any]) -> Mapping[Sensitivity, Mapping[PlaceClass, Severity]]:
+    severity = _table(file, data, "severity")
+    file.check_names(("severity",), severity, ["matrix"])
+    given = _table(file, severity, "matrix")
+    file.check_names(("severity", "matrix"), given, list(MATRIX))
+    matrix = {sensitivity: dict(row) for sensitivity, row in MATRIX.items()}
+    for sensitivity, row in given.items():
+        path: Path = ("severity", "matrix", sensitivity)
+        for place_class, level in row.items():
+            if place_class not in tuple(PlaceClass):
+                raise file.fail((*path, place_class), f"unknown key; {nearest(place_class, list(PlaceClass))}")
+            allowed = ["informational", "low", "medium", "high", "critical"]
+            if level not in allowed:
+                raise file.fail((*path, place_class), f"{level!r}; {nearest(str(level), allowed)}")
+            matrix[sensitivity][PlaceClass(place_class)] = level  # type: ignore[index]  # checked above
+    return matrix
+
+
+def _ticket_patterns(file: TomlFile, purposes: Mapping[str, Purpose]) -> Mapping[str, re.Pattern[str]]:
+    patterns = {}
+    for name, purpose in purposes.items():
+        try:
+            patterns[name] = re.compile(purpose.ticket_pattern)
+        except re.error as error:
+            path = ("purposes", name, "ticket_pattern")
+            raise file.fail(path, f"{purpose.ticket_pattern!r}: {error}") from None
+    return patterns
+
+
+def _exemptions(
+    file: TomlFile, data: dict[str, Any], rule_ids: frozenset[str], roles: Mapping[str, Role]
+) -> tuple[Exemption, ...]:
+    found: dict[str, Exemption] = {}
+    for at, value in enumerate(_tables(file, data, "exemptions")):
+        path: Path = ("exemptions", at)
+        given = file.read(path, value, _Exemption)
+        for rule_id in given.rules:
+            if rule_id not in rule_ids:
+                raise file.fail((*path, "rules"), f"{rule_id!r}: no such rule; {nearest(rule_id, list(rule_ids))}")
+        for role in given.roles:
+            if role not in roles:
+                raise file.fail((*path, "roles"), f"{role!r}: no such role; {nearest(role, list(roles))}")
+        for text, key in ((given.owner, "owner"), (given.reason, "reason")):
+            if not text.strip():
+                raise file.fail((*path, key), "somebody answers for an exemption: it cannot be empty")
+        if not given.rules:
+            raise file.fail((*path, "rules"), "an exemption names the rules it is from")
+        if given.until.tzinfo is None or (given.from_ and given.from_.tzinfo is None):
+            raise file.fail((*path, "until"), "a time with an offset is needed, as in 2026-12-31T00:00:00Z")
+        since = milliseconds(given.from_) if given.from_ else 0
+        if since >= milliseconds(given.until):
+            raise file.fail((*path, "until"), f"{given.until.isoformat()} is not after `from`")
+        if given.id in found:
+            raise file.fail((*path, "id"), f"{given.id!r} is there twice")
+        found[given.id] = Exemption(
+            id=given.id,
+            rules=frozenset(given.rules),
+            employees=frozenset(given.employees),
+            datasets=given.datasets,
+            roles=frozenset(given.roles),
+            countries=frozenset(_country(file, (*path, "countries"), c) for c in given.countries),
+            owner=given.owner,
+            reason=given.reason,
+            since=since,
+            until=milliseconds(given.until),
+        )
+    return tuple(found.values())
