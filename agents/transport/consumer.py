@@ -63,6 +63,8 @@ class BatchConsumer(Consumer):
         """Counts repositionings: a fetch from before one must not be delivered after it."""
         self._must_seek = False
         """Something fetched was not delivered, so the client's position is ahead of the ledger."""
+        self._read_again: dict[TP, int] = {}
+        """Where a hole was seen once: there the log was read a second time before the hole was believed."""
         self._seeking = asyncio.Lock()
         self._commit_lock = asyncio.Lock()
 
@@ -83,19 +85,23 @@ class BatchConsumer(Consumer):
             await self.sleep(IDLE_POLL)
             return
         before = self._state()
-        records, _active = await self._wait_next_records(timeout)
-        if self._state() != before or not self.flow_active:
-            # Fetched for an assignment or a position that is no longer: delivering it could pass over records.
-            self._must_seek = True
-            return
-        if self.should_stop:
-            return
-        for tp, run in self.scheduler.iterate(records or {}):
-            if not await self._fill_holes(tp, run) or self._state() != before or not self.flow_active:
-                self._must_seek = True
-                return
-            yield tp, self._to_message(tp, run)
-        self._skip_to_ends()
+        complete = False
+        try:
+            records, _active = await self._wait_next_records(timeout)
+            for tp, run in self.scheduler.iterate(records or {}):
+                deliver = await self._fill_holes(tp, run)
+                if self._state() != before or not self.flow_active:
+                    # Fetched for an assignment or a position that is no longer: delivering it could pass over
+                    # records of the one that is.
+                    return
+                if deliver:
+                    yield tp, self._to_message(tp, run)
+            if self._state() == before:
+                self._skip_to_ends()
+                complete = True
+        finally:
+            # The client counts as consumed what it handed out, be it dropped here or lost to a cancellation.
+            self._must_seek = self._must_seek or not complete
 
     def _state(self) -> tuple[Any, int]:
         return self.app.consumer_generation_id, self._epoch
@@ -121,9 +127,10 @@ class BatchConsumer(Consumer):
         )
 
     async def _fill_holes(self, tp: TP, run: list[Any]) -> bool:
-        """Account for every offset up to the end of `run` that has no record. False where `run` must be read anew."""
+        """Account for every offset up to the end of `run` that has no record. False where it must be read anew."""
         expected = self.ledger.expected(tp)
         if expected is None:
+            self._must_seek = True
             return False
         first, last = run[0].offset, run[-1].offset
         if first < expected:
@@ -135,9 +142,18 @@ class BatchConsumer(Consumer):
             self._committed_offset[_faust(tp)] = None
             self._read_offset[_faust(tp)] = None
         elif first > expected:
-            for hole in await self._explain(tp, expected, first - 1):
-                if self.ledger.expected(tp) != hole.first:
-                    return False  # repositioned while the broker was asked
+            epoch = self._epoch
+            holes = await self._explain(tp, expected, first - 1)
+            unexplained = any(hole.kind is HoleKind.UNEXPLAINED for hole in holes)
+            if unexplained and self._read_again.get(tp) != expected:
+                # A second look, before records are called missing: the client's position may be what is wrong.
+                self.log.warning("%s: offset %d came for %d, reading again", tp, first, expected)
+                self._read_again[tp] = expected
+                await super().seek(_faust(tp), expected)
+                return False
+            if epoch != self._epoch:
+                return False  # repositioned while the broker was asked; getmany drops the rest too
+            for hole in holes:
                 self.ledger.note_hole(tp, hole.last, hole.kind)
         if last - first + 1 != len(run):
             for before, after in pairwise(run):
@@ -183,13 +199,18 @@ class BatchConsumer(Consumer):
     async def perform_seek(self) -> None:
         """Read every assigned partition from what the group committed, or else from the start of the log."""
         async with self._seeking:
-            self._must_seek = True
+            # Lowered before the client seeks, not after: a fetch dropped meanwhile raises it again, and for good
+            # reason, since it may have moved the client on from the new position.
+            self._must_seek = False
             self._epoch += 1
             self.ledger.drop(self.ledger.partitions())
             generation = self.app.consumer_generation_id
             try:
                 starts = await self._thread.starts()
-            except (KafkaError, TimeoutError) as exc:
+            except BaseException as exc:
+                self._must_seek = True
+                if not isinstance(exc, KafkaError | TimeoutError):
+                    raise
                 if not getattr(exc, "retriable", True):
                     raise
                 # Faust would crash. A broker that does not answer is waited for: nothing is delivered meanwhile,
@@ -198,8 +219,8 @@ class BatchConsumer(Consumer):
                 await self.sleep(IDLE_POLL)
                 return
             if generation != self.app.consumer_generation_id:
+                self._must_seek = True
                 return
-            self._must_seek = False
             self._epoch += 1
             for tp, start in starts.items():
                 self._thread.skipped.forget(tp)

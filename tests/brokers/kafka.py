@@ -41,7 +41,15 @@ def jars() -> Path:
         CACHE.mkdir(parents=True, exist_ok=True)
         (CACHE / "pom.xml").write_text(POM)
         subprocess.run(
-            ["mvn", "-q", "-B", "-f", CACHE / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={libs}"],
+            [
+                "mvn",
+                "-q",
+                "-B",
+                "-f",
+                CACHE / "pom.xml",
+                "dependency:copy-dependencies",
+                f"-DoutputDirectory={libs}",
+            ],
             check=True,
             timeout=600,
         )
@@ -90,7 +98,9 @@ num.io.threads=4
 """
         )
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        self._run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", self._config, "--ignore-formatted")
+        self._run(
+            "kafka.tools.StorageTool", "format", "-t", cluster, "-c", self._config, "--ignore-formatted"
+        )
 
     def _run(self, *arguments: str | Path) -> None:
         with (self.folder / "format.log").open("ab") as log:
