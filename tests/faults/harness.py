@@ -115,6 +115,10 @@ class Harness:
         self.workers.append(worker)
         return worker
 
+    def logged(self, text: str) -> list[str]:
+        """Lines with `text` in the logs of all workers so far."""
+        return [line for worker in self.workers for line in worker.output().splitlines() if text in line]
+
     def end(self) -> None:
         for worker in self.workers:
             worker.end()
