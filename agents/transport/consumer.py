@@ -1,8 +1,9 @@
 """The consumer: record batches in, the ledger's offsets out.
 
-Replaces the commit side of `faust.transport.consumer.Consumer` (tests/agents/test_faust_contract.py holds the names
-and signatures). Faust's own bookkeeping can commit past unfinished work (faust issue #606), so nothing of it is
-used: `_new_offset` asks the ledger, `_add_gap` does nothing, and acking by Faust's stream iterator is refused.
+Replaces the commit side of `faust.transport.consumer.Consumer` (tests/agents/test_faust_contract.py holds
+the names and signatures). Faust's own bookkeeping can commit past unfinished work (faust issue #606), so
+nothing of it is used: `_new_offset` asks the ledger, `_add_gap` does nothing, and acking by Faust's stream
+iterator is refused.
 """
 
 import asyncio
@@ -24,11 +25,13 @@ from agents.transport.thread import BatchConsumerThread, CommitRefusedError
 __all__ = ["BatchConsumer"]
 
 IDLE_POLL = 0.05
-"""Seconds between looks for an assignment. Faust sleeps a whole second, which adds to every start and rebalance."""
+"""Seconds between looks for an assignment. Faust sleeps a whole second, which adds to every start and
+rebalance."""
 
 SETTLE_TIMEOUT = 3.0
-"""Seconds that a rebalance or a stop waits for the batches agents work on right now. A batch takes milliseconds;
-what takes longer is stuck, and giving it up costs a second reading, never a loss. Well under the session timeout."""
+"""Seconds that a rebalance or a stop waits for the batches agents work on right now. A batch takes
+milliseconds; what takes longer is stuck, and giving it up costs a second reading, never a loss. Well under
+the session timeout."""
 
 SETTLE_POLL = 0.05
 """Seconds between looks at those batches where no ack wakes the wait."""
@@ -41,9 +44,7 @@ class _AutoAckRefused(dict[Any, Any]):
     """
 
     def __missing__(self, tp: Any) -> NoReturn:
-        raise RuntimeError(
-            f"{tp}: a batch was acked by the stream; read it with agents.transport.deliveries()"
-        )
+        raise RuntimeError(f"{tp}: a batch was acked by the stream; read it with agents.transport.deliveries()")
 
 
 class BatchConsumer(Consumer):
@@ -127,15 +128,15 @@ class BatchConsumer(Consumer):
         )
 
     async def _fill_holes(self, tp: TP, run: list[Any]) -> bool:
-        """Account for every offset up to the end of `run` that has no record. False where it must be read anew."""
+        """Account for each offset without a record up to the end of `run`. False where it is not to be delivered."""
         expected = self.ledger.expected(tp)
         if expected is None:
             self._must_seek = True
             return False
         first, last = run[0].offset, run[-1].offset
         if first < expected:
-            # The log went back: deleted and created anew, or truncated. Reading on from there is right, and the
-            # offsets committed before mean nothing any more.
+            # The log went back: deleted and created anew, or truncated. Reading on from there is right, and
+            # the offsets committed before mean nothing any more.
             self.log.error("%s: the log went back from offset %d to %d", tp, expected, first)
             self.listener.on_rewind(tp, expected, first)
             self.ledger.position(tp, first)
@@ -146,7 +147,8 @@ class BatchConsumer(Consumer):
             holes = await self._explain(tp, expected, first - 1)
             unexplained = any(hole.kind is HoleKind.UNEXPLAINED for hole in holes)
             if unexplained and self._read_again.get(tp) != expected:
-                # A second look, before records are called missing: the client's position may be what is wrong.
+                # A second look, before records are called missing: the client's position may be what is
+                # wrong.
                 self.log.warning("%s: offset %d came for %d, reading again", tp, first, expected)
                 self._read_again[tp] = expected
                 await super().seek(_faust(tp), expected)
@@ -199,8 +201,8 @@ class BatchConsumer(Consumer):
     async def perform_seek(self) -> None:
         """Read every assigned partition from what the group committed, or else from the start of the log."""
         async with self._seeking:
-            # Lowered before the client seeks, not after: a fetch dropped meanwhile raises it again, and for good
-            # reason, since it may have moved the client on from the new position.
+            # Lowered before the client seeks, not after: a fetch dropped meanwhile raises it again, and for
+            # good reason, since it may have moved the client on from the new position.
             self._must_seek = False
             self._epoch += 1
             self.ledger.drop(self.ledger.partitions())
@@ -213,8 +215,8 @@ class BatchConsumer(Consumer):
                     raise
                 if not getattr(exc, "retriable", True):
                     raise
-                # Faust would crash. A broker that does not answer is waited for: nothing is delivered meanwhile,
-                # since `_must_seek` still stands, and getmany tries again.
+                # Faust would crash. A broker that does not answer is waited for: nothing is delivered
+                # meanwhile, since `_must_seek` still stands, and getmany tries again.
                 self.log.warning("The broker does not tell where to start, trying again: %r", exc)
                 await self.sleep(IDLE_POLL)
                 return
@@ -262,15 +264,13 @@ class BatchConsumer(Consumer):
         return self.ledger.finish(_batch(message).span, now=monotonic())
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[Any]:
-        return (
-            _faust(tp) for tp in self.ledger.partitions() if topics is None or tp in topics or tp[0] in topics
-        )
+        return (_faust(tp) for tp in self.ledger.partitions() if topics is None or tp in topics or tp[0] in topics)
 
     def _new_offset(self, tp: Any) -> int | None:
         return self.ledger.committable(tp)
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002
-        """Commit the finished prefixes. Unlike Faust's, a call that comes during another one is not swallowed."""
+        """Commit the finished prefixes. A call during another one waits its turn; Faust swallows it."""
         async with self._commit_lock:
             return bool(await self.force_commit(topics, start_new_transaction=start_new_transaction))
 
@@ -333,9 +333,7 @@ class BatchConsumer(Consumer):
         Faust's waits for every unacked message without a bound, which a waiting event would turn into a hang.
         """
         deadline = monotonic() + SETTLE_TIMEOUT
-        while (
-            self._being_worked_on() and not self.should_stop and not self.crashed and monotonic() < deadline
-        ):
+        while self._being_worked_on() and not self.should_stop and not self.crashed and monotonic() < deadline:
             await self._wait_for_ack(SETTLE_POLL)
         given_up = self._being_worked_on()
         if given_up:

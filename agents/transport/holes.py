@@ -1,7 +1,7 @@
 """Evidence for offsets that a fetch skips on purpose: transaction markers and aborted records.
 
-aiokafka drops both without a trace. What it walks through is watched here from inside its own iteration, so the
-evidence is what the broker sent, and it is there before the record that reveals the hole.
+aiokafka drops both without a trace. What it walks through is watched here from inside its own iteration, so
+the evidence is what the broker sent, and it is there before the record that reveals the hole.
 """
 
 from collections import OrderedDict
@@ -13,10 +13,10 @@ __all__ = ["SkippedRanges", "WatchedRecords"]
 
 
 class SkippedRanges:
-    """Ranges (first, last) that the log showed to hold no readable record, in offset order for each partition.
+    """Ranges (first, last) that the log showed to hold no readable record, in offset order by partition.
 
-    Written by the consumer's thread, read by the event loop: appending to and popping from a list is atomic, and an
-    entry is a fact about the log that no rebalance or seek makes wrong.
+    Written by the consumer's thread, read by the event loop: appending to and popping from a list is atomic,
+    and an entry is a fact about the log that no rebalance or seek makes wrong.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,8 @@ class _WatchedBatches:
 
     def has_next(self) -> bool:
         previous, self._previous = self._previous, None
-        # The loop is done with the previous batch, and its list of aborted producers is still as it was for it.
+        # The loop is done with the previous batch, and its list of aborted producers is still as it was for
+        # it.
         if previous is not None and (
             previous.is_control_batch
             or (previous.is_transactional and previous.producer_id in self._owner._aborted_producers)
@@ -69,7 +70,7 @@ class _WatchedBatches:
 
 
 class WatchedRecords(OrderedDict[Any, Any]):
-    """Takes the place of the fetcher's table of fetched partitions, to watch each result as it is put there."""
+    """Replaces the fetcher's table of fetched partitions, to watch each result that is put there."""
 
     def __init__(self, skipped: SkippedRanges) -> None:
         super().__init__()
@@ -78,7 +79,5 @@ class WatchedRecords(OrderedDict[Any, Any]):
     def __setitem__(self, tp: Any, result: Any) -> None:
         records = getattr(result, "_partition_records", None)  # absent where the result is an error
         if records is not None:
-            records._records = _WatchedBatches(
-                (tp.topic, tp.partition), records, records._records, self._skipped
-            )
+            records._records = _WatchedBatches((tp.topic, tp.partition), records, records._records, self._skipped)
         super().__setitem__(tp, result)

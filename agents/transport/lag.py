@@ -13,7 +13,8 @@ from agents.transport.app import StreamApp
 __all__ = ["LagService", "PartitionLag"]
 
 INTERVAL = 5.0
-"""Seconds between two questions. One request a broker; fine enough for an alert on lag, which looks at minutes."""
+"""Seconds between two questions. One request a broker; fine enough for an alert on lag, which looks at
+minutes."""
 
 ANSWER_TIMEOUT = 10.0
 """Seconds for an answer. Without one the broker counts as not answering, and the next round asks again."""

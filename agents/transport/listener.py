@@ -1,6 +1,7 @@
-"""What the transport tells others about itself. Metrics are bound here; the transport knows no metrics library."""
+"""What the transport tells others about itself; metrics are bound here, by someone else."""
 
-from collections.abc import Mapping, Set as AbstractSet
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from agents.ledger import TP, Hole
@@ -9,7 +10,7 @@ __all__ = ["BeforeCommit", "TransportListener", "TransportObserver"]
 
 
 class TransportListener(Protocol):
-    """Called on the event loop, synchronously, once for what its name says. Must not block and must not raise."""
+    """Called on the event loop, once for what each name says. Must neither block nor raise."""
 
     def on_assigned(self, tps: AbstractSet[TP], generation: int) -> None:
         """The group gave this worker these partitions (all of them, also those it had before)."""
@@ -27,7 +28,7 @@ class TransportListener(Protocol):
         """Offsets that were not and will not be delivered, with the reason."""
 
     def on_rewind(self, tp: TP, expected: int, first: int) -> None:
-        """The log went back (a topic created anew, an unclean leader election): `first` came for `expected`."""
+        """The log went back (topic created anew, unclean election): `first` came for `expected`."""
 
     def on_commit(self, tp: TP, offset: int, at: float) -> None:
         """The broker accepted `offset` as this group's next one, `at` seconds on the monotonic clock."""
@@ -68,4 +69,4 @@ class BeforeCommit(Protocol):
     """What must be safe before offsets are: behaviour state, for one."""
 
     async def before_commit(self, offsets: Mapping[TP, int]) -> None:
-        """Return when everything below `offsets` is stored for good. An exception ends the process, uncommitted."""
+        """Return when everything below `offsets` is stored. An exception ends the process, uncommitted."""

@@ -26,15 +26,16 @@ FETCH_MAX_WAIT_MS = 500
 """How long the broker may hold an empty fetch. Faust's 1500 only delays what a stop or a seek waits for."""
 
 COMMIT_TIMEOUT = 10.0
-"""Seconds for one commit. It bounds how long an unreachable broker keeps a revocation from going on, well within
-the rebalance timeout of 30 s; a commit that fails is tried again with the next one."""
+"""Seconds for one commit. It bounds how long an unreachable broker keeps a revocation from going on, well
+within the rebalance timeout of 30 s; a commit that fails is tried again with the next one."""
 
 START_TIMEOUT = 20.0
-"""Seconds to learn where to start reading. Faust itself gives the whole step `broker_request_timeout` (40 s)."""
+"""Seconds to learn where to start reading. Faust itself gives the whole step `broker_request_timeout` (40
+s)."""
 
 
 class CommitRefusedError(Exception):
-    """The broker did not take a commit, and that is no defect: a rebalance is under way, or it does not answer."""
+    """The broker did not take a commit, which is no defect: a rebalance, or it does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         conf = self.app.conf
-        # Written out rather than inherited: Faust sets the isolation level only under exactly_once, and a table's
-        # assignor here would be an error that hangs (see agents/transport/app.py).
+        # Written out rather than inherited: Faust sets the isolation level only under exactly_once, and a
+        # table's assignor here would be an error that hangs (see agents/transport/app.py).
         self._assignor = RoundRobinPartitionAssignor
         return AIOKafkaConsumer(
             client_id=conf.broker_client_id,
@@ -124,7 +125,8 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
                 offset = begin[tp] if committed is None else max(committed, begin[tp])
                 found[tp.topic, tp.partition] = Start(offset, committed, begin[tp])
             for tp in tps:
-                # Faust seeks only to offsets above zero: a partition without a commit would keep its position.
+                # Faust seeks only to offsets above zero: a partition without a commit would keep its
+                # position.
                 client.seek(tp, found[tp.topic, tp.partition].offset)
             return found
 
@@ -139,8 +141,8 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
     async def log_ends(self, tps: Iterable[TP], within: float) -> Mapping[TP, int]:
         """The log's end as the broker tells it now, for each partition, asked beside the fetches.
 
-        It is the larger of ListOffsets(latest) and the high watermark of the last fetch: some brokers answer the
-        former with the base offset of the last batch plus one.
+        It is the larger of ListOffsets(latest) and the high watermark of the last fetch: some brokers answer
+        the former with the base offset of the last batch plus one.
         """
         client = self._client_consumer()
         wanted = [TopicPartition(*tp) for tp in tps]

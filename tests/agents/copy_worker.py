@@ -45,9 +45,7 @@ def main() -> None:
     )
     app = StreamApp(settings)
     lag = LagService(app, interval=0.5)
-    watchdog = Watchdog(
-        app, lag, WatchdogSettings(stuck_head=args.stuck_limit, no_assignment=60.0, interval=0.5)
-    )
+    watchdog = Watchdog(app, lag, WatchdogSettings(stuck_head=args.stuck_limit, no_assignment=60.0, interval=0.5))
 
     app.beside(lag, watchdog)
 

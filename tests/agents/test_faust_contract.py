@@ -1,4 +1,5 @@
-"""What the transport relies on in the installed Faust and aiokafka: an upgrade that breaks it fails here, by name."""
+"""What the transport relies on in the installed Faust and aiokafka: an upgrade that breaks it fails here, by
+name."""
 
 import importlib.util
 import inspect
@@ -96,7 +97,13 @@ def test_what_is_used_is_there(owner: Any, name: str) -> None:
 
 def test_attributes_that_the_overrides_read_or_set_are_still_faust_s_own() -> None:
     source = inspect.getsource(faust.transport.consumer.Consumer.__init__)
-    for name in ("_acked_index", "_unacked_messages", "_read_offset", "_committed_offset", "_waiting_for_ack"):
+    for name in (
+        "_acked_index",
+        "_unacked_messages",
+        "_read_offset",
+        "_committed_offset",
+        "_waiting_for_ack",
+    ):
         assert f"self.{name} = " in source, name
     drain = inspect.getsource(faust.transport.consumer.Consumer._drain_messages)
     assert "getmany(timeout=1.0)" in drain
@@ -110,14 +117,19 @@ def test_what_holes_are_seen_by_is_still_in_the_fetcher() -> None:
     assert "self._records = collections.OrderedDict()" in inspect.getsource(Fetcher.__init__)
     assert "self._partition_records = partition_records" in inspect.getsource(FetchResult.__init__)
     unpack = inspect.getsource(PartitionRecords._unpack_records)
-    for relied_on in ("records = self._records", "records.has_next()", "records.next_batch()", "_aborted_producers"):
+    for relied_on in (
+        "records = self._records",
+        "records.has_next()",
+        "records.next_batch()",
+        "_aborted_producers",
+    ):
         assert relied_on in unpack, relied_on
 
 
 def test_the_compiled_stream_iterator_is_loaded() -> None:
     sentence = (
-        "Faust's compiled {} is not loaded: this is a pure Python installation, for which the transport is neither "
-        "measured nor tested. Install a wheel of faust-streaming for this platform."
+        "Faust's compiled {} is not loaded: this is a pure Python installation, for which the transport is "
+        "neither measured nor tested. Install a wheel of faust-streaming for this platform."
     )
     assert getattr(faust.streams, "_CStreamIterator", None) is not None, sentence.format("stream iterator")
     assert getattr(faust.transport.conductor, "ConductorHandler", None) is not None, sentence.format("conductor")

@@ -13,7 +13,8 @@ from demo.broker import end, free_port, wait_for_port
 VERSION = "4.1.0"
 CACHE = Path(__file__).resolve().parents[2] / "build" / f"kafka-{VERSION}"
 START_TIMEOUT = 60.0
-"""Seconds until it listens. Three are usual; a CI machine that starts several things at once may need many more."""
+"""Seconds until it listens. Three are usual; a CI machine that starts several things at once may need many
+more."""
 STOP_TIMEOUT = 20.0
 """A clean stop writes its indexes; killing it earlier makes the next start slow."""
 
@@ -98,9 +99,7 @@ num.io.threads=4
 """
         )
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        self._run(
-            "kafka.tools.StorageTool", "format", "-t", cluster, "-c", self._config, "--ignore-formatted"
-        )
+        self._run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", self._config, "--ignore-formatted")
 
     def _run(self, *arguments: str | Path) -> None:
         with (self.folder / "format.log").open("ab") as log:

@@ -17,9 +17,7 @@ def harness(tmp_path: Path, unique: Callable[[str], str]) -> Iterator[MakeHarnes
     """Makes a harness: `harness(broker, "--batch-delay", "0.1", partitions=4)`; ends its workers."""
     made: list[Harness] = []
 
-    def make(
-        broker: Broker, *extra: Any, partitions: int = 4, inputs: tuple[str, ...] = ("events",)
-    ) -> Harness:
+    def make(broker: Broker, *extra: Any, partitions: int = 4, inputs: tuple[str, ...] = ("events",)) -> Harness:
         topics = {unique(name): partitions for name in inputs}
         group, output = unique("group"), unique("out")
         found = Harness(

@@ -1,7 +1,7 @@
 """Runs a worker command through faults and accounts for every record at the end.
 
-A worker is any command that reads input topics in a group and writes, for each record, at least one message whose
-value identifies it: the tests' copy worker, or the real one with a reader of its alerts.
+A worker is any command that reads input topics in a group and writes, for each record, at least one message
+whose value identifies it: the tests' copy worker, or the real one with a reader of its alerts.
 """
 
 import asyncio
@@ -42,8 +42,7 @@ async def create_topics(bootstrap: str, topics: dict[str, int]) -> None:
         async def there() -> bool:
             described = await admin.describe_topics(list(topics))
             return all(
-                entry["error_code"] == 0 and len(entry["partitions"]) == topics[entry["topic"]]
-                for entry in described
+                entry["error_code"] == 0 and len(entry["partitions"]) == topics[entry["topic"]] for entry in described
             )
 
         await until("topics created", there)
@@ -123,9 +122,7 @@ class Harness:
         for worker in self.workers:
             worker.end()
 
-    async def produce(
-        self, count: int, *, prefix: str = "r", topics: Iterable[str] | None = None
-    ) -> list[str]:
+    async def produce(self, count: int, *, prefix: str = "r", topics: Iterable[str] | None = None) -> list[str]:
         """Write `count` records in turn to every partition of `topics`; they must all be processed."""
         producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=5, acks="all")
         await producer.start()
@@ -150,9 +147,7 @@ class Harness:
 
     async def committed(self) -> dict[tuple[str, int], int]:
         """The group's committed offset of each input partition; those without one are left out."""
-        client = AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap, group_id=self.group, enable_auto_commit=False
-        )
+        client = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, group_id=self.group, enable_auto_commit=False)
         await client.start()
         try:
             tps = [TopicPartition(topic, p) for topic, count in self.inputs.items() for p in range(count)]
@@ -213,8 +208,9 @@ async def read_all(bootstrap: str, topic: str) -> list[tuple[bytes | None, str]]
         client.assign([tp])
         await client.seek_to_beginning(tp)
         end = (await client.end_offsets([tp]))[tp]
-        # The embedded broker's answer is too low when the last batch holds several records; the high watermark that
-        # comes with the first fetch is right. Only that first one counts: the topic may be growing all the time.
+        # The embedded broker's answer is too low when the last batch holds several records; the high
+        # watermark that comes with the first fetch is right. Only that first one counts: the topic may be
+        # growing all the time.
         highwater: int | None = None
         while highwater is None or await client.position(tp) < max(end, highwater):
             records = (await client.getmany(tp, timeout_ms=300)).get(tp, [])

@@ -1,7 +1,7 @@
 """What may happen to a worker, and that no record is lost by it.
 
-Each test ends in `settled`: every record produced is in the output at least once, everything is committed, and no
-committed offset is beyond what was processed.
+Each test ends in `settled`: every record produced is in the output at least once, everything is committed,
+and no committed offset is beyond what was processed.
 """
 
 import asyncio
@@ -50,9 +50,7 @@ async def test_sigterm_ends_the_batch_and_commits_it(broker: Broker, harness: Ma
     assert len(copied) == len(set(copied)), "a clean stop finishes its batch and commits it"
 
 
-async def test_an_exception_in_a_batch_ends_the_process_and_is_not_passed(
-    broker: Broker, harness: MakeHarness
-) -> None:
+async def test_an_exception_in_a_batch_ends_the_process_and_is_not_passed(broker: Broker, harness: MakeHarness) -> None:
     run = harness(broker, *SLOW, "--raise-at", "r-333")
     await run.prepare()
     await run.produce(RECORDS)
@@ -99,7 +97,8 @@ async def test_a_worker_stopped_across_a_rebalance(broker: Broker, harness: Make
     await run.some_copied(100)
     first.signal(signal.SIGSTOP)
     second = run.start()
-    # The second one gets everything when the first one's session has ended, and reads again what was uncommitted.
+    # The second one gets everything when the first one's session has ended, and reads again what was
+    # uncommitted.
     await run.some_copied(700)
     first.signal(signal.SIGCONT)
     await run.produce(300, prefix="after")
@@ -108,9 +107,7 @@ async def test_a_worker_stopped_across_a_rebalance(broker: Broker, harness: Make
     assert second.popen.poll() is None, second.output()
 
 
-async def test_batches_held_open_neither_hang_a_stop_nor_are_passed(
-    broker: Broker, harness: MakeHarness
-) -> None:
+async def test_batches_held_open_neither_hang_a_stop_nor_are_passed(broker: Broker, harness: MakeHarness) -> None:
     run = harness(broker, *SLOW, "--hold-every", 3, "--hold-for", 600)
     await run.prepare()
     await run.produce(400)

@@ -14,7 +14,8 @@ pytestmark = [pytest.mark.broker, pytest.mark.faults, pytest.mark.slow]
 
 
 async def _transactions(run: Harness, topic: str) -> tuple[list[str], list[str]]:
-    """Ten transactions of five records to partition 0, every other one aborted: (committed, aborted) values."""
+    """Ten transactions of five records to partition 0, every other one aborted: (committed, aborted)
+    values."""
     producer = AIOKafkaProducer(bootstrap_servers=run.bootstrap, transactional_id=f"tx-{run.group}")
     await producer.start()
     values: dict[bool, list[str]] = {True: [], False: []}
@@ -43,7 +44,8 @@ async def test_aborted_records_are_never_seen_and_leave_explained_holes(
     _, aborted = await _transactions(run, topic)
     worker = run.start()
     await run.settled()
-    # Ten times five records and a marker each: the committed offset passes the last marker, so there is no lag.
+    # Ten times five records and a marker each: the committed offset passes the last marker, so there is no
+    # lag.
 
     async def at_the_end() -> bool:
         return await run.committed() == {(topic, 0): 60}
@@ -59,9 +61,7 @@ async def test_aborted_records_are_never_seen_and_leave_explained_holes(
 def _missing(worker: Process, kind: str) -> int:
     """Offsets in the logged holes of one kind: "hole <kind>: ... offsets a..b (n)"."""
     return sum(
-        int(line.rsplit("(", 1)[1].split(")")[0])
-        for line in worker.output().splitlines()
-        if f"hole {kind}:" in line
+        int(line.rsplit("(", 1)[1].split(")")[0]) for line in worker.output().splitlines() if f"hole {kind}:" in line
     )
 
 
@@ -88,9 +88,7 @@ async def test_retention_that_overtakes_a_stopped_group_is_reported_with_its_ran
 
     lost = await run.produce(200, prefix="lost")
     await _delete_before(kafka_broker, topic, 250)
-    run.produced = {
-        where: value for where, value in run.produced.items() if where[2] < 100 or where[2] >= 250
-    }
+    run.produced = {where: value for where, value in run.produced.items() if where[2] < 100 or where[2] >= 250}
     worker = run.start()
     await run.settled()
     assert f"hole lost_by_retention: topic {topic} partition 0 offsets 100..249 (150)" in worker.output()
