@@ -5,10 +5,13 @@ It stands for any agent: process each record, await every delivery, ack last.
 
 import argparse
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
+from mode import Service
 
+from agents.ledger import TP
 from agents.transport import Delivery, StreamApp, StreamSettings, deliveries
 from agents.transport.lag import LagService
 from agents.watchdog import Watchdog, WatchdogSettings
@@ -29,8 +32,35 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--hold-every", type=int, default=0, help="hold every n-th batch open ...")
     parser.add_argument("--hold-for", type=float, default=0.0, help="... for so many seconds, then ack it")
     parser.add_argument("--stuck-at", help="wait for ever at the record with this value")
+    parser.add_argument("--print-lag", action="store_true", help="print what LagService knows")
+    parser.add_argument("--auto-ack", action="store_true", help="read as no agent may: acked by the stream")
+    parser.add_argument("--refuse-commits", action="store_true", help="what must be stored before a commit fails")
     parser.add_argument("--stuck-limit", type=float, default=60.0)
     return parser.parse_args()
+
+
+class RefuseCommits:
+    """A store of behaviour state that is broken."""
+
+    async def before_commit(self, offsets: Mapping[TP, int]) -> None:
+        raise RuntimeError(f"nothing can be stored below {dict(offsets)}")
+
+
+class PrintLag(Service):
+    """One line a round: the sums of what LagService knows."""
+
+    def __init__(self, lag: LagService) -> None:
+        super().__init__()
+        self._lag_service = lag
+
+    @Service.task
+    async def _print(self) -> None:
+        while not self.should_stop:
+            known = self._lag_service.partitions().values()
+            ends = sum(lag.end or 0 for lag in known)
+            committed = sum(lag.committed or 0 for lag in known)
+            print(f"LAG end={ends} position={sum(lag.position for lag in known)} committed={committed}", flush=True)
+            await self.sleep(0.2)
 
 
 def main() -> None:
@@ -43,11 +73,13 @@ def main() -> None:
         max_poll_records=args.max_poll_records,
         commit_interval=0.2,
     )
-    app = StreamApp(settings)
+    app = StreamApp(settings, before_commit=RefuseCommits() if args.refuse_commits else None)
     lag = LagService(app, interval=0.5)
     watchdog = Watchdog(app, lag, WatchdogSettings(stuck_head=args.stuck_limit, no_assignment=60.0, interval=0.5))
 
     app.beside(lag, watchdog)
+    if args.print_lag:
+        app.beside(PrintLag(lag))
 
     producer: AIOKafkaProducer | None = None
     held: set[asyncio.Task[None]] = set()
@@ -63,6 +95,9 @@ def main() -> None:
         if producer is None:
             producer = AIOKafkaProducer(bootstrap_servers=args.brokers, linger_ms=2, acks="all")
             await producer.start()
+        if args.auto_ack:
+            async for _batch in stream:
+                pass
         async for delivery in deliveries(stream):
             sent = []
             for record in delivery.batch.records:
