@@ -125,9 +125,7 @@ class LegalTable:
         self._began = {row.regime: row.from_ms for row in sorted(self.rows, key=lambda row: -row.from_ms)}
         codes = {row.code for row in self.rows} - {EVERY_CODE} | {_ANY}
         self.regimes = frozenset(self._began)
-        self._tracks = {
-            (regime, code): self._track(regime, code) for regime in self.regimes | {_ANY} for code in codes
-        }
+        self._tracks = {(regime, code): self._track(regime, code) for regime in self.regimes | {_ANY} for code in codes}
 
     @classmethod
     def parse(cls, text: str, name: str) -> LegalTable:
@@ -220,9 +218,7 @@ class LegalTable:
         merged = [pieces[0]]
         for piece in pieces[1:]:
             last = merged[-1]
-            if replace(piece, valid_from_ms=last.valid_from_ms) == replace(
-                last, valid_until_ms=piece.valid_until_ms
-            ):
+            if replace(piece, valid_from_ms=last.valid_from_ms) == replace(last, valid_until_ms=piece.valid_until_ms):
                 merged[-1] = replace(last, valid_until_ms=piece.valid_until_ms)
             else:
                 merged.append(piece)
@@ -240,9 +236,7 @@ class LegalTable:
         elif row is None and start < self._began.get(regime, END_MS):
             row, under, fallback = self._row(EU, code, start), EU, regime != EU
         if row is None:
-            return replace(
-                _NO_DECISION, judged_under=under, fallback=fallback, valid_from_ms=start, valid_until_ms=end
-            )
+            return replace(_NO_DECISION, judged_under=under, fallback=fallback, valid_from_ms=start, valid_until_ms=end)
         return Classification(
             _CLASS_OF_SCOPE[row.scope],
             under,

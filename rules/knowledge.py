@@ -25,7 +25,7 @@ MEMO_MAX: Final = 256
 """Verdicts remembered of one person. Somebody's usual work is a few datasets from a few addresses; one who does more
 is judged in full more often, which is right, only slower."""
 
-RECENT_MAX: Final = 64
+RECENT_MAX: Final = 32
 """Event ids remembered of one person, to tell a repeated delivery from an id that is used twice. Logs repeat a record
 within minutes; beyond this many accesses of the same person a repetition is judged again, to the same alert id."""
 
@@ -36,7 +36,7 @@ STRANGERS_MAX: Final = 20_000
 class Person:
     """One principal: their histories, and what the judge remembers of them."""
 
-    __slots__ = ("duties", "employment", "locations", "memo", "recent", "roles", "workload")
+    __slots__ = ("duties", "employment", "locations", "memo", "partition", "recent", "roles", "workload")
 
     def __init__(self) -> None:
         self.employment: Timeline[EmployeeRow] | None = None
@@ -45,8 +45,10 @@ class Person:
         self.duties: dict[str, Timeline[DutyRow]] | None = None
         self.workload: Timeline[WorkloadRow] | None = None
         self.memo: dict[Any, Any] = {}
-        self.recent: dict[int, tuple[int, int]] | None = None
-        """64-bit hash of an event id → (hash of its content, where it was read), the newest last."""
+        self.partition = -1
+        """The partition of `access.events` where this person's records belong; -1 until asked."""
+        self.recent: dict[int, int] | None = None
+        """64-bit hash of an event id → hash of its content, the newest last."""
 
     @property
     def has_rows(self) -> bool:

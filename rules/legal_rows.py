@@ -39,9 +39,7 @@ EU: Final = "EU"
 EVERY_CODE: Final = "*"
 """The code of an `as_eu` row: it speaks of every country that the regime does not name."""
 
-Scope = Literal[
-    "eu_member", "eea_efta_member", "eu_territory", "home", "whole", "organisations", "none", "as_eu"
-]
+Scope = Literal["eu_member", "eea_efta_member", "eu_territory", "home", "whole", "organisations", "none", "as_eu"]
 Confidence = Literal["verified", "secondary", "memory"]
 
 T = TypeVar("T")
@@ -117,9 +115,7 @@ def _row_of(name: str, line: int, value: dict[str, str]) -> LegalRow:
     from_ms = _day(name, line, "valid_from", value["valid_from"])
     until_ms = _day(name, line, "valid_until", value["valid_until"]) if value["valid_until"] else END_MS
     if until_ms <= from_ms:
-        _refuse(
-            name, line, "valid_until", value["valid_until"], f"empty, or a day after {value['valid_from']}"
-        )
+        _refuse(name, line, "valid_until", value["valid_until"], f"empty, or a day after {value['valid_from']}")
     for column in ("basis", "source"):
         if not value[column]:
             _refuse(name, line, column, "", "a text: a row without it convinces nobody")

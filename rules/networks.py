@@ -18,6 +18,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from heapq import heappop, heappush
 from importlib.resources import files
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -246,6 +247,7 @@ def provider_entries(text: str, name: str) -> list[NetworkEntry]:
     return entries
 
 
+@cache
 def shipped_providers() -> list[NetworkEntry]:
     """Return the providers' ranges that are packed with the program, read as a resource of the package."""
     text = files("rules").joinpath("provider_ranges.csv").read_text(encoding="utf-8")
@@ -305,9 +307,7 @@ def _origin(entry: NetworkEntry, network: IPv4Network | IPv6Network) -> Origin:
     kind, label = entry.kind, entry.label
     if entry.maps_to is None:
         if kind is RangeKind.OFFICE:
-            message = (
-                f"networks: {entry.network} ({label!r}) is an office without a country; allowed is a country"
-            )
+            message = f"networks: {entry.network} ({label!r}) is an office without a country; allowed is a country"
             raise ConfigurationError(message)
         return Origin(None, OriginKind(kind.value), label, str(network))
     if kind not in MAPPABLE:

@@ -22,17 +22,18 @@ from rules.policy_file import Path, TomlFile, duration, nearest
 from schemas.access import Action
 from schemas.alert import Severity
 from schemas.countries import normalise
-from schemas.directory import EvidenceKind, Sensitivity
+from schemas.directory import Sensitivity
+from schemas.errors import ConfigurationError
 from schemas.fields import milliseconds
 from schemas.places import PlaceClass
-from schemas.sources.base import Pattern, SourceMapping
+from schemas.sources.base import SourceMapping
 
 VERSION: Final = 1
 """The format of the file. A later program reads older formats; an unknown one is refused."""
 
 _DAY_MS: Final = 86_400_000
 
-MAX_AGE_MS: Final[Mapping[EvidenceKind, int | None]] = {
+MAX_AGE_MS: Final[Mapping[str, int | None]] = {
     "device": _DAY_MS,
     "badge": 30 * _DAY_MS,
     "travel": None,
@@ -214,15 +215,17 @@ _SECTIONS: Final = [
 FRAMEWORKS: Final = ["CH-DPF", "DPF", "PIPEDA", "UK-DPF"]
 """Certifications under which a conditional adequacy decision holds for an entity (`rules/transfer.py`)."""
 
+
+def _row(*levels: Severity) -> Mapping[PlaceClass, Severity]:
+    return dict(zip(PlaceClass, levels, strict=True))
+
+
 MATRIX: Final[Mapping[Sensitivity, Mapping[PlaceClass, Severity]]] = {
-    sensitivity: dict(zip(PlaceClass, levels, strict=True))
-    for sensitivity, levels in (
-        ("restricted", ("medium", "medium", "high", "critical", "critical")),
-        ("allowable", ("low", "low", "medium", "high", "high")),
-        ("pseudonymised", ("informational", "informational", "low", "low", "low")),
-        ("public", ("informational",) * 5),
-    )
-}  # type: ignore[assignment]  # mypy reads the rows as plain strings
+    "restricted": _row("medium", "medium", "high", "critical", "critical"),
+    "allowable": _row("low", "low", "medium", "high", "high"),
+    "pseudonymised": _row("informational", "informational", "low", "low", "low"),
+    "public": _row("informational", "informational", "informational", "informational", "informational"),
+}
 """The shipped severities: the more sensitive and the farther out, the worse."""
 
 
@@ -244,7 +247,7 @@ def parse(text: str, name: str, rule_ids: frozenset[str]) -> Policy:
         raise file.fail(("perimeter", "countries"), "a list of countries or groups is required")
     try:
         inside = Perimeter.of(countries)
-    except Exception as error:
+    except ConfigurationError as error:
         raise file.fail(("perimeter", "countries"), str(error)) from None
     thresholds = file.read(("thresholds",), data.get("thresholds", {}), Thresholds)
     purposes = _named(file, data, "purposes", Purpose)
@@ -260,7 +263,8 @@ def parse(text: str, name: str, rule_ids: frozenset[str]) -> Policy:
         for framework in entity.frameworks:
             if framework not in FRAMEWORKS:
                 raise file.fail(
-                    ("entities", entity_name, "frameworks"), f"{framework!r}; {nearest(framework, FRAMEWORKS)}"
+                    ("entities", entity_name, "frameworks"),
+                    f"{framework!r}; {nearest(framework, FRAMEWORKS)}",
                 )
     sites = _named(file, data, "sites", Site)
     for site_name, site in sites.items():
@@ -307,9 +311,7 @@ def _tables(file: TomlFile, data: dict[str, Any], name: str) -> list[Any]:
 
 
 def _named(file: TomlFile, data: dict[str, Any], section: str, to: Any) -> Any:
-    return {
-        name: file.read((section, name), value, to) for name, value in _table(file, data, section).items()
-    }
+    return {name: file.read((section, name), value, to) for name, value in _table(file, data, section).items()}
 
 
 def _country(file: TomlFile, path: Path, value: str) -> str:
@@ -346,12 +348,12 @@ def _networks(file: TomlFile, data: dict[str, Any]) -> NetworkMap:
         entry = NetworkEntry(network.cidr, network.kind, country, network.label)
         try:
             NetworkMap.build([entry])
-        except Exception as error:
+        except ConfigurationError as error:
             raise file.fail((*path, "cidr"), str(error)) from None
         entries.append(entry)
     try:
         return NetworkMap.build(entries, shipped_providers())
-    except Exception as error:
+    except ConfigurationError as error:
         raise file.fail(("networks",), str(error)) from None
 
 
@@ -360,9 +362,7 @@ def _max_age(file: TomlFile, data: dict[str, Any]) -> Mapping[str, int | None]:
     file.check_names(("evidence",), evidence, ["max_age"])
     ages = _table(file, evidence, "max_age")
     file.check_names(("evidence", "max_age"), ages, list(MAX_AGE_MS))
-    own = {
-        kind: _duration(file, ("evidence", "max_age", kind), value, least=1) for kind, value in ages.items()
-    }
+    own = {kind: _duration(file, ("evidence", "max_age", kind), value, least=1) for kind, value in ages.items()}
     return {**MAX_AGE_MS, **own}
 
 

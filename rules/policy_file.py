@@ -1,4 +1,4 @@
-"""Reading a TOML file into typed values with errors that a person can act on: file, line, key, value, what is allowed."""
+"""A TOML file as typed values, with errors that a person can act on: file, line, key, value, what is allowed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from schemas.errors import ConfigurationError
 S = TypeVar("S", bound=msgspec.Struct)
 
 _HEADER: Final = re.compile(r"^\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY: Final = re.compile(r"^\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
+_KEY: Final = re.compile(
+    r"^\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'))*)\s*="
+)
 _PART: Final = re.compile(r"\"([^\"]*)\"|'([^']*)'|([A-Za-z0-9_-]+)")
 _AT: Final = re.compile(r" - at `\$?([^`]*)`$")
 _UNKNOWN: Final = re.compile(r"unknown field `([^`]*)`")
@@ -166,7 +168,7 @@ def _owner(to: Any, path: Path) -> Any:
     for part in path:
         if isinstance(part, str) and isinstance(to, type) and issubclass(to, msgspec.Struct):
             to = get_type_hints(to)[part]
-        while not (isinstance(to, type) and issubclass(to, msgspec.Struct)) and getattr(to, "__args__", ()):
+        while not (isinstance(to, type) and issubclass(to, msgspec.Struct)) and hasattr(to, "__args__"):
             to = to.__args__[0]
     return to
 

@@ -232,9 +232,7 @@ def test_the_answer_and_its_interval_agree_with_a_day_by_day_reading(
 
 @pytest.mark.parametrize("perimeter", [NOWHERE, EEA, ENCLAVE])
 @pytest.mark.parametrize("country", ["GB", "US", "HR", "BR", "CN", "YT"])
-def test_walking_from_interval_to_interval_covers_all_time_without_gap(
-    country: str, perimeter: Perimeter
-) -> None:
+def test_walking_from_interval_to_interval_covers_all_time_without_gap(country: str, perimeter: Perimeter) -> None:
     at_ms = BEGINNING_MS
     steps = 0
     while at_ms < END_MS:

@@ -169,9 +169,7 @@ def small_networks(octet: int) -> st.SearchStrategy[str]:
     st.lists(small_networks(0), max_size=8, unique=True),
     st.lists(st.integers(0, 255), min_size=1, max_size=40),
 )
-def test_the_longest_prefix_of_the_highest_layer_wins(
-    policy: list[str], shipped: list[str], hosts: list[int]
-) -> None:
+def test_the_longest_prefix_of_the_highest_layer_wins(policy: list[str], shipped: list[str], hosts: list[int]) -> None:
     built = NetworkMap.build(
         [NetworkEntry(network, RangeKind.VPN, "IE", network) for network in policy],
         [NetworkEntry(network, RangeKind.PROVIDER, None, network) for network in shipped],
@@ -242,9 +240,7 @@ def test_the_shipped_ranges_do_not_reach_into_special_space_or_each_repeat() -> 
     assert len(set(networks)) == len(networks)
     special = [ip_network(entry.network) for entry in SPECIAL]
     assert not any(
-        network.version == other.version and network.overlaps(other)
-        for network in networks
-        for other in special
+        network.version == other.version and network.overlaps(other) for network in networks for other in special
     )
     assert min(network.prefixlen for network in networks if network.version == 4) >= 10
     assert min(network.prefixlen for network in networks if network.version == 6) >= 24

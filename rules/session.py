@@ -1,0 +1,356 @@
+"""Judging a stream: the one path that the worker and `replay` share. Time is passed in; nothing here does I/O.
+
+The usual event costs a decode, a look-up of its person and a look-up of a verdict that still holds. A verdict is
+a pure function of facts that change only at known moments, so a clean one is remembered beside the person with the
+interval on which it holds; what is found, hidden, failed or waited for is judged anew each time. `memo=False` judges
+every event in full and must give the same alerts.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, Final, Protocol
+
+from msgspec import UNSET
+from xxhash import xxh3_64_intdigest
+
+from rules.facts import ALWAYS_READ, EVENT_FIELDS
+from rules.judge import Judge, Verdict
+from rules.knowledge import MEMO_MAX, RECENT_MAX, Person
+from rules.report import dataset_version_id, report
+from schemas.access import AccessEvent
+from schemas.alert import Alert, EventRef, JudgedWith
+from schemas.codec import ACCESS
+from schemas.errors import BadRecordError
+
+WAITING_MAX: Final = 10_000
+"""Events that may wait for a directory row at once, 64 KiB each at most. Beyond it they are judged at once as
+unknown: so many unknown names at once are a directory that is not being fed, not a row that is late."""
+
+Tally = tuple[str, str, str]
+"""(class of place, sensitivity, outcome): what every event is counted by."""
+
+
+class Message(Protocol):
+    """What is judged: bytes with their place in a log. A Kafka record has these, a line of a file is given them."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The record."""
+
+    @property
+    def timestamp(self) -> int:
+        """Append time, milliseconds."""
+
+    @property
+    def offset(self) -> int:
+        """Place in its partition or file."""
+
+
+class Describe(Protocol):
+    """Says where a message came from, for the alert."""
+
+    def __call__(self, message: Any, event: AccessEvent) -> EventRef:
+        """Return the reference of an event."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """An event that waits for a directory row, or behind one of the same person."""
+
+    message: Any
+    event: AccessEvent
+    content: int
+    token: Any
+    deadline: int
+    identified: bool = False
+    reused: bool = False
+
+
+@dataclass(slots=True)
+class Haul:
+    """What came of a batch. Counts are added up here once and given to metrics once."""
+
+    alerts: list[Alert] = field(default_factory=list)
+    bad: list[tuple[Any, BadRecordError]] = field(default_factory=list)
+    misplaced: list[tuple[Any, str]] = field(default_factory=list)
+    """Messages in a partition that is not their person's, with the person."""
+    released: list[Any] = field(default_factory=list)
+    """Tokens of events that waited and are judged now, one for each."""
+    held: int = 0
+    judged: int = 0
+    duplicates: int = 0
+    ahead: int = 0
+    late: int = 0
+    overflowed: int = 0
+    memo_hits: int = 0
+    tally: dict[Tally, int] = field(default_factory=dict)
+    exempted: dict[tuple[str, str], int] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
+    delays: list[int] = field(default_factory=list)
+    """Milliseconds from occurrence to the verdict, one an event."""
+
+
+class Session:
+    """Judges messages in order, batch by batch."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        *,
+        describe: Describe,
+        provenance: Callable[[], JudgedWith],
+        partition_of: Callable[[str], int] | None = None,
+        memo: bool = True,
+    ) -> None:
+        """Take a judge; `provenance` says what it judges with, `partition_of` where a person's records belong."""
+        self.knowledge = judge.joiner.knowledge
+        self.describe = describe
+        self.provenance = provenance
+        self.memo = memo
+        self._partition_of = partition_of
+        self._waiting: dict[str, deque[Pending]] = {}
+        self._waiting_count = 0
+        self._seen_change = -1
+        self._told: set[str] = set()
+        self.adopt(judge)
+
+    def adopt(self, judge: Judge) -> None:
+        """Judge by another policy or table from now on: at a batch's boundary, as the caller makes sure."""
+        self.judge = judge
+        self.policy = judge.policy
+        reads = ALWAYS_READ.union(*(rule.reads for rule in judge.rules)) & EVENT_FIELDS.keys()
+        fields = {name for read in reads for name in EVENT_FIELDS[read]} - {"ticket"}
+        self._key = attrgetter(*sorted(fields | {"dataset_id", "source_ip"}))
+        self._tickets = {
+            name: self.policy.ticket_patterns[name].fullmatch
+            for name, purpose in self.policy.purposes.items()
+            if purpose.ticket
+        }
+        self.knowledge.forget_verdicts()
+
+    def forget(self) -> None:
+        """Give up everything remembered of the partitions: they are read again, here or elsewhere."""
+        self.knowledge.forget_verdicts()
+        self.knowledge.forget_ids()
+        self._waiting.clear()
+        self._waiting_count = 0
+        self._told.clear()
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait."""
+        return self._waiting_count
+
+    def take(self, messages: Iterable[Message], clock: int, partition: int = -1, token: Any = None) -> Haul:
+        """Judge a batch of one partition.
+
+        Args:
+            messages: in the order of the log.
+            clock: the wall clock, milliseconds.
+            partition: which partition it is; -1 where there are none.
+            token: handed back in `Haul.released` for every event that had to wait, once it is judged.
+        """
+        haul = Haul()
+        decode, people, stranger = ACCESS.decode_canonical, self.knowledge.people, self.knowledge.stranger
+        datasets, waiting, tally = self.knowledge.datasets, self._waiting, haul.tally
+        key_of, tickets, memo = self._key, self._tickets, self.memo
+        ahead, late = self.policy.clock_ahead, self.policy.late
+        partition_of = self._partition_of
+        delay = haul.delays.append
+        hits = duplicates = 0
+        for message in messages:
+            try:
+                event, canonical = decode(message.value)
+            except BadRecordError as error:
+                haul.bad.append((message, error))
+                continue
+            kind = event.principal_type
+            name: str = event.employee_id if kind is UNSET or kind == "employee" else event.principal_id  # type: ignore[assignment]  # held by the codec
+            person = people.get(name) or stranger(name)
+            if partition_of is not None:
+                if person.partition < 0:
+                    person.partition = partition_of(name)
+                if person.partition != partition:
+                    haul.misplaced.append((message, name))
+                    continue
+            at = event.occurred_at
+            now = message.timestamp
+            if at > now + ahead:
+                haul.ahead += 1
+            elif at < now - late:
+                haul.late += 1
+            if waiting and name in waiting:
+                self._hold(Pending(message, event, xxh3_64_intdigest(canonical), token, 0), name, haul)
+                continue
+            # Which access is it: a new one, a repetition, or another under a used id?
+            recent = person.recent
+            if recent is None:
+                recent = person.recent = {}
+            mark = xxh3_64_intdigest(event.event_id.encode())
+            content = xxh3_64_intdigest(canonical)
+            before = recent.get(mark)
+            if before is None:
+                if len(recent) >= RECENT_MAX:
+                    del recent[next(iter(recent))]
+                recent[mark] = content
+                if memo:
+                    asked = tickets.get(event.purpose)  # type: ignore[arg-type]  # UNSET is in no table
+                    key = (
+                        key_of(event),
+                        asked is None or (event.ticket is not UNSET and asked(event.ticket) is not None),
+                        event.ticket is UNSET,
+                    ) if asked is not None else key_of(event)  # fmt: skip
+                    holds = person.memo.get(key)
+                    if holds is not None and holds[0] <= at < holds[1] and holds[2] is datasets.get(event.dataset_id):
+                        counted = holds[3]
+                        tally[counted] = tally.get(counted, 0) + 1
+                        hits += 1
+                        delay(clock - at)
+                        continue
+                else:
+                    key = None
+                self._judge(
+                    Pending(message, event, content, token, 0, identified=True),
+                    name,
+                    person,
+                    key,
+                    clock,
+                    haul,
+                )
+            elif before == content:
+                duplicates += 1
+            else:
+                pending = Pending(message, event, content, token, 0, identified=True, reused=True)
+                self._judge(pending, name, person, None, clock, haul)
+        haul.duplicates += duplicates
+        haul.memo_hits += hits
+        haul.judged += hits
+        return haul
+
+    def retry(self, clock: int, *, all_now: bool = False) -> Haul | None:
+        """Judge what waited long enough or knows more now; None where nothing can have changed.
+
+        `all_now` judges everything that waits, as unknown where need be (the end of a file).
+        """
+        waiting = self._waiting
+        if not waiting:
+            return None
+        changed = self.knowledge.changed != self._seen_change
+        if not (changed or all_now or any(queue[0].deadline <= clock for queue in waiting.values())):
+            return None
+        self._seen_change = self.knowledge.changed
+        haul = Haul()
+        for name in list(waiting):
+            queue = waiting.pop(name)
+            self._waiting_count -= len(queue)
+            person = self.knowledge.find(name)
+            while queue:
+                pending = queue.popleft()
+                if not pending.identified and self._repeated(pending, person):
+                    haul.duplicates += 1
+                    haul.released.append(pending.token)
+                    continue
+                before = haul.held
+                self._judge(pending, name, person, None, clock, haul, last_chance=all_now)
+                if haul.held > before:  # it waits on, and so does everything behind it
+                    haul.held = before
+                    waiting[name].extend(queue)
+                    self._waiting_count += len(queue)
+                    break
+                haul.released.append(pending.token)
+        return haul
+
+    def _repeated(self, pending: Pending, person: Person) -> bool:
+        """Look at the id of an event that waited behind another: whether it is a mere repetition."""
+        if person.recent is None:
+            person.recent = {}
+        mark = xxh3_64_intdigest(pending.event.event_id.encode())
+        before = person.recent.get(mark)
+        if before is None:
+            if len(person.recent) >= RECENT_MAX:
+                del person.recent[next(iter(person.recent))]
+            person.recent[mark] = pending.content
+        pending.identified = True
+        pending.reused = before is not None and before != pending.content
+        return before == pending.content
+
+    def _hold(self, pending: Pending, name: str, haul: Haul) -> None:
+        self._waiting.setdefault(name, deque()).append(pending)
+        self._waiting_count += 1
+        haul.held += 1
+
+    def _judge(
+        self,
+        pending: Pending,
+        name: str,
+        person: Person,
+        key: Any,
+        clock: int,
+        haul: Haul,
+        *,
+        last_chance: bool = False,
+    ) -> None:
+        """Judge one event in full: alert, remember, or let it wait."""
+        event, message = pending.event, pending.message
+        verdict = self.judge.judge(event, person, reused=pending.reused)
+        if verdict.missing and not last_chance:
+            pending.deadline = message.timestamp + self.policy.facts_grace
+            if pending.deadline > clock:
+                if self._waiting_count < WAITING_MAX:
+                    self._hold(pending, name, haul)
+                    return
+                haul.overflowed += 1
+        facts = verdict.facts
+        counted = (facts.place.place_class.value, facts.sensitivity, facts.outcome)
+        haul.tally[counted] = haul.tally.get(counted, 0) + 1
+        haul.judged += 1
+        haul.delays.append(clock - event.occurred_at)
+        for hidden in verdict.exempted:
+            what = hidden.finding.rule.id, hidden.exemption.id
+            haul.exempted[what] = haul.exempted.get(what, 0) + 1
+        for failure in verdict.failures:
+            haul.failures[failure.rule.id] = haul.failures.get(failure.rule.id, 0) + 1
+        if not verdict.clean:
+            self._tell(verdict, message, clock, haul)
+        if key is not None and _holds(verdict):
+            if len(person.memo) >= MEMO_MAX:
+                person.memo.clear()
+            dataset = self.knowledge.datasets.get(event.dataset_id)
+            person.memo[key] = (verdict.since, verdict.until, dataset, counted)
+
+    def _tell(self, verdict: Verdict, message: Message, clock: int, haul: Haul) -> None:
+        """Make alerts; one about a version of a dataset only once."""
+        dataset = verdict.facts.dataset
+        told = dataset is not None and dataset_version_id(dataset)
+        alerts = report(
+            verdict,
+            self.describe(message, verdict.facts.event),
+            now=message.timestamp,
+            detected_at=clock,
+            judged_with=self.provenance(),
+            policy=self.policy,
+        )
+        for alert in alerts:
+            if alert.alert_id == told:
+                if told in self._told:
+                    continue
+                self._told.add(told)
+            haul.alerts.append(alert)
+
+
+def _holds(verdict: Verdict) -> bool:
+    """Whether a verdict may be remembered: nothing of it concerns the single access."""
+    return not (verdict.missing or verdict.exempted or verdict.failures) and all(
+        finding.rule.scope == "dataset" for finding in verdict.findings
+    )
+
+
+def judged_alone(session: Session, messages: Sequence[Message], clock: int) -> list[Alert]:
+    """Judge a whole list at once, waiting for nothing: for files and tests."""
+    haul = session.take(messages, clock)
+    rest = session.retry(clock, all_now=True)
+    return haul.alerts + (rest.alerts if rest else [])
