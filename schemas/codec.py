@@ -123,8 +123,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _has_nul(values: Any) -> bool:
     return any(
-        ("\0" in value) if isinstance(value, str) else isinstance(value, list) and _has_nul(value)
-        for value in values
+        ("\0" in value) if isinstance(value, str) else isinstance(value, list) and _has_nul(value) for value in values
     )
 
 

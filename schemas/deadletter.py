@@ -59,7 +59,9 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
             BadRecordError: where the message is not one of ours.
         """
         own = tuple((name, text) for name, text in headers if not name.startswith(PREFIX))
-        ours = {name[len(PREFIX) :]: text.decode("utf-8", "replace") for name, text in headers if name.startswith(PREFIX)}
+        ours = {
+            name[len(PREFIX) :]: text.decode("utf-8", "replace") for name, text in headers if name.startswith(PREFIX)
+        }
         try:
             return DeadLetter(
                 reason=ours["reason"] if ours["reason"] in REASONS else "invalid_value",

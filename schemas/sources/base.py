@@ -11,7 +11,7 @@ from schemas.access import AccessEvent
 from schemas.errors import BadRecordError
 
 
-class Pattern(msgspec.Struct, frozen=True, kw_only=True):
+class Pattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One rule of the policy file that maps a foreign name to ours. `match` is a glob (`*` any run, `?` one character).
 
     Matching is case-insensitive where `SourceMapping` says so (identities) and case-sensitive elsewhere (ARNs).
@@ -22,7 +22,7 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True):
     """What it maps to; `{1}`, `{2}` … stand for what the wildcards matched."""
 
 
-class SourceMapping(msgspec.Struct, frozen=True, kw_only=True):
+class SourceMapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The policy's word on foreign names, as sources need it. First match wins."""
 
     datasets: tuple[Pattern, ...] = ()
