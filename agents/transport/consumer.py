@@ -139,6 +139,7 @@ class BatchConsumer(Consumer):
             # the offsets committed before mean nothing any more.
             self.log.error("%s: the log went back from offset %d to %d", tp, expected, first)
             self.listener.on_rewind(tp, expected, first)
+            self._thread.skipped.forget(tp)
             self.ledger.position(tp, first)
             self._committed_offset[_faust(tp)] = None
             self._read_offset[_faust(tp)] = None
@@ -225,7 +226,6 @@ class BatchConsumer(Consumer):
                 return
             self._epoch += 1
             for tp, start in starts.items():
-                self._thread.skipped.forget(tp)
                 self.ledger.position(tp, start.offset)
                 self._read_offset[_faust(tp)] = None
                 self._committed_offset[_faust(tp)] = start.committed

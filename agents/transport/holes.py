@@ -16,7 +16,8 @@ class SkippedRanges:
     """Ranges (first, last) that the log showed to hold no readable record, in offset order by partition.
 
     Written by the consumer's thread, read by the event loop: appending to and popping from a list is atomic,
-    and an entry is a fact about the log that no rebalance or seek makes wrong.
+    and an entry is a fact about the log that no rebalance or seek makes wrong; only a log that itself went back
+    does, and then the partition is forgotten.
     """
 
     def __init__(self) -> None:
@@ -24,7 +25,10 @@ class SkippedRanges:
 
     def add(self, tp: TP, first: int, last: int) -> None:
         """The broker showed first..last to be a marker or aborted."""
-        self._ranges.setdefault(tp, []).append((first, last))
+        ranges = self._ranges.setdefault(tp, [])
+        while ranges and ranges[-1][0] >= first:
+            ranges.pop()  # read again from further back: what follows will be shown again too
+        ranges.append((first, last))
 
     def take_at(self, tp: TP, offset: int) -> int | None:
         """The last offset of the skipped range that covers `offset`, or None. Forgets what lies below it."""

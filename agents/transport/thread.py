@@ -127,6 +127,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             for tp in tps:
                 # Faust seeks only to offsets above zero: a partition without a commit would keep its
                 # position.
+                self.skipped.forget((tp.topic, tp.partition))
                 client.seek(tp, found[tp.topic, tp.partition].offset)
             return found
 

@@ -98,7 +98,8 @@ num.network.threads=2
 num.io.threads=4
 """
         )
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # The "c" in front: an id that begins with a dash would be read as an option.
+        cluster = "c" + urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
         self._run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", self._config, "--ignore-formatted")
 
     def _run(self, *arguments: str | Path) -> None:

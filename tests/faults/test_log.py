@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from tests.conftest import Broker
 from tests.faults.conftest import MakeHarness
-from tests.faults.harness import Harness, Process, until
+from tests.faults.harness import Harness, Process, create_topics, until
 
 pytestmark = [pytest.mark.broker, pytest.mark.faults, pytest.mark.slow]
 
@@ -136,3 +136,39 @@ async def test_a_broker_restart_is_waited_for(own_kafka: Broker, harness: MakeHa
     await run.produce(100, prefix="after")
     await run.settled()
     assert worker.popen.poll() is None, f"the worker outlives its broker: {worker.output()}"
+
+
+async def test_a_topic_created_anew_is_read_from_its_start(kafka_broker: Broker, harness: MakeHarness) -> None:
+    run = harness(kafka_broker, partitions=1)
+    await run.prepare()
+    topic = next(iter(run.inputs))
+    await run.produce(50, prefix="old")
+    worker = run.start()
+    await run.settled()
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_broker.bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_topics([topic])
+
+        async def gone() -> bool:
+            return topic not in await admin.list_topics()
+
+        await until("the topic is gone", gone)
+    finally:
+        await admin.close()
+    await create_topics(kafka_broker.bootstrap, {topic: 1})
+    run.produced.clear()
+    await run.produce(30, prefix="new")
+    wanted = set(run.produced.values())
+
+    async def copied() -> bool:
+        return wanted <= set(await run.copied())
+
+    await until("the new topic's records are copied", copied)
+    # Offsets committed for the old topic mean nothing any more: the group's offset goes back with the log.
+
+    async def committed() -> bool:
+        return await run.committed() == {(topic, 0): 30}
+
+    await until("the new topic's end is committed", committed)
+    assert worker.popen.poll() is None, worker.output()
