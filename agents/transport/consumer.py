@@ -1,26 +1,23 @@
-"""The consumer: record batches in, the ledger's offsets out.
+"""The reading side of the consumer: record batches, in order, with every hole accounted for.
 
-Replaces the commit side of `faust.transport.consumer.Consumer` (tests/agents/test_faust_contract.py holds
-the names and signatures). Faust's own bookkeeping can commit past unfinished work (faust issue #606), so
-nothing of it is used: `_new_offset` asks the ledger, `_add_gap` does nothing, and acking by Faust's stream
-iterator is refused.
+aiokafka counts as consumed what it handed out, and Faust drops some of that: fetched for an assignment that is
+gone, while the flow is suspended, or cancelled. Each of these raises a flag here to seek back, and a partition is
+handed on only from the offset that the ledger expects.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from time import monotonic
-from typing import Any, NoReturn
+from typing import Any
 
 from aiokafka.errors import IllegalStateError, KafkaError
-from faust.transport.drivers.aiokafka import Consumer
-from faust.types import TP as FaustTP  # noqa: N811 - a class, whatever its letters
 from faust.types.tuples import ConsumerMessage
-from mode.utils.futures import notify
 
-from agents.ledger import TP, Hole, HoleKind, Ledger
+from agents.ledger import TP, Hole, HoleKind
 from agents.transport.batch import RecordBatch
-from agents.transport.thread import BatchConsumerThread, CommitRefusedError
+from agents.transport.committing import LedgerConsumer, faust_tp
+from agents.transport.thread import BatchConsumerThread
 
 __all__ = ["BatchConsumer"]
 
@@ -28,38 +25,12 @@ IDLE_POLL = 0.05
 """Seconds between looks for an assignment. Faust sleeps a whole second, which adds to every start and
 rebalance."""
 
-SETTLE_TIMEOUT = 3.0
-"""Seconds that a rebalance or a stop waits for the batches agents work on right now. A batch takes
-milliseconds; what takes longer is stuck, and giving it up costs a second reading, never a loss. Well under
-the session timeout."""
 
-SETTLE_POLL = 0.05
-"""Seconds between looks at those batches where no ack wakes the wait."""
-
-
-class _AutoAckRefused(dict[Any, Any]):
-    """In place of the index that Faust's compiled stream iterator writes acks to, bypassing `Consumer.ack`.
-
-    That iterator acks whatever the agent did, raising included, so a batch must never come to it for an ack.
-    """
-
-    def __missing__(self, tp: Any) -> NoReturn:
-        raise RuntimeError(f"{tp}: a batch was acked by the stream; read it with agents.transport.deliveries()")
-
-
-class BatchConsumer(Consumer):
-    """Delivers `RecordBatch`es and commits the end of the finished prefix."""
-
-    app: Any
-    _thread: Any  # BatchConsumerThread, whose base is only partly typed
+class BatchConsumer(LedgerConsumer):
+    """Delivers `RecordBatch`es."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._acked_index = _AutoAckRefused()
-        self.ledger: Ledger = self.app.ledger
-        self.listener = self.app.listener
-        self.assigned_since: float | None = None
-        """Since when (monotonic seconds) this worker has an assignment, be it an empty one; None without."""
         self._epoch = 0
         """Counts repositionings: a fetch from before one must not be delivered after it."""
         self._must_seek = False
@@ -67,12 +38,9 @@ class BatchConsumer(Consumer):
         self._read_again: dict[TP, int] = {}
         """Where a hole was seen once: there the log was read a second time before the hole was believed."""
         self._seeking = asyncio.Lock()
-        self._commit_lock = asyncio.Lock()
 
     def _new_consumer_thread(self) -> Any:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
-
-    # --- reading
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:  # noqa: ASYNC109 - Faust's signature
         """Fetch once and yield one message for each partition that had records."""
@@ -141,8 +109,8 @@ class BatchConsumer(Consumer):
             self.listener.on_rewind(tp, expected, first)
             self._thread.skipped.forget(tp)
             self.ledger.position(tp, first)
-            self._committed_offset[_faust(tp)] = None
-            self._read_offset[_faust(tp)] = None
+            self._committed_offset[faust_tp(tp)] = None
+            self._read_offset[faust_tp(tp)] = None
         elif first > expected:
             epoch = self._epoch
             holes = await self._explain(tp, expected, first - 1)
@@ -152,7 +120,7 @@ class BatchConsumer(Consumer):
                 # wrong.
                 self.log.warning("%s: offset %d came for %d, reading again", tp, first, expected)
                 self._read_again[tp] = expected
-                await super().seek(_faust(tp), expected)
+                await super().seek(faust_tp(tp), expected)
                 return False
             if epoch != self._epoch:
                 return False  # repositioned while the broker was asked; getmany drops the rest too
@@ -197,8 +165,6 @@ class BatchConsumer(Consumer):
                 self.ledger.note_hole(tp, end, HoleKind.CONTROL_OR_ABORTED)
                 expected = end + 1
 
-    # --- positions
-
     async def perform_seek(self) -> None:
         """Read every assigned partition from what the group committed, or else from the start of the log."""
         async with self._seeking:
@@ -227,8 +193,8 @@ class BatchConsumer(Consumer):
             self._epoch += 1
             for tp, start in starts.items():
                 self.ledger.position(tp, start.offset)
-                self._read_offset[_faust(tp)] = None
-                self._committed_offset[_faust(tp)] = start.committed
+                self._read_offset[faust_tp(tp)] = None
+                self._committed_offset[faust_tp(tp)] = start.committed
                 self.listener.on_positioned(tp, start.offset, start.committed)
                 if start.committed is not None and start.log_start > start.committed:
                     lost = Hole(tp, start.committed, start.log_start - 1, HoleKind.LOST_BY_RETENTION)
@@ -247,113 +213,9 @@ class BatchConsumer(Consumer):
         self._epoch += 1
         await super().seek(partition, offset)
         self.ledger.position(partition, offset)
-        self._read_offset[_faust(partition)] = None
-
-    async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:
-        """Faust counts a gap as done, the event that revealed it included. The ledger accounts for holes."""
-
-    # --- committing
-
-    def ack(self, message: Any) -> bool:
-        """Finish the message's span. False where it was given up: a rebalance or a seek came first."""
-        if message.acked:
-            return False
-        message.acked = True
-        self._unacked_messages.discard(message)
-        notify(self._waiting_for_ack)
-        return self.ledger.finish(_batch(message).span, now=monotonic())
-
-    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[Any]:
-        return (_faust(tp) for tp in self.ledger.partitions() if topics is None or tp in topics or tp[0] in topics)
-
-    def _new_offset(self, tp: Any) -> int | None:
-        return self.ledger.committable(tp)
-
-    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002
-        """Commit the finished prefixes. A call during another one waits its turn; Faust swallows it."""
-        async with self._commit_lock:
-            return bool(await self.force_commit(topics, start_new_transaction=start_new_transaction))
-
-    async def _commit_offsets(
-        self,
-        offsets: Mapping[Any, int],
-        start_new_transaction: bool = True,  # noqa: ARG002, FBT001, FBT002 - Faust's signature
-    ) -> bool:
-        """What depends on the offsets first, then the offsets, then the news."""
-        held = self.assignment()
-        wanted = {tp: offset for tp, offset in offsets.items() if tp in held}
-        if not wanted:
-            return False
-        generation = self.app.consumer_generation_id
-        if self.app.before_commit is not None:
-            await self.app.before_commit.before_commit(wanted)
-        if generation != self.app.consumer_generation_id:
-            return False
-        if not await self._commit(wanted):
-            return False
-        self._committed_offset.update(wanted)
-        at = monotonic()
-        for tp, offset in wanted.items():
-            self.listener.on_commit(tp, offset, at)
-        return True
-
-    def committed(self, tp: TP) -> int | None:
-        """The offset last known to be committed, None for a group that never committed there."""
-        return self._committed_offset.get(_faust(tp))
-
-    async def _commit(self, offsets: Mapping[Any, int]) -> bool:
-        try:
-            await self._thread.commit_offsets(offsets)
-        except CommitRefusedError as exc:
-            self.log.warning("Commit not taken, to be repeated: %s (%s)", exc, dict(offsets))
-            self.listener.on_commit_refused(offsets, str(exc))
-            return False
-        return True
-
-    # --- rebalance and stop
-
-    async def on_partitions_revoked(self, revoked: set[Any]) -> None:
-        """Commit, let Faust settle what is being worked on, then give up the rest."""
-        self.assigned_since = None
-        await self.commit()
-        await super().on_partitions_revoked(revoked)
-        self.ledger.drop(revoked)
-        self.listener.on_revoked(frozenset(revoked))
+        self._read_offset[faust_tp(partition)] = None
 
     async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
-        """Tell about it; positions are found later, when Faust calls `perform_seek`."""
+        """What was fetched before is of another assignment."""
         self._epoch += 1
-        self.listener.on_assigned(frozenset(assigned), generation_id)
         await super().on_partitions_assigned(assigned, generation_id)
-        self.assigned_since = monotonic()
-
-    async def wait_empty(self) -> None:
-        """Wait for batches that agents work on, not for those held open by waiting events; then commit.
-
-        Faust's waits for every unacked message without a bound, which a waiting event would turn into a hang.
-        """
-        deadline = monotonic() + SETTLE_TIMEOUT
-        while self._being_worked_on() and not self.should_stop and not self.crashed and monotonic() < deadline:
-            await self._wait_for_ack(SETTLE_POLL)
-        given_up = self._being_worked_on()
-        if given_up:
-            self.log.warning("Given up unfinished, to be read again: %s", given_up)
-        # They stay in the ledger as unfinished, so nothing is committed past them.
-        self._unacked_messages.clear()
-        await self.commit()
-
-    def _being_worked_on(self) -> list[tuple[TP, int, int]]:
-        return [
-            (span.tp, span.first, span.last)
-            for span in (_batch(message).span for message in list(self._unacked_messages))
-            if span.open and not span.held
-        ]
-
-
-def _batch(message: Any) -> RecordBatch:
-    batch: RecordBatch = message.value
-    return batch
-
-
-def _faust(tp: Iterable[Any]) -> FaustTP:
-    return FaustTP(*tp)

@@ -18,6 +18,7 @@ from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 
 import agents.transport.app as our_app
 from agents.transport.batch import BatchScheduler, RawSchema
+from agents.transport.committing import LedgerConsumer, _AutoAckRefused
 from agents.transport.consumer import BatchConsumer
 from agents.transport.thread import BatchConsumerThread
 
@@ -32,16 +33,17 @@ OVERRIDDEN: list[tuple[type, type, str, list[str]]] = [
     (BatchConsumer, driver.Consumer, "_to_message", ["self", "tp", "record"]),
     (BatchConsumer, driver.Consumer, "perform_seek", ["self"]),
     (BatchConsumer, driver.Consumer, "seek", ["self", "partition", "offset"]),
-    (BatchConsumer, driver.Consumer, "_add_gap", ["self", "tp", "offset_from", "offset_to"]),
-    (BatchConsumer, driver.Consumer, "ack", ["self", "message"]),
-    (BatchConsumer, driver.Consumer, "_filter_tps_with_pending_acks", ["self", "topics"]),
-    (BatchConsumer, driver.Consumer, "_new_offset", ["self", "tp"]),
-    (BatchConsumer, driver.Consumer, "commit", ["self", "topics", "start_new_transaction"]),
-    (BatchConsumer, driver.Consumer, "_commit_offsets", ["self", "offsets", "start_new_transaction"]),
-    (BatchConsumer, driver.Consumer, "_commit", ["self", "offsets"]),
-    (BatchConsumer, driver.Consumer, "on_partitions_revoked", ["self", "revoked"]),
+    (LedgerConsumer, driver.Consumer, "_add_gap", ["self", "tp", "offset_from", "offset_to"]),
+    (LedgerConsumer, driver.Consumer, "ack", ["self", "message"]),
+    (LedgerConsumer, driver.Consumer, "_filter_tps_with_pending_acks", ["self", "topics"]),
+    (LedgerConsumer, driver.Consumer, "_new_offset", ["self", "tp"]),
+    (LedgerConsumer, driver.Consumer, "commit", ["self", "topics", "start_new_transaction"]),
+    (LedgerConsumer, driver.Consumer, "_commit_offsets", ["self", "offsets", "start_new_transaction"]),
+    (LedgerConsumer, driver.Consumer, "_commit", ["self", "offsets"]),
+    (LedgerConsumer, driver.Consumer, "on_partitions_revoked", ["self", "revoked"]),
     (BatchConsumer, driver.Consumer, "on_partitions_assigned", ["self", "assigned", "generation_id"]),
-    (BatchConsumer, driver.Consumer, "wait_empty", ["self"]),
+    (LedgerConsumer, driver.Consumer, "on_partitions_assigned", ["self", "assigned", "generation_id"]),
+    (LedgerConsumer, driver.Consumer, "wait_empty", ["self"]),
     (BatchConsumerThread, driver.AIOKafkaConsumerThread, "_create_worker_consumer", ["self", "transport"]),
     (BatchConsumerThread, driver.AIOKafkaConsumerThread, "on_start", ["self"]),
     (BatchConsumerThread, driver.AIOKafkaConsumerThread, "verify_event_path", ["self", "now", "tp"]),
@@ -143,9 +145,7 @@ def type_module(module: str, name: str) -> str:
 
 
 def test_the_compiled_iterator_writes_where_a_stream_ack_is_refused() -> None:
-    """It bypasses Consumer.ack and indexes `_acked_index`, which BatchConsumer makes raise."""
-    from agents.transport.consumer import _AutoAckRefused
-
+    """It bypasses Consumer.ack and indexes `_acked_index`, which LedgerConsumer makes raise."""
     with pytest.raises(RuntimeError, match="deliveries"):
         _AutoAckRefused()["access.events", 0]
 
