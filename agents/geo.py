@@ -26,9 +26,7 @@ PACKAGE: Final = "iptocc"
 MMDB_COUNTRY_PATHS: Final = (("country", "iso_code"), ("country_code",), ("country",))
 """Where vendors write the country: MaxMind and DB-IP; IPinfo Lite and ip-location-db; older IPinfo files."""
 
-_MMDB_ALLOWED: Final = (
-    "a MaxMind DB file with countries, such as dbip-country-lite.mmdb or GeoLite2-Country.mmdb"
-)
+_MMDB_ALLOWED: Final = "a MaxMind DB file with countries, such as dbip-country-lite.mmdb or GeoLite2-Country.mmdb"
 
 _DIGITS: Final = 16
 """Hexadecimal digits of a digest: 64 bits, enough to tell versions of one table apart."""
@@ -43,9 +41,7 @@ class PackagedGeo:
 
     def __init__(self) -> None:
         """Hash the installed package once: 2 MB, some milliseconds."""
-        self._name = (
-            f"{PACKAGE} {version(PACKAGE)} (delegation statistics of the regional internet registries)"
-        )
+        self._name = f"{PACKAGE} {version(PACKAGE)} (delegation statistics of the regional internet registries)"
         self._digest = _package_digest()
 
     @property

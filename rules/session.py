@@ -231,6 +231,15 @@ class Session:
         haul.judged += hits
         return haul
 
+    def remember(self, message: Message) -> None:
+        """Take note of the event id of a record that was judged before, by this worker or another."""
+        try:
+            event, canonical = ACCESS.decode_canonical(message.value)
+        except BadRecordError:
+            return
+        pending = Pending(message, event, xxh3_64_intdigest(canonical), None, 0)
+        self._repeated(pending, self.knowledge.find(event.person))
+
     def retry(self, clock: int, *, all_now: bool = False) -> Haul | None:
         """Judge what waited long enough or knows more now; None where nothing can have changed.
 

@@ -20,9 +20,7 @@ def encoded(value: object) -> bytes:
             raw = value.encode()
             return bytes([0x40 | len(raw)]) + raw
         case dict():
-            return bytes([0xE0 | len(value)]) + b"".join(
-                encoded(key) + encoded(item) for key, item in value.items()
-            )
+            return bytes([0xE0 | len(value)]) + b"".join(encoded(key) + encoded(item) for key, item in value.items())
         case list():
             return bytes([len(value), 4]) + b"".join(encoded(item) for item in value)
         case (int() as bits, int() as number):
@@ -65,9 +63,7 @@ def test_the_packaged_table_places_registered_networks() -> None:
     assert geo.country("0:0:0:0:0:ffff:193.0.6.139") == "NL"
 
 
-@pytest.mark.parametrize(
-    "ip", ["10.0.0.1", "127.0.0.1", "203.0.113.1", "2001:db8::1", "", "x", "::x", "fe80::1%eth0"]
-)
+@pytest.mark.parametrize("ip", ["10.0.0.1", "127.0.0.1", "203.0.113.1", "2001:db8::1", "", "x", "::x", "fe80::1%eth0"])
 def test_the_packaged_table_has_nothing_to_say_and_does_not_raise(ip: str) -> None:
     assert PackagedGeo().country(ip) is None
 
@@ -90,9 +86,7 @@ def test_the_packaged_table_says_which_it_is() -> None:
 @pytest.mark.parametrize(
     "record", [{"country": {"iso_code": "IE"}}, {"country_code": "IE"}, {"country": "IE"}, {"country": "ie"}]
 )
-def test_an_operators_file_is_read_in_the_layouts_of_the_vendors(
-    tmp_path: Path, record: dict[str, object]
-) -> None:
+def test_an_operators_file_is_read_in_the_layouts_of_the_vendors(tmp_path: Path, record: dict[str, object]) -> None:
     geo: GeoTable = MmdbGeo(written(tmp_path, mmdb(record)))
     assert geo.country("1.2.3.4") == "IE"
     assert geo.country("::ffff:1.2.3.4") == "IE"
@@ -118,9 +112,7 @@ def test_the_digest_follows_the_content(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named_with_what_is_allowed(tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"absent\.mmdb: not readable .*allowed is a MaxMind DB file"
-    ):
+    with pytest.raises(ConfigurationError, match=r"absent\.mmdb: not readable .*allowed is a MaxMind DB file"):
         MmdbGeo(tmp_path / "absent.mmdb")
 
 

@@ -32,9 +32,7 @@ def test_aliases_and_lower_case_are_read(written: str, code: str) -> None:
     assert normalise(written) == code
 
 
-@pytest.mark.parametrize(
-    "written", ["", "I", "IRL", " IE", "IE ", "EU", "AP", "ZZ", "A1", "ſg", "ΙΕ", "I\u0130"]
-)
+@pytest.mark.parametrize("written", ["", "I", "IRL", " IE", "IE ", "EU", "AP", "ZZ", "A1", "ſg", "ΙΕ", "I\u0130"])
 def test_what_is_no_country_is_refused_with_what_is_allowed(written: str) -> None:
     with pytest.raises(ValueError, match="allowed is an ISO 3166-1 alpha-2 code such as IE"):
         normalise(written)

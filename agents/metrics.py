@@ -1,0 +1,160 @@
+"""Every metric of a worker, with its help text, unit and bounded labels. Counted once a batch, never once an event."""
+
+from __future__ import annotations
+
+import platform
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
+
+from rules.session import Haul
+
+BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 3600.0, 86400.0)
+"""Upper bounds, seconds: from the goal of 5 ms over the grace of 10 s to a day of backlog."""
+
+
+class BatchHistogram(Collector):
+    """A histogram that takes a batch of observations at once: one sort and one bisection a bucket."""
+
+    def __init__(self, name: str, help_text: str, registry: CollectorRegistry) -> None:
+        """Register it; `name` ends in `_seconds`, observations are milliseconds."""
+        self._name, self._help = name, help_text
+        self._bounds = [int(bound * 1000) for bound in BUCKETS_S]
+        self._counts = [0] * len(BUCKETS_S)
+        self._total = 0
+        self._sum_ms = 0
+        registry.register(self)
+
+    def observe(self, milliseconds: Sequence[int]) -> None:
+        """Take observations; one that is negative (a clock ahead of ours) counts as 0."""
+        ordered = sorted(milliseconds)
+        for at, bound in enumerate(self._bounds):
+            self._counts[at] += bisect_left(ordered, bound + 1)
+        self._total += len(ordered)
+        self._sum_ms += sum(ordered[bisect_left(ordered, 0) :])
+
+    def collect(self) -> list[HistogramMetricFamily]:
+        """Return the histogram as Prometheus reads it."""
+        buckets = [(str(bound), float(count)) for bound, count in zip(BUCKETS_S, self._counts, strict=True)]
+        family = HistogramMetricFamily(self._name, self._help)
+        family.add_metric([], [*buckets, ("+Inf", float(self._total))], self._sum_ms / 1000)
+        return [family]
+
+
+class Metrics:
+    """The metrics of one worker, in a registry of their own."""
+
+    def __init__(self, version: str) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        r = self.registry
+        build = Gauge("cloverwatch_build_info", "Version of the program; always 1.", ["version", "python"], registry=r)
+        build.labels(version, platform.python_version()).set(1)
+        self.policy = Gauge("cloverwatch_policy_info", "Hash of the policy in force; always 1.", ["policy"], registry=r)
+        self.policy_failed = Gauge(
+            "cloverwatch_policy_reload_failed",
+            "1 while the policy file cannot be read and an older policy is in force.",
+            registry=r,
+        )
+        self.ready = Gauge("cloverwatch_ready", "1 while the worker judges, 0 while it cannot.", registry=r)
+        self.records = Counter("cloverwatch_records", "Records read, by topic.", ["topic"], registry=r)
+        self.judged = Counter(
+            "cloverwatch_events_judged",
+            "Accesses judged, by class of the country they came from, sensitivity of the data and outcome.",
+            ["place_class", "sensitivity", "outcome"],
+            registry=r,
+        )
+        self.findings = Counter(
+            "cloverwatch_findings", "Findings in alerts, by rule and severity.", ["rule", "severity"], registry=r
+        )
+        self.exempted = Counter(
+            "cloverwatch_exempted", "Findings that an exemption hides.", ["rule", "exemption"], registry=r
+        )
+        self.rule_failures = Counter("cloverwatch_rule_failures", "Rules that raised.", ["rule"], registry=r)
+        self.alerts = Counter(
+            "cloverwatch_alerts", "Alerts stored by the brokers, by family.", ["family", "severity"], registry=r
+        )
+        self.dead_letters = Counter(
+            "cloverwatch_dead_letters", "Records put away as unusable.", ["topic", "reason"], registry=r
+        )
+        self.skipped = Counter(
+            "cloverwatch_source_skipped",
+            "Records of other systems that are no access to data.",
+            ["source", "reason"],
+            registry=r,
+        )
+        self.duplicates = Counter(
+            "cloverwatch_duplicates", "Repetitions of an access that was judged already.", registry=r
+        )
+        self.ahead = Counter("cloverwatch_events_ahead", "Accesses dated later than their append time.", registry=r)
+        self.late = Counter("cloverwatch_events_late", "Accesses older than history may reach.", registry=r)
+        self.misplaced = Counter(
+            "cloverwatch_misplaced", "Records in another partition than their person's, written anew.", registry=r
+        )
+        self.waiting = Gauge("cloverwatch_waiting_events", "Accesses waiting for a directory row.", registry=r)
+        self.overflow = Counter(
+            "cloverwatch_waiting_overflow", "Accesses judged as unknown because too many wait already.", registry=r
+        )
+        self.memo_hits = Counter(
+            "cloverwatch_memo_hits", "Accesses whose verdict still held from an earlier one.", registry=r
+        )
+        self.lag = Gauge(
+            "cloverwatch_consumer_lag_records",
+            "Offsets between what is committed and the end of the log.",
+            ["topic", "partition"],
+            registry=r,
+        )
+        self.gaps = Counter(
+            "cloverwatch_offset_gap_records", "Offsets that were never delivered.", ["topic", "kind"], registry=r
+        )
+        self.head_age = Gauge(
+            "cloverwatch_ledger_head_age_seconds", "Age of the oldest batch that is not finished.", registry=r
+        )
+        self.commit_age = Gauge(
+            "cloverwatch_commit_age_seconds", "Time since offsets were last committed or had no need to be.", registry=r
+        )
+        self.rebalances = Counter("cloverwatch_rebalances", "Assignments that the group has given.", registry=r)
+        self.assigned = Gauge("cloverwatch_assigned_partitions", "Partitions that this worker reads.", registry=r)
+        self.reference_rows = Gauge(
+            "cloverwatch_reference_rows", "Versions known of a directory.", ["topic"], registry=r
+        )
+        self.reference_bad = Counter(
+            "cloverwatch_reference_bad_rows", "Directory rows that cannot be used.", ["topic", "reason"], registry=r
+        )
+        self.reference_keys = Gauge(
+            "cloverwatch_reference_strange_keys", "Directory rows under a key that is not their own.", registry=r
+        )
+        self.reference_lag = Gauge(
+            "cloverwatch_reference_lag_records", "Offsets of a directory not read yet.", ["topic"], registry=r
+        )
+        self.reference_age = Gauge(
+            "cloverwatch_reference_age_seconds",
+            "Time since a directory was last known to be read to its end.",
+            ["topic"],
+            registry=r,
+        )
+        self.occurrence_to_verdict = BatchHistogram(
+            "cloverwatch_occurrence_to_verdict_seconds", "From the access to its verdict.", r
+        )
+        self.arrival_to_alert = BatchHistogram(
+            "cloverwatch_arrival_to_alert_seconds", "From a record's append to its alert stored by the brokers.", r
+        )
+
+    def count(self, haul: Haul) -> None:
+        """Add what came of a batch."""
+        for (place_class, sensitivity, outcome), number in haul.tally.items():
+            self.judged.labels(place_class, sensitivity, outcome).inc(number)
+        for (rule, exemption), number in haul.exempted.items():
+            self.exempted.labels(rule, exemption).inc(number)
+        for rule, number in haul.failures.items():
+            self.rule_failures.labels(rule).inc(number)
+        self.duplicates.inc(haul.duplicates)
+        self.ahead.inc(haul.ahead)
+        self.late.inc(haul.late)
+        self.misplaced.inc(len(haul.misplaced))
+        self.overflow.inc(haul.overflowed)
+        self.memo_hits.inc(haul.memo_hits)
+        self.occurrence_to_verdict.observe(haul.delays)

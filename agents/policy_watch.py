@@ -1,0 +1,79 @@
+"""The policy file while the worker runs: a good new one takes force at a batch's boundary, a broken one is refused."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mode import Service
+
+from rules.catalogue import RULE_IDS
+from rules.policy import Policy, parse
+from schemas.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+
+def read_policy(path: Path) -> tuple[bytes, Policy]:
+    """Return a policy file's bytes and the policy in them.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is wrong; names file, line, key, value and what is allowed.
+    """
+    try:
+        content = path.read_bytes()
+        text = content.decode("utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"policy: {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"policy: {path} is not UTF-8 at byte {error.start}") from None
+    return content, parse(text, str(path), RULE_IDS)
+
+
+class PolicyWatch(Service):
+    """Looks at the file every `interval` seconds.
+
+    Args:
+        path: the policy file.
+        content: its bytes when it was last read.
+        interval: seconds between two looks.
+        adopt: called with a new policy.
+        failed: called with True when the file is wrong, with False when it is right again.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        content: bytes,
+        interval: float,
+        *,
+        adopt: Callable[[Policy], None],
+        failed: Callable[[bool], None],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._path, self._content, self._interval = path, content, interval
+        self._adopt, self._failed = adopt, failed
+
+    @Service.task
+    async def _watch(self) -> None:
+        refused: str | None = None
+        while not self.should_stop:
+            await self.sleep(self._interval)
+            try:
+                if self._path.read_bytes() == self._content and refused is None:
+                    continue
+                content, policy = read_policy(self._path)
+            except (ConfigurationError, OSError) as error:
+                if str(error) != refused:
+                    log.error("The new policy is refused, the old one stays in force: %s", error)  # noqa: TRY400
+                    self._failed(True)
+                refused = str(error)
+                continue
+            if content != self._content:
+                self._adopt(policy)
+                log.warning("Policy %s is in force", policy.version)
+            self._content, refused = content, None
+            self._failed(False)

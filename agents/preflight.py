@@ -1,0 +1,44 @@
+"""Before anything starts: is the broker there, are the topics there, have they the partitions that were promised."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+
+from schemas.errors import ConfigurationError
+from schemas.topics import ACCESS_EVENTS, TOPICS
+
+
+async def check_topics(admin: AIOKafkaAdminClient, partitions: int) -> None:
+    """Check that every topic exists and that `access.events` has its fixed number of partitions.
+
+    Args:
+        admin: a started client.
+        partitions: what the settings say.
+
+    Raises:
+        ConfigurationError: says which topic, what is there, and what to do.
+    """
+    described: list[dict[str, Any]] = await admin.describe_topics([topic.name for topic in TOPICS])
+    there = {found["topic"]: len(found["partitions"]) for found in described if not found["error_code"]}
+    missing = [topic.name for topic in TOPICS if topic.name not in there]
+    if missing:
+        raise ConfigurationError(
+            f"topics missing: {', '.join(missing)}; create them with `cloverwatch topics --create`"
+        )
+    refuse_changed_partitions(there[ACCESS_EVENTS], partitions)
+
+
+def refuse_changed_partitions(found: int, promised: int) -> None:
+    """Refuse another number of partitions than the settings say.
+
+    Raises:
+        ConfigurationError: they differ.
+    """
+    if found != promised:
+        raise ConfigurationError(
+            f"partitions: {ACCESS_EVENTS} has {found} partitions, the settings say {promised}. The number is fixed "
+            f"when the topic is created: a person's records would change partition. Set CLOVERWATCH_PARTITIONS={found} "
+            "if the topic is right, or create it anew and let the producers write again"
+        )

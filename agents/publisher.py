@@ -1,0 +1,66 @@
+"""Everything a worker writes: alerts, dead letters, records put where they belong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import murmur2
+
+from schemas.alert import Alert
+from schemas.codec import encode
+from schemas.deadletter import DeadLetter
+from schemas.errors import BadRecordError
+from schemas.topics import ACCESS_EVENTS, ALERTS, DEAD_LETTERS
+
+Sent = asyncio.Future[Any]
+
+
+def partition_of(person: str, partitions: int) -> int:
+    """Return where a person's records belong: Kafka's default partitioner (murmur2) over the key."""
+    return int((murmur2(person.encode()) & 0x7FFFFFFF) % partitions)
+
+
+class Publisher:
+    """Hands messages to the producer. Every method returns a future that is done when the brokers have stored it."""
+
+    def __init__(self, producer: AIOKafkaProducer, partitions: int) -> None:
+        """Take a started producer (idempotent, all replicas) and the partitions of `access.events`."""
+        self._producer = producer
+        self._partitions = partitions
+
+    async def alert(self, alert: Alert) -> Sent:
+        """Publish one revision of an alert."""
+        return await self._send(ALERTS, key=alert.alert_id.encode(), value=encode(alert))
+
+    async def dead_letter(self, message: Any, error: BadRecordError, index: int | None = None) -> Sent:
+        """Put away a message that cannot be used; `index` tells which record of many it was."""
+        letter = DeadLetter(
+            reason=error.reason,
+            detail=error.detail,
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+            timestamp=message.timestamp,
+            index=index,
+            key=message.key,
+            value=message.value,
+            headers=tuple(message.headers),
+        )
+        return await self._send(DEAD_LETTERS, key=letter.key, value=letter.value, headers=letter.to_headers())
+
+    async def access(self, person: str, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> Sent:
+        """Write an access to its person's partition."""
+        return await self._send(
+            ACCESS_EVENTS,
+            key=person.encode(),
+            value=value,
+            headers=list(headers),
+            partition=partition_of(person, self._partitions),
+        )
+
+    async def _send(self, topic: str, **message: Any) -> Sent:
+        sent: Sent = await self._producer.send(topic, **message)
+        return sent

@@ -1,0 +1,71 @@
+"""Settling batches: a batch is acked when everything that came of it is stored, and not a moment before.
+
+Sends are started at once and awaited here in order, so that the next batch is judged while the brokers still store
+what the last one gave. A batch with waiting events stays open until the last of them is judged and stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mode import Service
+
+from agents.publisher import Sent
+from agents.transport import Delivery
+
+IN_FLIGHT: Final = 8
+"""Batches whose sends may be on their way at once. Enough to hide the brokers' answer time behind judging; each may
+hold a batch of alerts in memory."""
+
+
+@dataclass(slots=True, eq=False)
+class Open:
+    """A batch and how much of it is still to be stored."""
+
+    delivery: Delivery
+    parts: int = 1
+    """The batch itself and each event of it that waits."""
+
+    def done(self, parts: int = 1) -> None:
+        """Count parts as stored; the last one acks the batch."""
+        self.parts -= parts
+        if self.parts == 0:
+            self.delivery.ack()
+
+
+@dataclass(slots=True)
+class _Work:
+    sends: Sequence[Sent]
+    settle: Sequence[Open]
+    then: Callable[[], None] | None = field(default=None)
+
+
+class Settler(Service):
+    """Awaits sends in order and settles what they belong to. A failed send crashes the process: nothing is acked."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._queue: asyncio.Queue[_Work] = asyncio.Queue(IN_FLIGHT)
+
+    async def put(self, sends: Sequence[Sent], settle: Sequence[Open], then: Callable[[], None] | None = None) -> None:
+        """Settle each of `settle` by one part once all `sends` are stored, then call `then`; waits while many are on
+        their way."""  # fmt: skip
+        if not sends and self._queue.empty():
+            for item in settle:
+                item.done()
+            return
+        await self._queue.put(_Work(sends, settle, then))
+
+    @Service.task
+    async def _settle(self) -> None:
+        while not self.should_stop:
+            work = await self._queue.get()
+            if work.sends:
+                await asyncio.gather(*work.sends)
+            if work.then is not None:
+                work.then()
+            for item in work.settle:
+                item.done()

@@ -1,0 +1,150 @@
+"""The worker's heart: batches in, verdicts out, everything that comes of them stored before they are acked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mode import Service
+
+from agents.ledger import TP
+from agents.metrics import Metrics
+from agents.publisher import Publisher, Sent
+from agents.reference import ReferenceTables
+from agents.settling import Open, Settler
+from agents.transport import Delivery
+from rules.session import Haul, Session
+from schemas.alert import Alert
+from schemas.codec import encode
+from schemas.errors import BadRecordError
+from schemas.sources import SOURCES
+from schemas.sources.base import SourceMapping
+from schemas.topics import RAW_TOPICS
+
+RETRY_EVERY_S: Final = 0.05
+"""How often deadlines of waiting events are looked at: the precision of `facts_grace`."""
+
+SOURCE_OF: Final = {topic: topic.rsplit(".", 1)[1] for topic in RAW_TOPICS}
+"""Which source reads which raw topic."""
+
+ORIGIN: Final = "cloverwatch-origin"
+"""Header of a translated record: `topic/partition/offset/index` of the record that it came from."""
+
+_NO_MAPPING: Final = SourceMapping()
+
+
+def wall_clock() -> int:
+    """Return the time, milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class Watch:
+    """Judges what the agents are handed. One a worker; all calls on the event loop."""
+
+    session: Session
+    publisher: Publisher
+    settler: Settler
+    tables: ReferenceTables
+    metrics: Metrics
+    warm: Callable[[Mapping[TP, int]], Any]
+    """Awaited with the partitions about to be read for the first time and where reading begins."""
+    _warmed: set[TP] = field(default_factory=set)
+
+    def forget(self) -> None:
+        """Partitions change hands: what is remembered of them is given up, waiting events too (they are unacked)."""
+        self.session.forget()
+        self._warmed.clear()
+
+    async def judge(self, delivery: Delivery) -> None:
+        """Judge a batch of `access.events`."""
+        await self.tables.ready.wait()
+        batch = delivery.batch
+        tp = (batch.topic, batch.partition)
+        if tp not in self._warmed:
+            self._warmed.add(tp)
+            await self.warm({tp: batch.records[0].offset})
+            if not batch.span.open:
+                return  # given up while the past was read
+        item = Open(delivery)
+        haul = self.session.take(batch.records, wall_clock(), batch.partition, item)
+        if haul.held:
+            item.parts += haul.held
+            delivery.hold()
+        self.metrics.records.labels(batch.topic).inc(len(batch.records))
+        await self._store(haul, [item])
+
+    async def retry(self) -> None:
+        """Judge what has waited and need not any longer."""
+        haul = self.session.retry(wall_clock())
+        if haul is not None:
+            await self._store(haul, haul.released)
+
+    async def translate(self, delivery: Delivery) -> None:
+        """Translate a batch of another system's records and write them to `access.events`."""
+        batch = delivery.batch
+        name = SOURCE_OF[batch.topic]
+        source = SOURCES[name]
+        sends: list[Sent] = []
+        skipped: dict[str, int] = {}
+        for record in batch.records:
+            mapping = self.session.policy.sources.get(name, _NO_MAPPING)
+            for found in source.translate(record.value, mapping):
+                if found.event is not None:
+                    origin = f"{record.topic}/{record.partition}/{record.offset}/{found.index}".encode()
+                    value = encode(found.event)
+                    sends.append(await self.publisher.access(found.event.person, value, [(ORIGIN, origin)]))
+                elif found.bad is not None:
+                    sends.append(await self.bad(record, found.bad, found.index))
+                else:
+                    skipped[found.skipped or "other"] = skipped.get(found.skipped or "other", 0) + 1
+        for reason, number in skipped.items():
+            self.metrics.skipped.labels(name, reason).inc(number)
+        self.metrics.records.labels(batch.topic).inc(len(batch.records))
+        await self.settler.put(sends, [Open(delivery)])
+
+    async def bad(self, message: Any, error: BadRecordError, index: int | None = None) -> Sent:
+        """Put away a record that cannot be used, and count it."""
+        self.metrics.dead_letters.labels(message.topic, error.reason).inc()
+        return await self.publisher.dead_letter(message, error, index)
+
+    async def bad_row(self, message: Any, error: BadRecordError) -> None:
+        """Put away a directory row that cannot be used, and wait until it is stored."""
+        self.metrics.reference_bad.labels(message.topic, error.reason).inc()
+        await (await self.bad(message, error))
+
+    async def _store(self, haul: Haul, settle: Iterable[Open]) -> None:
+        sends = [await self.publisher.alert(alert) for alert in haul.alerts]
+        for message, error in haul.bad:
+            sends.append(await self.bad(message, error))
+        for message, person in haul.misplaced:
+            sends.append(await self.publisher.access(person, message.value, message.headers))
+        self.metrics.count(haul)
+        self.metrics.waiting.set(self.session.waiting)
+        alerts = haul.alerts
+        await self.settler.put(sends, list(settle), (lambda: self._told(alerts)) if alerts else None)
+
+    def _told(self, alerts: list[Alert]) -> None:
+        now = wall_clock()
+        for alert in alerts:
+            self.metrics.alerts.labels(alert.family, alert.severity).inc()
+            for reason in alert.reasons:
+                self.metrics.findings.labels(reason.rule_id, reason.severity).inc()
+        arrivals = [now - alert.facts["appended_at"] for alert in alerts if "appended_at" in alert.facts]
+        self.metrics.arrival_to_alert.observe(arrivals)
+
+
+class Retrying(Service):
+    """Looks after waiting events: when a directory row came, and when their time is over."""
+
+    def __init__(self, watch: Watch, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._watch = watch
+
+    @Service.task
+    async def _look(self) -> None:
+        while not self.should_stop:
+            await self.sleep(RETRY_EVERY_S)
+            await self._watch.retry()

@@ -1,0 +1,75 @@
+"""Metrics and health on a port of their own: `/metrics`, `/livez`, `/readyz`. Loopback unless told otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from mode import Service
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from schemas.errors import ConfigurationError
+
+
+class WebServer(Service):
+    """Serves what the worker says of itself.
+
+    Args:
+        host, port: where to listen; port 0 takes a free one.
+        registry: the metrics.
+        refresh: called before metrics are written, for gauges that are asked rather than told.
+        not_ready: the reasons why the worker is not ready, none when it is.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        registry: CollectorRegistry,
+        refresh: Callable[[], None],
+        not_ready: Callable[[], list[str]],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._host, self._port = host, port
+        self._registry, self._refresh, self._not_ready = registry, refresh, not_ready
+        self._runner: web.AppRunner | None = None
+
+    async def on_start(self) -> None:
+        """Listen.
+
+        Raises:
+            ConfigurationError: the port cannot be had.
+        """
+        app = web.Application()
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/livez", self._livez)
+        app.router.add_get("/readyz", self._readyz)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            raise ConfigurationError(
+                f"web_host, web_port: {self._host}:{self._port} cannot be listened on ({error.strerror}); "
+                "choose a free port with CLOVERWATCH_WEB_PORT"
+            ) from None
+
+    async def on_stop(self) -> None:
+        """Close the port."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        self._refresh()
+        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _livez(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        reasons = self._not_ready()
+        return web.Response(text="\n".join(reasons or ["ok"]) + "\n", status=503 if reasons else 200)

@@ -1,0 +1,313 @@
+"""The worker: puts everything together and runs it. The composition root; the rooms it joins know nothing of each other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Set as AbstractSet
+from importlib.metadata import version
+from typing import Any
+
+from mode import Service
+
+from agents.clients import consumer_of, faust_security, producer_of, with_admin
+from agents.geo import MmdbGeo, PackagedGeo
+from agents.ledger import TP, Hole
+from agents.metrics import Metrics
+from agents.policy_watch import PolicyWatch, read_policy
+from agents.preflight import check_topics
+from agents.publisher import Publisher, partition_of
+from agents.reference import ReferenceTables
+from agents.settings import Settings
+from agents.settling import Settler
+from agents.transport import StreamApp, StreamSettings, TransportObserver, deliveries
+from agents.transport.lag import LagService
+from agents.warming import remember_ids
+from agents.watchdog import Watchdog, WatchdogSettings
+from agents.watching import ORIGIN, Retrying, Watch
+from agents.web import WebServer
+from rules.catalogue import RULES
+from rules.geo import GeoTable
+from rules.join import Joiner
+from rules.judge import Judge
+from rules.jurisdictions import LegalTable, shipped
+from rules.knowledge import Knowledge
+from rules.policy import Policy
+from rules.session import Session
+from schemas.access import AccessEvent
+from schemas.alert import EventRef, JudgedWith
+from schemas.errors import ConfigurationError, ReferenceUnavailableError
+from schemas.topics import ACCESS_EVENTS, RAW_TOPICS
+
+log = logging.getLogger(__name__)
+
+
+def legal_table(settings: Settings) -> LegalTable:
+    """Return the law of places: the user's file, else the shipped one.
+
+    Raises:
+        ConfigurationError: the file cannot be read or is wrong.
+    """
+    if settings.legal_table is None:
+        return shipped()
+    try:
+        text = settings.legal_table.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"legal_table: {settings.legal_table} cannot be read: {error}") from None
+    return LegalTable.parse(text, settings.legal_table.name)
+
+
+def geo_table(settings: Settings) -> GeoTable:
+    """Return the table of addresses: the user's `.mmdb`, else the packaged one."""
+    return PackagedGeo() if settings.geo_mmdb is None else MmdbGeo(settings.geo_mmdb)
+
+
+def run(settings: Settings) -> int:
+    """Run a worker until it is told to stop.
+
+    Returns:
+        The exit code: 0 after a stop, 1 after a failure.
+
+    Raises:
+        ConfigurationError: settings, policy or topics cannot be used (exit 2).
+        ReferenceUnavailableError: no broker answers (exit 1).
+    """
+    if settings.policy is None:
+        raise ConfigurationError("policy: a worker needs one; name the file with CLOVERWATCH_POLICY")
+    content, policy = read_policy(settings.policy)
+    legal, geo = legal_table(settings), geo_table(settings)
+    asyncio.run(with_admin(settings, lambda admin: check_topics(admin, settings.partitions)))
+    worker = Worker(settings, content, policy, legal, geo)
+    return worker.run()
+
+
+class Worker:
+    """One worker process, put together."""
+
+    def __init__(self, settings: Settings, content: bytes, policy: Policy, legal: LegalTable, geo: GeoTable) -> None:
+        self.settings = settings
+        self.legal, self.geo = legal, geo
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        self.metrics = Metrics(version("cloverwatch"))
+        self.metrics.policy.labels(policy.version).set(1)
+        self.knowledge = Knowledge()
+        partitions = settings.partitions
+        self.session = Session(
+            self._judge(policy),
+            describe=describe,
+            provenance=self._provenance,
+            partition_of=lambda person: partition_of(person, partitions),
+        )
+        context, credentials = faust_security(settings)
+        self.app = StreamApp(
+            StreamSettings(
+                group=settings.group,
+                brokers=tuple(part.strip() for part in settings.broker.split(",")),
+                datadir=settings.data_dir,
+                session_timeout=settings.session_timeout_s,
+                max_poll_records=settings.max_poll_records,
+                commit_interval=settings.commit_interval_s,
+                credentials=credentials,
+                ssl_context=context,
+            ),
+            listener=_Listener(self),
+            loop=self.loop,
+        )
+        self.lag = LagService(self.app)
+        self.watchdog = Watchdog(
+            self.app,
+            self.lag,
+            WatchdogSettings(stuck_head=settings.stuck_after_s, no_assignment=settings.stuck_after_s),
+        )
+        self.producer = self.loop.run_until_complete(_made(lambda: producer_of(settings)))
+        consumer = self.loop.run_until_complete(_made(lambda: consumer_of(settings)))
+        self.tables = ReferenceTables(consumer, self.knowledge, on_bad_row=self._bad_row, changed=lambda: None)
+        self.settler = Settler()
+        self.watch = Watch(
+            session=self.session,
+            publisher=Publisher(self.producer, partitions),
+            settler=self.settler,
+            tables=self.tables,
+            metrics=self.metrics,
+            warm=self._warm,
+        )
+        assert settings.policy is not None  # noqa: S101  # held by `run`
+        self.app.beside(
+            _Producing(self.producer),
+            self.settler,
+            WebServer(
+                settings.web_host,
+                settings.web_port,
+                registry=self.metrics.registry,
+                refresh=self._refresh,
+                not_ready=self.not_ready,
+            ),
+            self.tables,
+            PolicyWatch(
+                settings.policy,
+                content,
+                settings.policy_check_s,
+                adopt=self._adopt,
+                failed=lambda wrong: self.metrics.policy_failed.set(int(wrong)),
+            ),
+            Retrying(self.watch),
+            self.lag,
+            self.watchdog,
+        )
+        self._policy_version = policy.version
+        self._started = time.monotonic()
+        self._committed_at = time.monotonic()
+        self._declare()
+
+    def run(self) -> int:
+        """Run until a signal or a crash; return the exit code."""
+        worker = self.app.Worker(
+            loglevel=self.settings.log_level, loop=self.loop, blocking_timeout=None, override_logging=False
+        )
+        try:
+            worker.execute_from_commandline()
+        except SystemExit as exit_:
+            return exit_.code if isinstance(exit_.code, int) else 1
+        return 0
+
+    def not_ready(self) -> list[str]:
+        """Return why the worker is not judging; nothing when it is."""
+        reasons = []
+        if not self.tables.ready.is_set():
+            reasons.append("reference tables are not read yet")
+        if not self.watchdog.broker_answers:
+            reasons.append("the broker does not answer")
+        if not self.app.positioned:
+            reasons.append("no partitions are assigned yet")
+        return reasons
+
+    def _declare(self) -> None:
+        watch = self.watch
+
+        @self.app.agent(self.app.batches(ACCESS_EVENTS), name="judge")
+        async def judge(stream: Any) -> None:
+            async for delivery in deliveries(stream):
+                await watch.judge(delivery)
+
+        @self.app.agent(self.app.batches(*RAW_TOPICS), name="translate")
+        async def translate(stream: Any) -> None:
+            async for delivery in deliveries(stream):
+                await watch.translate(delivery)
+
+    def _judge(self, policy: Policy) -> Judge:
+        return Judge(Joiner(policy, self.knowledge, self.legal, self.geo), RULES)
+
+    def _adopt(self, policy: Policy) -> None:
+        self.session.adopt(self._judge(policy))
+        self.metrics.policy.remove(self._policy_version)
+        self.metrics.policy.labels(policy.version).set(1)
+        self._policy_version = policy.version
+
+    def _provenance(self) -> JudgedWith:
+        digest, known = self.tables.known()
+        return JudgedWith(
+            policy=self.session.policy.version,
+            legal_table=self.legal.digest,
+            geo_table=self.geo.digest,
+            directories=digest,
+            known=known,
+        )
+
+    async def _bad_row(self, message: Any, error: Any) -> None:
+        await self.watch.bad_row(message, error)
+
+    async def _warm(self, starts: Mapping[TP, int]) -> None:
+        consumer = consumer_of(self.settings)
+        await consumer.start()
+        try:
+            count = await remember_ids(consumer, starts, self.session.remember)
+            log.info("Event ids of the recent past: %d records read back for %s", count, dict(starts))
+        finally:
+            await consumer.stop()
+
+    def _refresh(self) -> None:
+        """Ask the gauges that are not told."""
+        metrics = self.metrics
+        metrics.ready.set(0 if self.not_ready() else 1)
+        metrics.waiting.set(self.session.waiting)
+        partitions = self.lag.partitions()
+        metrics.assigned.set(len(partitions))
+        metrics.lag.clear()
+        behind, heads = 0, []
+        for (topic, partition), lag in partitions.items():
+            if lag.end is not None:
+                records = lag.end - (lag.committed or 0)
+                behind += records
+                metrics.lag.labels(topic, str(partition)).set(records)
+            if lag.head_age is not None:
+                heads.append(lag.head_age)
+        metrics.head_age.set(max(heads, default=0.0))
+        now = time.monotonic()
+        if not behind:
+            self._committed_at = now
+        metrics.commit_age.set(now - self._committed_at)
+        for topic, rows in self.knowledge.rows.items():
+            metrics.reference_rows.labels(topic).set(rows)
+        metrics.reference_keys.set(self.tables.strange_keys)
+        for topic, lag_records in self.tables.lag().items():
+            metrics.reference_lag.labels(topic).set(lag_records)
+        for topic, age in self.tables.age().items():
+            metrics.reference_age.labels(topic).set(min(age, now - self._started))
+
+    def committed(self) -> None:
+        """Take note of a commit."""
+        self._committed_at = time.monotonic()
+
+
+class _Listener(TransportObserver):
+    """Binds what the transport tells to metrics, and gives up memory when partitions change hands."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def on_assigned(self, tps: AbstractSet[TP], generation: int) -> None:
+        self._worker.metrics.rebalances.inc()
+        self._worker.watch.forget()
+        log.info("Assigned in generation %d: %s", generation, sorted(tps))
+
+    def on_revoked(self, tps: AbstractSet[TP]) -> None:  # noqa: ARG002 - the protocol's signature
+        self._worker.watch.forget()
+
+    def on_hole(self, hole: Hole) -> None:
+        self._worker.metrics.gaps.labels(hole.tp[0], hole.kind.value).inc(len(hole))
+
+    def on_commit(self, tp: TP, offset: int, at: float) -> None:  # noqa: ARG002 - the protocol's signature
+        self._worker.committed()
+
+
+class _Producing(Service):
+    """Starts the producer with the app and flushes it at the end."""
+
+    def __init__(self, producer: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._producer = producer
+
+    async def on_start(self) -> None:
+        await self._producer.start()
+
+    async def on_stop(self) -> None:
+        await self._producer.stop()
+
+
+def describe(message: Any, event: AccessEvent) -> EventRef:
+    """Return where an event of the stream came from."""
+    source = next((text.decode("utf-8", "replace") for name, text in message.headers if name == ORIGIN), None)
+    return EventRef(
+        event_id=event.event_id,
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        source=source,
+    )
+
+
+async def _made(make: Any) -> Any:
+    """Make a client on the running loop: aiokafka's bind to it."""
+    return make()
