@@ -68,7 +68,7 @@ class PolicyWatch(Service):
                 content, policy = read_policy(self._path)
             except (ConfigurationError, OSError) as error:
                 if str(error) != refused:
-                    log.error("The new policy is refused, the old one stays in force: %s", error)  # noqa: TRY400
+                    log.error("The new policy is refused, the old one stays in force: %s", error)
                     self._failed(True)
                 refused = str(error)
                 continue

@@ -52,7 +52,8 @@ class Settler(Service):
 
     async def put(self, sends: Sequence[Sent], settle: Sequence[Open], then: Callable[[], None] | None = None) -> None:
         """Settle each of `settle` by one part once all `sends` are stored, then call `then`; waits while many are on
-        their way."""  # fmt: skip
+        their way.
+        """  # fmt: skip
         if not sends and self._queue.empty():
             for item in settle:
                 item.done()

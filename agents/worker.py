@@ -1,18 +1,18 @@
-"""The worker: puts everything together and runs it. The composition root; the rooms it joins know nothing of each other."""
+"""The worker: the composition root. It joins the rooms and runs them; they know nothing of each other."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Set as AbstractSet
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from importlib.metadata import version
 from typing import Any
 
 from mode import Service
 
 from agents.clients import consumer_of, faust_security, producer_of, with_admin
-from agents.geo import MmdbGeo, PackagedGeo
 from agents.ledger import TP, Hole
 from agents.metrics import Metrics
 from agents.policy_watch import PolicyWatch, read_policy
@@ -21,6 +21,7 @@ from agents.publisher import Publisher, partition_of
 from agents.reference import ReferenceTables
 from agents.settings import Settings
 from agents.settling import Settler
+from agents.tables import geo_table, legal_table
 from agents.transport import StreamApp, StreamSettings, TransportObserver, deliveries
 from agents.transport.lag import LagService
 from agents.warming import remember_ids
@@ -31,36 +32,16 @@ from rules.catalogue import RULES
 from rules.geo import GeoTable
 from rules.join import Joiner
 from rules.judge import Judge
-from rules.jurisdictions import LegalTable, shipped
+from rules.jurisdictions import LegalTable
 from rules.knowledge import Knowledge
 from rules.policy import Policy
 from rules.session import Session
 from schemas.access import AccessEvent
 from schemas.alert import EventRef, JudgedWith
-from schemas.errors import ConfigurationError, ReferenceUnavailableError
+from schemas.errors import ConfigurationError
 from schemas.topics import ACCESS_EVENTS, RAW_TOPICS
 
 log = logging.getLogger(__name__)
-
-
-def legal_table(settings: Settings) -> LegalTable:
-    """Return the law of places: the user's file, else the shipped one.
-
-    Raises:
-        ConfigurationError: the file cannot be read or is wrong.
-    """
-    if settings.legal_table is None:
-        return shipped()
-    try:
-        text = settings.legal_table.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"legal_table: {settings.legal_table} cannot be read: {error}") from None
-    return LegalTable.parse(text, settings.legal_table.name)
-
-
-def geo_table(settings: Settings) -> GeoTable:
-    """Return the table of addresses: the user's `.mmdb`, else the packaged one."""
-    return PackagedGeo() if settings.geo_mmdb is None else MmdbGeo(settings.geo_mmdb)
 
 
 def run(settings: Settings) -> int:

@@ -105,12 +105,23 @@ class Session:
         provenance: Callable[[], JudgedWith],
         partition_of: Callable[[str], int] | None = None,
         memo: bool = True,
+        patient: bool = True,
     ) -> None:
-        """Take a judge; `provenance` says what it judges with, `partition_of` where a person's records belong."""
+        """Take a judge.
+
+        Args:
+            judge: judges by a policy.
+            describe: says where a message came from.
+            provenance: says what is judged with.
+            partition_of: where a person's records belong; None where there are no partitions.
+            memo: whether verdicts are remembered while they hold.
+            patient: whether events wait for directory rows; False where the directories stand still.
+        """
         self.knowledge = judge.joiner.knowledge
         self.describe = describe
         self.provenance = provenance
         self.memo = memo
+        self.patient = patient
         self._partition_of = partition_of
         self._waiting: dict[str, deque[Pending]] = {}
         self._waiting_count = 0
@@ -306,7 +317,7 @@ class Session:
         """Judge one event in full: alert, remember, or let it wait."""
         event, message = pending.event, pending.message
         verdict = self.judge.judge(event, person, reused=pending.reused)
-        if verdict.missing and not last_chance:
+        if verdict.missing and self.patient and not last_chance:
             pending.deadline = message.timestamp + self.policy.facts_grace
             if pending.deadline > clock:
                 if self._waiting_count < WAITING_MAX:

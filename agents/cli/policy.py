@@ -1,0 +1,32 @@
+"""Check a policy file: where it is wrong, and what is allowed there."""
+
+import argparse
+from pathlib import Path
+
+from agents.policy_watch import read_policy
+from agents.settings import Settings
+
+NAME = "policy"
+EXAMPLES = """\
+example:
+  cloverwatch policy check policy.toml
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare `check FILE`."""
+    actions = parser.add_subparsers(dest="action", required=True)
+    check = actions.add_parser("check", help="validate a policy file")
+    check.add_argument("file", type=Path)
+
+
+def run(given: argparse.Namespace, _: Settings) -> int:
+    """Say what is in the file; a broken one ends with 2."""
+    _, policy = read_policy(given.file)
+    print(
+        f"{given.file}: policy {policy.version} is right: {len(policy.roles)} roles, {len(policy.sites)} sites, "
+        f"{len(policy.entities)} entities, {len(policy.purposes)} purposes, {len(policy.exemptions)} exemptions"
+    )
+    for exemption in policy.exemptions:
+        print(f"  exempt: {exemption.id} from {', '.join(sorted(exemption.rules))}, by {exemption.owner}")
+    return 0

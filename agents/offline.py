@@ -1,0 +1,49 @@
+"""Judging without a broker: a session over the directories of a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agents.files import Directory, Line
+from agents.geo import MmdbGeo
+from agents.policy_watch import read_policy
+from agents.settings import Settings
+from agents.tables import geo_table, legal_table
+from rules.catalogue import RULES
+from rules.join import Joiner
+from rules.judge import Judge
+from rules.session import Session
+from schemas.access import AccessEvent
+from schemas.alert import EventRef, JudgedWith
+
+
+def session_of(
+    policy_path: Path,
+    directory: Directory,
+    settings: Settings,
+    *,
+    geo_mmdb: Path | None = None,
+    memo: bool = True,
+) -> Session:
+    """Return a session for a policy and a folder's directories.
+
+    Raises:
+        ConfigurationError: policy or tables cannot be used.
+    """
+    _, policy = read_policy(policy_path)
+    legal = legal_table(settings)
+    geo = geo_table(settings) if geo_mmdb is None else MmdbGeo(geo_mmdb)
+    judged_with = JudgedWith(
+        policy=policy.version,
+        legal_table=legal.digest,
+        geo_table=geo.digest,
+        directories=directory.digest,
+        known=directory.hashes,
+    )
+    judge = Judge(Joiner(policy, directory.knowledge, legal, geo), RULES)
+    return Session(judge, describe=describe_line, provenance=lambda: judged_with, memo=memo, patient=False)
+
+
+def describe_line(line: Line, event: AccessEvent) -> EventRef:
+    """Return where an event of a file came from."""
+    return EventRef(event_id=event.event_id, source=f"{line.topic}:{line.offset}")

@@ -1,0 +1,176 @@
+"""The reference documents that are written from the code: what they say cannot differ from it."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from agents.settings import PREFIX, Settings
+from rules.catalogue import RULES
+from schemas.access import AccessEvent
+from schemas.alert import Alert
+from schemas.directory import ROWS
+from schemas.topics import ACCESS_EVENTS, ALERTS, TOPICS
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+PACKAGES: Final = ("schemas", "rules", "agents", "demo")
+RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
+    ACCESS_EVENTS: AccessEvent,
+    ALERTS: Alert,
+    **{row.topic: row for row in ROWS},
+}
+"""By topic, the record that its messages hold as JSON."""
+
+GENERATED: Final = "<!-- Written by `cloverwatch docs`. -->\n\n"
+
+
+def documents() -> dict[str, str]:
+    """Return every generated document by its path under `docs/`."""
+    return {
+        **{f"schemas/{topic}.json": _json(_schema(record)) for topic, record in RECORDS.items()},
+        "asyncapi.json": _json(asyncapi()),
+        "rules.md": rules_markdown(),
+        "topics.md": topics_markdown(),
+        "settings.md": settings_markdown(),
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _schema(record: type[msgspec.Struct]) -> dict[str, Any]:
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(record)}
+
+
+def asyncapi() -> dict[str, Any]:
+    """Return the AsyncAPI 3.1 document of every topic."""
+    schemas: dict[str, Any] = {}
+    channels, operations = {}, {}
+    for topic in TOPICS:
+        channel: dict[str, Any] = {"address": topic.name, "description": topic.holds}
+        message: dict[str, Any] = {"contentType": "application/json", "description": f"Key: {topic.key}."}
+        if topic.name in RECORDS:
+            (found,), components = msgspec.json.schema_components(
+                [RECORDS[topic.name]], ref_template="#/components/schemas/{name}"
+            )
+            schemas.update(components)
+            message["payload"] = found
+        else:
+            message["contentType"] = "application/octet-stream"
+        channel["messages"] = {"record": message}
+        channels[topic.name] = channel
+        if "worker" in topic.writers or "cloverwatch" in topic.writers:
+            operations[f"write {topic.name}"] = {"action": "send", "channel": {"$ref": f"#/channels/{topic.name}"}}
+        if "worker" in topic.readers:
+            operations[f"read {topic.name}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{topic.name}"}}
+    return {
+        "asyncapi": "3.1.0",
+        "info": {"title": "cloverwatch", "version": version("cloverwatch"), "license": {"name": "Apache-2.0"}},
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {"schemas": schemas},
+    }
+
+
+def rules_markdown() -> str:
+    """Return the reference of the rules."""
+    parts = [
+        GENERATED + "# Rules\n\nEach rule is one file in `rules/catalogue/`, with its cases beside it. A severity of "
+        "`matrix` follows the sensitivity of the data and the class of the place, as the policy's matrix says.\n"
+    ]
+    for rule in RULES:
+        looks = ", ".join(sorted(rule.sensitivities)) if rule.sensitivities else "all data"
+        parts.append(
+            f"## {rule.id}\n\n**{rule.title}** (version {rule.version}, severity {rule.severity}). {rule.why}\n\n"
+            f"- Example: {rule.example}\n"
+            f"- Looks at: {looks}; principals: {', '.join(sorted(rule.principals))}; "
+            f"outcomes: {', '.join(sorted(rule.outcomes))}\n"
+            f"- Reads: {', '.join(f'`{fact}`' for fact in sorted(rule.reads))}\n"
+            f"- To tune: {rule.tune}\n"
+            f"- References: {'; '.join(rule.references)}\n\n"
+            "| case | fires |\n| --- | --- |\n"
+            + "\n".join(f"| {case.name} | {'yes' if case.fires else 'no'} |" for case in rule.cases)
+            + "\n"
+        )
+    return "\n".join(parts)
+
+
+def topics_markdown() -> str:
+    """Return the reference of the topics."""
+    head = "| topic | holds | key | partitions | cleanup | retention | written by | read by | personal data |\n"
+    rows = [
+        f"| `{topic.name}` | {topic.holds} | {topic.key} | {topic.partitions or '`partitions`'} | {topic.cleanup} | "
+        f"{'for ever' if topic.retention_ms is None else f'{topic.retention_ms // 86_400_000} days'} | "
+        f"{topic.writers} | {topic.readers} | {topic.personal_data} |"
+        for topic in TOPICS
+    ]
+    return GENERATED + "# Topics\n\n" + head + "| --- " * 9 + "|\n" + "\n".join(rows) + "\n"
+
+
+def settings_markdown() -> str:
+    """Return the reference of the settings, and of every named number in the code."""
+    parts = [
+        GENERATED
+        + "# Settings\n\nFrom the file that `--settings` or `CLOVERWATCH_SETTINGS` names (TOML), and from the "
+        "environment, which wins.\n\n| setting | environment | default | allowed | meaning |\n"
+        "| --- | --- | --- | --- | --- |"
+    ]
+    for field in dataclasses.fields(Settings):
+        default = "none" if field.default is None else f"`{field.default}`"
+        if field.name == "data_dir":
+            default = "`cloverwatch` in the system's temporary folder"
+        allowed = ", ".join(field.metadata["allowed"]) or (
+            f"at least {field.metadata['least']:g}" if field.metadata["least"] is not None else ""
+        )
+        parts.append(
+            f"| `{field.name}` | `{PREFIX}{field.name.upper()}` | {default} | {allowed} | {field.metadata['help']} |"
+        )
+    parts.append(
+        "\n## Limits, timeouts and thresholds in the code\n\nNot to be set: each is what its reason says, and a change "
+        "is a change of the program.\n\n| name | value | where | reason |\n| --- | --- | --- | --- |"
+    )
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts += [
+                f"| `{name}` | `{value}` | `{path.relative_to(ROOT)}` | {' '.join(reason.split())} |"
+                for name, value, reason in constants(path.read_text(encoding="utf-8"))
+            ]
+    return "\n".join(parts) + "\n"
+
+
+def constants(source: str) -> list[tuple[str, str, str]]:
+    """Return (name, value, reason) of every number at the top of a module that is followed by its reason."""
+    body = ast.parse(source).body
+    found = []
+    for statement, following in zip(body, body[1:], strict=False):
+        if isinstance(statement, ast.AnnAssign):
+            target, value = statement.target, statement.value
+        elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+            target, value = statement.targets[0], statement.value
+        else:
+            continue
+        if (
+            isinstance(target, ast.Name)
+            and target.id.isupper()
+            and value is not None
+            and _numeric(value)
+            and isinstance(following, ast.Expr)
+            and isinstance(following.value, ast.Constant)
+            and isinstance(following.value.value, str)
+        ):
+            found.append((target.id, ast.unparse(value), following.value.value))
+    return found
+
+
+def _numeric(value: ast.expr) -> bool:
+    if isinstance(value, ast.BinOp):
+        return _numeric(value.left) and _numeric(value.right)
+    return isinstance(value, ast.Name) or (isinstance(value, ast.Constant) and isinstance(value.value, (int, float)))
