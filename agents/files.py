@@ -68,8 +68,7 @@ def lines(path: Path | None) -> Iterator[bytes]:
     """
     name = "standard input" if path is None else str(path)
     try:
-        raw: io.BufferedIOBase = sys.stdin.buffer if path is None else path.open("rb")  # type: ignore[assignment]
-        with raw:
+        with sys.stdin.buffer if path is None else path.open("rb") as raw:
             head = raw.peek(2)[:2] if isinstance(raw, io.BufferedReader) else b""
             stream: Any = gzip.open(raw, "rb") if head == GZIP_MAGIC else raw
             while line := stream.readline(LINE_MAX):

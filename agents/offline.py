@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from agents.files import Directory, Line
+from agents.files import Directory
 from agents.geo import MmdbGeo
 from agents.policy_watch import read_policy
 from agents.settings import Settings
@@ -44,6 +45,6 @@ def session_of(
     return Session(judge, describe=describe_line, provenance=lambda: judged_with, memo=memo, patient=False)
 
 
-def describe_line(line: Line, event: AccessEvent) -> EventRef:
+def describe_line(message: Any, event: AccessEvent) -> EventRef:
     """Return where an event of a file came from."""
-    return EventRef(event_id=event.event_id, source=f"{line.topic}:{line.offset}")
+    return EventRef(event_id=event.event_id, source=f"{message.topic}:{message.offset}")

@@ -69,11 +69,11 @@ class PolicyWatch(Service):
             except (ConfigurationError, OSError) as error:
                 if str(error) != refused:
                     log.error("The new policy is refused, the old one stays in force: %s", error)
-                    self._failed(True)
+                    self._failed(True)  # noqa: FBT003 - a gauge is set
                 refused = str(error)
                 continue
             if content != self._content:
                 self._adopt(policy)
                 log.warning("Policy %s is in force", policy.version)
             self._content, refused = content, None
-            self._failed(False)
+            self._failed(False)  # noqa: FBT003 - a gauge is set

@@ -139,7 +139,7 @@ class ReferenceTables(Service):
             self._note_progress()
 
     def _note_progress(self) -> None:
-        """Tell which tables are current. The embedded broker's end offset can be short of a batch: believe the larger."""
+        """Tell which tables are current. The embedded broker's end offset can be short: believe the larger."""
         now = time.monotonic()
         behind = set()
         for tp, end in self._ends.items():

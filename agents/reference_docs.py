@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import json
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -150,7 +151,8 @@ def constants(source: str) -> list[tuple[str, str, str]]:
     """Return (name, value, reason) of every number at the top of a module that is followed by its reason."""
     body = ast.parse(source).body
     found = []
-    for statement, following in zip(body, body[1:], strict=False):
+    for statement, following in pairwise(body):
+        target: ast.expr
         if isinstance(statement, ast.AnnAssign):
             target, value = statement.target, statement.value
         elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:

@@ -149,8 +149,9 @@ class Worker:
         )
         try:
             worker.execute_from_commandline()
-        except SystemExit as exit_:
-            return exit_.code if isinstance(exit_.code, int) else 1
+        except SystemExit as stop:
+            if stop.code not in {0, None}:
+                return 1
         return 0
 
     def not_ready(self) -> list[str]:

@@ -2,8 +2,9 @@
 
 The usual record pays for three things: msgspec's typed decode, one encode, one look for a backslash. The encode
 finds repeated keys: a record without them, without unknown fields and without spare white space is exactly as long
-as what we would write ourselves. Only where the lengths differ, or something is escaped, is it read a second time
-with care (`_examine`).
+as what we would write ourselves. Only where the lengths differ, or something is escaped, or may have been written
+shorter than we write it (a default left out, `1e9`, a fraction of a second: a repeated key could fill the gap), is it
+read a second time with care (`_examine`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
+from ipaddress import ip_network
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import msgspec
@@ -22,21 +24,26 @@ from schemas import access, directory
 from schemas.access import AccessEvent
 from schemas.alert import Alert
 from schemas.countries import normalise
-from schemas.directory import ROWS, DatasetRow, EmployeeRow, LocationRow, Row
+from schemas.directory import ROWS, DatasetRow, EmployeeRow, LocationRow, Row, SubjectRow, WorkloadRow
 from schemas.errors import BadRecordError
-from schemas.fields import milliseconds
+from schemas.fields import TIME_MAX, milliseconds
 
 R = TypeVar("R", bound=msgspec.Struct)
 
 BACKSLASH: Final = ord("\\")
+_ENUM: Final = "Invalid enum value "
 ALERT_MAX_BYTES: Final = 1024 * 1024
 """Length of an alert: Kafka's default for a message. An alert is a few KiB."""
 
 
 class Codec(Generic[R]):
-    """Decodes records of one type from JSON of at most `max_bytes`; `settle` checks what types cannot say."""
+    """Decodes records of one type from JSON of at most `max_bytes`.
 
-    def __init__(self, record: type[R], *, max_bytes: int, settle: Callable[[R], None]) -> None:
+    `settle` checks what types cannot say and leaves the record in canonical form. It returns whether the record was
+    in that form already and cannot have been written shorter than we write it.
+    """
+
+    def __init__(self, record: type[R], *, max_bytes: int, settle: Callable[[R], bool]) -> None:
         self.record = record
         self.max_bytes = max_bytes
         self._settle = settle
@@ -62,22 +69,24 @@ class Codec(Generic[R]):
         try:
             record = self._decode(raw)  # type: ignore[arg-type]  # None raises, and is told below
             canonical = self._encode(record)
-            if len(canonical) != len(raw) or BACKSLASH in raw or len(raw) > self.max_bytes:  # type: ignore[arg-type, operator]  # not None here
-                _examine(raw, self.max_bytes)
-                self._settle(record)
-                return record, self._encode(record)
-            self._settle(record)
-        except BadRecordError:
-            raise
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, ValueError) as error:
+            settled = self._settle(record)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, ValueError, BadRecordError) as error:
             self._refuse(raw, error)
-        return record, canonical
+        assert raw is not None  # noqa: S101  # the decoder refuses it
+        if settled and len(canonical) == len(raw) and BACKSLASH not in raw and len(raw) <= self.max_bytes:
+            return record, canonical
+        _examine(raw, self.max_bytes)
+        return record, self._encode(record)
 
     def _refuse(self, raw: bytes | None, error: Exception) -> NoReturn:
         """Say what is wrong with a record that the decoder refused: the gravest first."""
         _examine(raw, self.max_bytes)
+        if isinstance(error, BadRecordError):
+            raise error
         text = str(error)
         if isinstance(error, msgspec.ValidationError):
+            if text.startswith(_ENUM):  # msgspec quotes the value, which may be anything
+                raise BadRecordError("wrong_type", f"not a word that is allowed{''.join(text.rpartition(' - at ')[1:])}")
             reason = "missing_field" if "missing required field" in text else "wrong_type"
             raise BadRecordError(reason, text) from None
         if isinstance(error, RecursionError):
@@ -131,35 +140,48 @@ def _not_a_number(_: str) -> NoReturn:
     raise BadRecordError("not_json", "NaN and Infinity are not JSON")
 
 
-def _settle_time(record: msgspec.Struct, field: str) -> None:
-    """Leave integer milliseconds where RFC 3339 was read."""
+def _settle_time(record: msgspec.Struct, field: str) -> bool:
+    """Leave integer milliseconds where RFC 3339 was read; return whether they stood there already."""
     value = getattr(record, field)
-    if isinstance(value, datetime):
-        force_setattr(record, field, milliseconds(value))
+    if not isinstance(value, datetime):
+        return True
+    at = milliseconds(value)
+    # An offset can carry a moment past either end: the years before 1970, and the year 10000 that no date can say.
+    if not 0 <= at <= TIME_MAX:
+        raise BadRecordError("wrong_type", f"a time before 1970 or after 9999 - at `$.{field}`")
+    force_setattr(record, field, at)
+    return False
 
 
-def _settle_country(record: msgspec.Struct, field: str) -> None:
+def _settle_country(record: msgspec.Struct, field: str) -> bool:
+    """Leave the canonical code; return whether it stood there already."""
     value = getattr(record, field)
     if value is UNSET:
-        return
+        return True
     try:
         code = normalise(value)
     except ValueError as error:
         raise BadRecordError("invalid_value", f"{error} - at `$.{field}`") from None
     if code != value:
         force_setattr(record, field, code)
+    return code == value
 
 
-def _settle_access(event: AccessEvent) -> None:
-    if event.occurred_at.__class__ is not int:
-        _settle_time(event, "occurred_at")
+def _settle_access(event: AccessEvent) -> bool:
+    settled = event.occurred_at.__class__ is int or _settle_time(event, "occurred_at")
     if event.principal_type is UNSET or event.principal_type == "employee":
         if event.employee_id is UNSET:
             raise BadRecordError("missing_field", "an employee's access without `employee_id`")
     elif event.principal_id is UNSET:
         raise BadRecordError("missing_field", f"an access of a {event.principal_type} without `principal_id`")
     if event.device_country is not UNSET:
-        _settle_country(event, "device_country")
+        settled &= _settle_country(event, "device_country")
+    # `1e3` is shorter than 1000; no number that does not end in three zeros has a shorter form.
+    if event.record_count is not UNSET and event.record_count and not event.record_count % 1000:
+        settled = False
+    if event.bytes is not UNSET and event.bytes and not event.bytes % 1000:
+        settled = False
+    return settled
 
 
 _ROW_COUNTRIES: dict[type[Row], tuple[str, ...]] = {
@@ -168,24 +190,39 @@ _ROW_COUNTRIES: dict[type[Row], tuple[str, ...]] = {
     DatasetRow: ("site_country",),
 }
 
+_WITH_DEFAULTS: Final = (DatasetRow, SubjectRow, WorkloadRow)
+"""Rows of which a field that is left out is written by us: always read with care."""
 
-def _settle_row(row: Row) -> None:
+
+def _settle_row(row: Row) -> bool:
+    settled = not isinstance(row, _WITH_DEFAULTS)
     for field in ("valid_from", "recorded_at", "valid_until"):
-        _settle_time(row, field)
+        settled &= _settle_time(row, field)
     if row.valid_until is not UNSET and row.valid_until < row.valid_from:
         raise BadRecordError("contradiction", "`valid_until` is before `valid_from`")
     for field in _ROW_COUNTRIES.get(type(row), ()):
-        _settle_country(row, field)
+        settled &= _settle_country(row, field)
     if isinstance(row, DatasetRow) and row.subject_region != "EEA":
-        _settle_country(row, "subject_region")
+        settled &= _settle_country(row, "subject_region")
+    if isinstance(row, WorkloadRow):
+        for network in row.networks:
+            _check_network(network)
+    return settled
 
 
-def _settle_nothing(_: msgspec.Struct) -> None:
-    return
+def _check_network(text: str) -> None:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        raise BadRecordError("invalid_value", "not a network in CIDR notation - at `$.networks[...]`") from None
+
+
+def _settle_alert(_: Alert) -> bool:
+    return False  # it has defaults, and is read rarely
 
 
 ACCESS: Final = Codec(AccessEvent, max_bytes=access.MAX_BYTES, settle=_settle_access)
-ALERT: Final = Codec(Alert, max_bytes=ALERT_MAX_BYTES, settle=_settle_nothing)
+ALERT: Final = Codec(Alert, max_bytes=ALERT_MAX_BYTES, settle=_settle_alert)
 DIRECTORY: Final[dict[str, Codec[Row]]] = {
     row.topic: Codec(row, max_bytes=directory.MAX_BYTES, settle=_settle_row) for row in ROWS
 }

@@ -82,9 +82,8 @@ async def _one(record: Any, given: argparse.Namespace, producer: Any) -> int:
     if given.reason not in (None, letter.reason):
         return 0
     index = "" if letter.index is None else f", record {letter.index}"
-    print(
-        f"{iso(letter.timestamp)} {letter.topic}/{letter.partition}/{letter.offset}{index}: {letter.reason}: {letter.detail}"
-    )
+    where = f"{letter.topic}/{letter.partition}/{letter.offset}{index}"
+    print(f"{iso(letter.timestamp)} {where}: {letter.reason}: {letter.detail}")
     if given.raw:
         print(f"    {letter.value!r}")
     if given.resend and not given.dry_run:

@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, _: Settings) -> int:
     """Say what is in the file; a broken one ends with 2."""
-    _, policy = read_policy(given.file)
+    policy = read_policy(given.file)[1]
     print(
         f"{given.file}: policy {policy.version} is right: {len(policy.roles)} roles, {len(policy.sites)} sites, "
         f"{len(policy.entities)} entities, {len(policy.purposes)} purposes, {len(policy.exemptions)} exemptions"

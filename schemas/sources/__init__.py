@@ -1,1 +1,11 @@
-"""Sources: what other systems write, translated to `AccessEvent`. One file a source; `SOURCES` lists them."""
+"""Sources: what other systems write, translated to `AccessEvent`. One file a source, registered here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schemas.sources.base import Source
+from schemas.sources.native import Native
+
+SOURCES: Final[dict[str, Source]] = {source.name: source for source in (Native(),)}
+"""By name, every source that there is."""
