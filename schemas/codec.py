@@ -3,8 +3,8 @@
 The usual record pays for three things: msgspec's typed decode, one encode, one look for a backslash. The encode
 finds repeated keys: a record without them, without unknown fields and without spare white space is exactly as long
 as what we would write ourselves. Only where the lengths differ, or something is escaped, or may have been written
-shorter than we write it (a default left out, `1e9`, a fraction of a second: a repeated key could fill the gap), is it
-read a second time with care (`_examine`).
+shorter than we write it (a default left out, a fraction of a second: a repeated key could fill the gap), is it read a
+second time with care (`_examine`).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Codec(Generic[R]):
             record = self._decode(raw)  # type: ignore[arg-type]  # None raises, and is told below
             canonical = self._encode(record)
             settled = self._settle(record)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, ValueError, BadRecordError) as error:
+        except (msgspec.DecodeError, RecursionError, TypeError, ValueError, BadRecordError) as error:
             self._refuse(raw, error)
         assert raw is not None  # noqa: S101  # the decoder refuses it
         if settled and len(canonical) == len(raw) and BACKSLASH not in raw and len(raw) <= self.max_bytes:
@@ -86,7 +86,7 @@ class Codec(Generic[R]):
         text = str(error)
         if isinstance(error, msgspec.ValidationError):
             if text.startswith(_ENUM):  # msgspec quotes the value, which may be anything
-                raise BadRecordError("wrong_type", f"not a word that is allowed{''.join(text.rpartition(' - at ')[1:])}")
+                text = f"not a word that is allowed - at {text.rpartition(' - at ')[2]}"
             reason = "missing_field" if "missing required field" in text else "wrong_type"
             raise BadRecordError(reason, text) from None
         if isinstance(error, RecursionError):
@@ -164,7 +164,8 @@ def _settle_country(record: msgspec.Struct, field: str) -> bool:
         raise BadRecordError("invalid_value", f"{error} - at `$.{field}`") from None
     if code != value:
         force_setattr(record, field, code)
-    return code == value
+        return False
+    return True
 
 
 def _settle_access(event: AccessEvent) -> bool:
@@ -176,11 +177,6 @@ def _settle_access(event: AccessEvent) -> bool:
         raise BadRecordError("missing_field", f"an access of a {event.principal_type} without `principal_id`")
     if event.device_country is not UNSET:
         settled &= _settle_country(event, "device_country")
-    # `1e3` is shorter than 1000; no number that does not end in three zeros has a shorter form.
-    if event.record_count is not UNSET and event.record_count and not event.record_count % 1000:
-        settled = False
-    if event.bytes is not UNSET and event.bytes and not event.bytes % 1000:
-        settled = False
     return settled
 
 
