@@ -75,5 +75,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
                 value=None if "null" in ours else value,
                 headers=own,
             )
-        except (KeyError, ValueError) as error:
-            raise BadRecordError("invalid_value", f"not a dead letter of cloverwatch: {error}") from None
+        except KeyError as error:
+            raise BadRecordError("missing_field", f"not a dead letter of cloverwatch: no header {error}") from None
+        except ValueError:
+            detail = "not a dead letter of cloverwatch: a place in a log that is no number"
+            raise BadRecordError("invalid_value", detail) from None
