@@ -1,102 +1,222 @@
 """Settings of a process: from a file and from the environment (`CLOVERWATCH_*`), which wins.
 
-Each setting has its help, its unit and its reason in one place; `cloverwatch settings` prints them and writes
-`docs/settings.md`. A password comes from a file or the environment, never from the command line, and is never shown.
+Each setting has its help, its unit and its reason in one place; `cloverwatch settings` prints them and `cloverwatch
+docs` writes `docs/settings.md`. A password comes from a file or the environment, never from the command line, and is
+never shown.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
+import math
 import ssl
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
 
+from rules.policy_file import TomlFile, nearest
 from schemas.errors import ConfigurationError
 
 PREFIX: Final = "CLOVERWATCH_"
+FILE_VARIABLE: Final = PREFIX + "SETTINGS"
+"""The variable that names the settings file, where `--settings` does not."""
+
+PORT_MAX: Final = 65_535
+"""The greatest number of a TCP port."""
 
 
-class Secret(str):
-    """A string that does not show itself."""
+class Secret:
+    """Text that does not show itself: not by `str`, `repr`, formatting, pickling or JSON."""
 
-    __slots__ = ()
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def __repr__(self) -> str:
         return "'***'"
 
     __str__ = __repr__
 
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not written anywhere")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
     def reveal(self) -> str:
         """Return the secret itself."""
-        return str.__str__(self[:])
+        return self._text
 
 
-def setting(default: Any, help_text: str, *, allowed: tuple[str, ...] = (), least: float | None = None) -> Any:
-    """Declare one setting: its default, what it means and why, and what is allowed."""
-    return field(default=default, metadata={"help": help_text, "allowed": allowed, "least": least})
+def setting(
+    default: Any,
+    help_text: str,
+    why: str,
+    *,
+    unit: str = "",
+    allowed: tuple[str, ...] = (),
+    least: float | None = None,
+    most: float | None = None,
+) -> Any:
+    """Declare one setting: its default, what it means, why it is so, in which unit, and what is allowed."""
+    return field(
+        default=default,
+        metadata={"help": help_text, "why": why, "unit": unit, "allowed": allowed, "least": least, "most": most},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that may differ from one deployment to the next. Times in seconds where the name ends in `_s`."""
 
-    broker: str = setting("127.0.0.1:9092", "Brokers to begin with, `host:port`, separated by commas.")
-    group: str = setting("cloverwatch", "Consumer group of the workers; also the prefix of the tools' groups.")
-    policy: Path | None = setting(None, "The policy file (TOML). A worker needs one.")
-    partitions: int = setting(32, "Partitions of `access.events`: the bound of scale-out, fixed at creation.", least=1)
-    replication_factor: int = setting(
-        3, "Replicas of each topic that `cloverwatch topics --create` makes; 1 where there is one broker.", least=1
+    broker: str = setting(
+        "127.0.0.1:9092",
+        "Brokers to begin with, `host:port`, separated by commas.",
+        "One that answers tells of the others; two or three survive the loss of one.",
     )
-    web_host: str = setting("127.0.0.1", "Where metrics and health listen. Loopback unless told: it has no login.")
-    web_port: int = setting(9808, "Port of metrics and health; 0 takes a free one.", least=0)
-    geo_mmdb: Path | None = setting(None, "A table of addresses in MaxMind's format in place of the packaged one.")
-    legal_table: Path | None = setting(None, "A table of adequacy decisions in place of the shipped one (CSV).")
+    group: str = setting(
+        "cloverwatch",
+        "Consumer group of the workers; also the prefix of the tools' groups.",
+        "Another group judges everything a second time: give a trial one of its own.",
+    )
+    policy: Path | None = setting(
+        None, "The policy file (TOML). A worker needs one.", "What is allowed is the company's to say."
+    )
+    partitions: int = setting(
+        32,
+        "Partitions of `access.events`.",
+        "The bound of scale-out, fixed at creation: another number would put a person's records elsewhere.",
+        least=1,
+    )
+    replication_factor: int = setting(
+        3,
+        "Replicas of each topic that `cloverwatch topics --create` makes.",
+        "Three keep every record through the loss of a broker while another is in maintenance; 1 where there is one.",
+        least=1,
+    )
+    web_host: str = setting(
+        "127.0.0.1", "Where metrics and health listen.", "Loopback unless told: they have no login."
+    )
+    web_port: int = setting(
+        9808, "Port of metrics and health.", "0 takes a free one: for tests.", least=0, most=PORT_MAX
+    )
+    geo_mmdb: Path | None = setting(
+        None,
+        "A table of addresses in MaxMind's format, in place of the packaged one.",
+        "The packaged table says to whom a registry gave an address; a vendor's says where it is used.",
+    )
+    legal_table: Path | None = setting(
+        None,
+        "A table of adequacy decisions (CSV) in place of the shipped one.",
+        "Law changes between releases, and a company's counsel may read it otherwise.",
+    )
     security_protocol: str = setting(
         "PLAINTEXT",
-        "How brokers are reached. A password without TLS would travel in clear, so there is no SASL_PLAINTEXT.",
+        "How brokers are reached.",
+        "A password without TLS would travel in clear, so there is no SASL_PLAINTEXT.",
         allowed=("PLAINTEXT", "SSL", "SASL_SSL"),
     )
-    ssl_cafile: Path | None = setting(None, "Certificates that brokers are verified by; else the system's.")
-    ssl_certfile: Path | None = setting(None, "Certificate of this client, for mutual TLS.")
-    ssl_keyfile: Path | None = setting(None, "Key of this client, for mutual TLS.")
-    sasl_mechanism: str = setting(
-        "SCRAM-SHA-512", "How the password is shown.", allowed=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+    ssl_cafile: Path | None = setting(
+        None, "Certificates by which brokers are verified; else the system's.", "There is no way not to verify them."
     )
-    sasl_username: str | None = setting(None, "User at the brokers, with SASL_SSL.")
-    sasl_password: Secret | None = setting(None, "Password at the brokers. Better in a file: `sasl_password_file`.")
-    sasl_password_file: Path | None = setting(None, "File with the password at the brokers.")
+    ssl_certfile: Path | None = setting(
+        None, "Certificate of this client.", "For mutual TLS, with its key in `ssl_keyfile` or in the same file."
+    )
+    ssl_keyfile: Path | None = setting(None, "Key of this client.", "For mutual TLS.")
+    sasl_mechanism: str = setting(
+        "SCRAM-SHA-512",
+        "How the password is proved.",
+        "With SCRAM the broker never sees it.",
+        allowed=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+    )
+    sasl_username: str | None = setting(None, "User at the brokers.", "With SASL_SSL.")
+    sasl_password: Secret | None = setting(
+        None, "Password at the brokers.", "Better in a file: an environment is inherited by every child process."
+    )
+    sasl_password_file: Path | None = setting(
+        None, "File with the password at the brokers.", "What secret stores mount; wins over `sasl_password`."
+    )
     start_timeout_s: float = setting(
-        10.0, "How long an absent broker is waited for at the start before the process gives up (exit 1).", least=0.1
+        10.0,
+        "How long an absent broker is waited for at the start before the process gives up (exit 1).",
+        "Long enough for a broker that restarts beside us, short enough that a wrong address is noticed.",
+        unit="s",
+        least=0.1,
     )
     session_timeout_s: float = setting(
-        10.0, "How long a dead worker's partitions stay unread. Below 6 a paused machine is taken for dead.", least=1
+        10.0,
+        "How long a dead worker's partitions stay unread.",
+        "Below 6 a machine that pauses for a moment is taken for dead, and everybody rebalances.",
+        unit="s",
+        least=1,
     )
     commit_interval_s: float = setting(
-        1.0, "How often offsets are committed: what a kill makes read again.", least=0.05
+        1.0,
+        "How often offsets are committed.",
+        "What a kill makes read again: a second's worth; more often costs the broker a write each time.",
+        unit="s",
+        least=0.05,
     )
     max_poll_records: int = setting(
-        2000, "Records of one batch at most. More adds latency behind a batch, fewer cost speed.", least=1
+        2000,
+        "Records of one batch at most.",
+        "More adds latency behind a batch, fewer cost speed.",
+        unit="records",
+        least=1,
     )
     stuck_after_s: float = setting(
-        120.0, "How long a batch may stay unfinished while the broker answers before the worker crashes.", least=1
+        120.0,
+        "How long a batch may stay unfinished while the broker answers before the worker crashes.",
+        "It bounds the longest honest batch: 30 s for its alerts to be stored, with several retries.",
+        unit="s",
+        least=1,
     )
-    policy_check_s: float = setting(1.0, "How often the policy file is looked at.", least=0.05)
+    policy_check_s: float = setting(
+        1.0,
+        "How often the policy file is looked at.",
+        "Reading a small file costs nothing; a change takes force within about this time.",
+        unit="s",
+        least=0.05,
+    )
     data_dir: Path = setting(
-        Path(tempfile.gettempdir()) / "cloverwatch", "A writable directory. Nothing of worth is kept there."
+        Path(tempfile.gettempdir()) / "cloverwatch",
+        "A writable directory.",
+        "The stream library wants one; nothing of worth is kept there.",
     )
-    log_level: str = setting("INFO", "Least severe log line.", allowed=("DEBUG", "INFO", "WARNING", "ERROR"))
-    log_format: str = setting("text", "Form of log lines.", allowed=("text", "json"))
+    log_level: str = setting(
+        "INFO",
+        "Least severe log line.",
+        "DEBUG writes a line for every fetch.",
+        allowed=("DEBUG", "INFO", "WARNING", "ERROR"),
+    )
+    log_format: str = setting(
+        "text", "Form of log lines.", "`json` is for machines that collect them.", allowed=("text", "json")
+    )
 
     def __post_init__(self) -> None:
-        if self.security_protocol == "SASL_SSL" and not (self.sasl_username and self.password):
+        """Refuse what does not go together: what the operator thinks is on must be on."""
+        if self.security_protocol == "SASL_SSL":
+            if not (self.sasl_username and self.password):
+                raise ConfigurationError(
+                    "security_protocol: SASL_SSL needs sasl_username and sasl_password_file (or sasl_password)"
+                )
+        elif self.sasl_username or self.sasl_password or self.sasl_password_file:
             raise ConfigurationError(
-                "security_protocol: SASL_SSL needs sasl_username and sasl_password_file (or sasl_password)"
+                f"security_protocol: {self.security_protocol} would not use the sasl_* settings; allowed with them: "
+                "SASL_SSL (a password without TLS would travel in clear)"
             )
+        if self.security_protocol == "PLAINTEXT" and (self.ssl_cafile or self.ssl_certfile or self.ssl_keyfile):
+            raise ConfigurationError(
+                "security_protocol: PLAINTEXT would not use the ssl_* settings; allowed with them: SSL, SASL_SSL"
+            )
+        if self.ssl_keyfile and not self.ssl_certfile:
+            raise ConfigurationError("ssl_keyfile: a key without ssl_certfile")
 
     @property
     def password(self) -> str | None:
@@ -132,55 +252,86 @@ class Settings:
 
 
 def load(environment: Mapping[str, str], file: Path | None = None, **given: Any) -> Settings:
-    """Return the settings: defaults, then the file, then the environment, then what is `given`.
+    """Return the settings: defaults, then the file, then the environment, then what is `given` and not None.
 
     `CLOVERWATCH_SETTINGS` names the file where `file` does not.
 
     Raises:
-        ConfigurationError: names the key, the value and what is allowed.
+        ConfigurationError: names the key, the value, what is allowed, and in a file the line.
     """
     values: dict[str, Any] = {}
-    if file is None and environment.get(f"{PREFIX}SETTINGS"):
-        file = Path(environment[f"{PREFIX}SETTINGS"])
+    if file is None and environment.get(FILE_VARIABLE):
+        file = Path(environment[FILE_VARIABLE])
     if file is not None:
         values.update(_from_file(file))
     for name, text in environment.items():
-        if name.startswith(PREFIX) and name != f"{PREFIX}SETTINGS":
+        if name.startswith(PREFIX) and name != FILE_VARIABLE:
             key = name[len(PREFIX) :].lower()
-            values[key] = _convert(key, text, name)
+            try:
+                values[key] = _convert(key, text)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{name}: {error}") from None
     values.update({key: value for key, value in given.items() if value is not None})
     return Settings(**values)
 
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        file = TomlFile(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise ConfigurationError(f"settings: {path} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{path}: not TOML: {error}") from None
-    return {key: _convert(key, value, f"{path}: {key}") for key, value in data.items()}
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"settings: {path} is not UTF-8 at byte {error.start}") from None
+    values = {}
+    for key, value in file.data.items():
+        try:
+            values[key] = _convert(key, value)
+        except ConfigurationError as error:
+            raise file.fail((key,), str(error)) from None
+    return values
 
 
-def _convert(key: str, value: Any, where: str) -> Any:
-    fields = {each.name: each for each in dataclasses.fields(Settings)}
-    if key not in fields:
-        near = difflib.get_close_matches(key, fields, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ConfigurationError(f"{where}: unknown setting; {hint}`cloverwatch settings` lists them")
-    hint_type = get_type_hints(Settings)[key]
-    kind = next((each for each in get_args(hint_type) if each is not type(None)), hint_type)
-    meta = fields[key].metadata
-    shown = "***" if kind is Secret else repr(value)
+_FIELDS: Final = {each.name: each for each in dataclasses.fields(Settings)}
+_KINDS: Final = {
+    name: next((each for each in get_args(hint) if each is not type(None)), hint)
+    for name, hint in get_type_hints(Settings).items()
+}
+_WORDS: Final = {int: "a whole number", float: "a number", str: "text", Path: "a path", Secret: "text"}
+
+
+def _convert(key: str, value: Any) -> Any:
+    """Return the value of a setting as its type; environments have only text, a file has types of its own.
+
+    Raises:
+        ConfigurationError: it is none, or not allowed.
+    """
+    if key not in _FIELDS:
+        raise ConfigurationError(f"unknown setting; {nearest(key, list(_FIELDS))}")
+    kind, meta = _KINDS[key], _FIELDS[key].metadata
+    shown = "'***'" if kind is Secret else repr(value)
+    fits = not isinstance(value, bool) and isinstance(value, (str, int, float) if kind in {int, float} else str)
     try:
-        converted = kind(value) if kind is not int else int(str(value))
-    except (TypeError, ValueError):
-        raise ConfigurationError(f"{where}: {shown} is no {_NAMES.get(kind, kind.__name__)}") from None
+        # By way of the text, so that 1.5 and "1.5" alike are no whole number.
+        converted = kind(str(value)) if fits else None
+    except ValueError:
+        converted = None
+    if converted is None or (isinstance(converted, float) and not math.isfinite(converted)) or value == "":
+        raise ConfigurationError(f"{shown}; allowed: {_WORDS[kind]}{_bounds(meta)}")
     if meta["allowed"] and converted not in meta["allowed"]:
-        raise ConfigurationError(f"{where}: {shown}; allowed: {', '.join(meta['allowed'])}")
-    if meta["least"] is not None and not converted >= meta["least"]:
-        raise ConfigurationError(f"{where}: {shown}; at least {meta['least']:g} is allowed")
+        raise ConfigurationError(f"{shown}; {nearest(str(converted), list(meta['allowed']))}")
+    low, high = meta["least"], meta["most"]
+    if (low is not None and converted < low) or (high is not None and converted > high):
+        raise ConfigurationError(f"{shown}; allowed: {_WORDS[kind]}{_bounds(meta)}")
     return converted
 
 
-_NAMES: Final = {int: "whole number", float: "number", str: "text", Path: "path"}
+def _bounds(meta: Mapping[str, Any]) -> str:
+    low, high = meta["least"], meta["most"]
+    text = "" if low is None else f", at least {low:g}"
+    return text if high is None else f"{text}, at most {high:g}"
+
+
+def allowed(name: str) -> str:
+    """Return what a setting may hold, for the reference."""
+    kind, meta = _KINDS[name], _FIELDS[name].metadata
+    return ", ".join(meta["allowed"]) or f"{_WORDS[kind]}{_bounds(meta)}"

@@ -58,6 +58,15 @@ WORK: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...], str | None, bool]]
 }
 """What holders of a role do at work: (sensitivities, actions, purpose, whether with a ticket)."""
 
+DATASETS_A_HEAD: Final = 4
+"""Datasets that somebody works on. Invented, as the two below are: no public log of accesses to user data says."""
+
+SESSION_LENGTH: Final = 12
+"""Mean accesses of one sitting."""
+
+PAUSE_MS: Final = 40_000
+"""Mean pause between two accesses of a sitting."""
+
 EEA_ONLY: Final = frozenset({"allowable-reader"})
 """Roles whose holders work on data of one region only."""
 
@@ -111,13 +120,18 @@ def ordinary(org: Organisation, writer: Writer, count: int) -> Iterator[Planned]
     for (sensitivity, eea_only), datasets in by_kind.items():
         datasets += [d for d in org.datasets if d.sensitivity == sensitivity and (d.region == "EEA" or not eea_only)]
     weights = [random.paretovariate(1.5) for _ in people]
-    for person in random.choices(people, weights, k=count):
-        sensitivities = WORK[person.role][0]
-        dataset = random.choice(by_kind[random.choice(sensitivities), person.role in EEA_ONLY])
+    usual = {
+        person.id: [
+            random.choice(by_kind[random.choice(WORK[person.role][0]), person.role in EEA_ONLY])
+            for _ in range(DATASETS_A_HEAD)
+        ]
+        for person in people
+    }
+    while count > 0:
+        (person,) = random.choices(people, weights)
         day = random.randrange(MONTH_DAYS)
         hour = min(max(random.gauss(13, 2.5), 6), 21) - UTC_OFFSET_H.get(person.country, 1)
         at = org.start + day * DAY + int(hour * HOUR)
-        at = min(max(at, org.start), org.end - 1)
         place = random.random()
         address = person.address
         if place < 0.3:
@@ -126,4 +140,10 @@ def ordinary(org: Organisation, writer: Writer, count: int) -> Iterator[Planned]
             address = VPN_EGRESS + str(random.randrange(1, 200))
         elif place < 0.45:
             address = random.choice(CLOUD) + str(random.randrange(1, 200))
-        yield Planned(writer.access(person, dataset, at, source_ip=address))
+        # A session: some accesses in a row to a dataset or two, from one place.
+        datasets = random.choices(usual[person.id], k=2)
+        for _ in range(min(count, 1 + int(random.expovariate(1 / SESSION_LENGTH)))):
+            at += 1 + int(random.expovariate(1 / PAUSE_MS))
+            moment = min(max(at, org.start), org.end - 1)
+            yield Planned(writer.access(person, random.choice(datasets), moment, source_ip=address))
+            count -= 1

@@ -10,8 +10,8 @@ from demo.accesses import Label, Planned, Writer
 from demo.organisation import (
     CLOUD,
     DAY,
-    HOUR,
     EXEMPTED,
+    HOUR,
     VPN_EGRESS,
     Dataset,
     Organisation,

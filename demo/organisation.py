@@ -151,7 +151,12 @@ class Organisation:
     def cast(self, countries: frozenset[str] | set[str], role: str, employer: str | None = None) -> Person:
         """Return somebody of these countries who plays a part; nobody plays two."""
         for person in self.people:
-            if not person.cast and person.id != EXEMPTED and person.country in countries and employer in (None, person.employer):
+            if (
+                not person.cast
+                and person.id != EXEMPTED
+                and person.country in countries
+                and employer in (None, person.employer)
+            ):
                 person.cast = True
                 person.role = role
                 return person

@@ -50,6 +50,7 @@ class Joiner:
         self.knowledge = knowledge
         self.legal = legal
         self.origin = lru_cache(maxsize=ORIGINS_MAX)(lambda address: policy.networks.locate(address, geo))
+        self._law: dict[tuple[str, str], Classification] = {}
         self._default_roles = {name: policy.roles[name] for name in policy.default_roles}
 
     def join(self, event: AccessEvent, person: Person, *, reused: bool = False) -> Joined:
@@ -66,7 +67,7 @@ class Joiner:
         entity = policy.entities.get(employer or "")
 
         def classify(country: str) -> Classification:
-            return self.legal.classify(country, at, regime, policy.perimeter)
+            return self.classify(country, at, regime)
 
         def effective(country: str, answer: Classification) -> PlaceClass:
             return effective_class(entity, country, answer)
@@ -109,6 +110,14 @@ class Joiner:
             reused=reused,
         )
         return Joined(facts, interval.since, interval.until, _missing(facts, person))
+
+    def classify(self, country: str, at: int, regime: str) -> Classification:
+        """Return the class of a country; the last answer serves for as long as the law does not change."""
+        answer = self._law.get((country, regime))
+        if answer is None or not answer.valid_from_ms <= at < answer.valid_until_ms:
+            answer = self.legal.classify(country, at, regime, self.policy.perimeter)
+            self._law[country, regime] = answer
+        return answer
 
     def ticket(self, purpose: str | None, ticket: str | None) -> Ticket:
         """Return how the ticket stands to what the purpose asks for."""

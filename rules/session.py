@@ -18,6 +18,7 @@ from msgspec import UNSET
 from xxhash import xxh3_64_intdigest
 
 from rules.facts import ALWAYS_READ, EVENT_FIELDS
+from rules.join import ORIGINS_MAX
 from rules.judge import Judge, Verdict
 from rules.knowledge import MEMO_MAX, RECENT_MAX, Person
 from rules.report import dataset_version_id, report
@@ -134,8 +135,11 @@ class Session:
         self.judge = judge
         self.policy = judge.policy
         reads = ALWAYS_READ.union(*(rule.reads for rule in judge.rules)) & EVENT_FIELDS.keys()
-        fields = {name for read in reads for name in EVENT_FIELDS[read]} - {"ticket"}
-        self._key = attrgetter(*sorted(fields | {"dataset_id", "source_ip"}))
+        fields = {name for read in reads for name in EVENT_FIELDS[read]} | {"dataset_id", "action"}
+        # Tickets and addresses have too many values: they go into the key by what they mean.
+        self._key = attrgetter(*sorted(fields - {"ticket", "source_ip"}))
+        self._meanings: dict[Any, int] = {UNSET: 0}
+        self._meaning_ids: dict[object, int] = {UNSET: 0}
         self._tickets = {
             name: self.policy.ticket_patterns[name].fullmatch
             for name, purpose in self.policy.purposes.items()
@@ -168,7 +172,7 @@ class Session:
         haul = Haul()
         decode, people, stranger = ACCESS.decode_canonical, self.knowledge.people, self.knowledge.stranger
         datasets, waiting, tally = self.knowledge.datasets, self._waiting, haul.tally
-        key_of, tickets, memo = self._key, self._tickets, self.memo
+        key_of, tickets, memo, meanings = self._key, self._tickets, self.memo, self._meanings
         ahead, late = self.policy.clock_ahead, self.policy.late
         partition_of = self._partition_of
         delay = haul.delays.append
@@ -209,12 +213,20 @@ class Session:
                     del recent[next(iter(recent))]
                 recent[mark] = content
                 if memo:
+                    address = event.source_ip
+                    if person.workload is not None:
+                        said: Any = address  # its networks are finer than what an address means to others
+                    else:
+                        said = meanings.get(address)
+                        if said is None:
+                            said = self._meaning(address)
                     asked = tickets.get(event.purpose)  # type: ignore[arg-type]  # UNSET is in no table
-                    key = (
-                        key_of(event),
-                        asked is None or (event.ticket is not UNSET and asked(event.ticket) is not None),
-                        event.ticket is UNSET,
-                    ) if asked is not None else key_of(event)  # fmt: skip
+                    if asked is None:
+                        key: Any = key_of(event), said
+                    elif event.ticket is UNSET:
+                        key = key_of(event), said, "missing"
+                    else:
+                        key = key_of(event), said, asked(event.ticket) is not None
                     holds = person.memo.get(key)
                     if holds is not None and holds[0] <= at < holds[1] and holds[2] is datasets.get(event.dataset_id):
                         counted = holds[3]
@@ -241,6 +253,14 @@ class Session:
         haul.memo_hits += hits
         haul.judged += hits
         return haul
+
+    def _meaning(self, address: Any) -> int:
+        """Return a number for what an address says of a place: equal numbers, equal facts."""
+        origin = self.judge.joiner.origin(address)
+        means = origin.country, origin.kind, origin.label
+        if len(self._meanings) >= ORIGINS_MAX:
+            self._meanings = {UNSET: 0}
+        return self._meanings.setdefault(address, self._meaning_ids.setdefault(means, len(self._meaning_ids)))
 
     def remember(self, message: Message) -> None:
         """Take note of the event id of a record that was judged before, by this worker or another."""

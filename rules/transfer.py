@@ -7,6 +7,7 @@ Kept apart from the place on purpose (`docs/semantics.md`): an employee of the E
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from rules.jurisdictions import Classification
@@ -28,6 +29,11 @@ FRAMEWORK: Final = {
 """Which certification of the employer makes a conditional adequacy decision hold, by regime and country: the
 conditions of the decisions as `jurisdictions.csv` gives them."""
 
+_DAY_MS: Final = 86_400_000
+
+DAYS_MAX: Final = 1_000
+"""Days whose date is remembered: more than any history that is judged at once."""
+
 NOTHING_RECORDED: Final = "no basis recorded"
 
 
@@ -43,11 +49,16 @@ def effective_class(entity: Entity | None, country: str, answer: Classification)
     return answer.cls
 
 
+@lru_cache(maxsize=DAYS_MAX)
+def _day(number: int) -> str:
+    return iso(number * _DAY_MS)[:10]
+
+
 def classify_transfer(
     employer: str | None, policy: Policy, regime: str, at: int, classify: Callable[[str], Classification]
 ) -> Transfer:
     """Return the classification of an access by staff of `employer` to data under `regime`."""
-    day = iso(at)[:10]
+    day = _day(at // _DAY_MS)
     if employer is None or (entity := policy.entities.get(employer)) is None:
         note = "the employer is not known" if employer is None else "the policy does not know the employer"
         return _transfer(employer, None, "none_recorded", day, regime, f"{NOTHING_RECORDED}: {note}")

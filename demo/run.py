@@ -1,0 +1,260 @@
+"""The demo: an embedded broker, a real worker process, and a month of accesses in some seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import orjson
+from aiokafka import AIOKafkaProducer
+from prometheus_client.parser import text_string_to_metric_families
+
+from agents.clients import consumer_of, producer_of, with_admin
+from agents.publisher import partition_of
+from agents.settings import Settings
+from agents.topic_admin import create
+from demo.accesses import Planned
+from demo.broker import EmbeddedBroker, free_port
+from demo.files import month
+from demo.organisation import DAY, MONTH_DAYS, Organisation
+from demo.ui import Screen
+from demo.verdict import score
+from schemas.alert import Alert
+from schemas.codec import ALERT, DIRECTORY, row_key
+from schemas.topics import ACCESS_EVENTS, ALERTS
+
+PARTITIONS: Final = 4
+"""Partitions of `access.events` in the demo: one worker reads them all."""
+
+PACE: Final = 15_000
+"""Accesses sent a second: a month in a quarter of a minute, slow enough to read along."""
+
+CHUNK: Final = 500
+"""Accesses between two looks at the clock."""
+
+LATE_BY_S: Final = 1.0
+"""How much later than its access a late directory row comes: well inside the grace of 10 s."""
+
+READY_WITHIN_S: Final = 30.0
+"""A worker is ready in two to three seconds; a busy machine may need more."""
+
+DONE_WITHIN_S: Final = 120.0
+"""From the last access to its verdict. The grace of 10 s for unknown names is the most of it."""
+
+COUNTERS_EVERY_S: Final = 2.0
+"""Between two lines of counters."""
+
+DAYS_BACK: Final = MONTH_DAYS + 1
+"""The month ends yesterday, so that nothing of it is late (35 days) or in the future."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of the demo."""
+
+    settings: Settings
+    screen: Screen
+    stream: list[Planned]
+    alerts: list[Alert] = field(default_factory=list)
+    sent: int = 0
+    started: float = field(default_factory=time.monotonic)
+    first_alert: float | None = None
+    late: list[asyncio.Task[None]] = field(default_factory=list)
+
+
+def run(*, seed: int, events: int) -> int:
+    """Run the demo; return 0 where everything planted was found and nothing else, 1 otherwise."""
+    screen = Screen()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="cloverwatch-demo-") as folder, EmbeddedBroker() as broker:
+        policy = Path(__file__).with_name("policy.toml")
+        settings = Settings(
+            broker=broker.bootstrap,
+            policy=policy,
+            partitions=PARTITIONS,
+            replication_factor=1,
+            web_port=free_port(),
+            session_timeout_s=6.0,
+            data_dir=Path(folder),
+        )
+        start = int(time.time() * 1000) // DAY * DAY - DAYS_BACK * DAY
+        screen.say(f"seed {seed}: broker at {broker.bootstrap}; a month of accesses is being made up")
+        asyncio.run(with_admin(settings, lambda admin: create(admin, settings)))
+        log = Path(folder) / "worker.log"
+        with log.open("wb") as out:
+            worker = subprocess.Popen(
+                [sys.executable, "-c", "import sys; from agents.cli import main; sys.exit(main(['worker']))"],
+                env={**os.environ, **environment(settings)},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                org, stream = month(seed, start, events)
+                demo = Run(settings, screen, stream, started=started)
+                code = asyncio.run(_play(demo, org, worker))
+            finally:
+                worker.terminate()
+                try:
+                    worker.wait(timeout=15)
+                except subprocess.TimeoutExpired:
+                    worker.kill()
+        if code:
+            screen.say(f"the worker's last lines:\n{log.read_text(errors='replace')[-3000:]}")
+        return code
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the environment in which a worker has these settings."""
+    names = ("broker", "policy", "partitions", "replication_factor", "web_port", "session_timeout_s", "data_dir")
+    return {f"CLOVERWATCH_{name.upper()}": str(getattr(settings, name)) for name in names}
+
+
+async def _play(run_: Run, org: Organisation, worker: subprocess.Popen[bytes]) -> int:
+    screen, settings = run_.screen, run_.settings
+    # The demo's broker is one process: nothing is gained by waiting for more of them, and batches by waiting a little.
+    producer = producer_of(settings)
+    await producer.start()
+    consumer = consumer_of(settings, ALERTS)
+    await consumer.start()
+    following = asyncio.create_task(_follow(run_, consumer))
+    try:
+        rows = [(topic, row) for topic, given in org.rows.items() for row in given]
+        await _send_rows(producer, rows)
+        countries = len({person.country for person in org.people})
+        screen.say(f"{len(rows):,} directory rows: {len(org.people):,} employees in {countries} countries")
+        await _until(lambda: _is_ready(settings), READY_WITHIN_S, "the worker is ready", worker)
+        screen.say(f"the worker is ready after {time.monotonic() - run_.started:.1f} s")
+        await _send_events(run_, producer)
+        await asyncio.gather(*run_.late)
+        await _until(lambda: _all_judged(run_), DONE_WITHIN_S, "everything is judged", worker)
+        await _quiet(run_)
+        result = score(run_.stream, run_.alerts)
+        await _counters(run_)
+        screen.result(result)
+        if run_.first_alert is not None:
+            screen.say(f"first alert {run_.first_alert - run_.started:.1f} s after the start")
+        return 0 if result.perfect else 1
+    finally:
+        following.cancel()
+        await consumer.stop()
+        await producer.stop()
+
+
+async def _send_rows(producer: AIOKafkaProducer, rows: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    sends = []
+    for topic, row in rows:
+        value = orjson.dumps(row)
+        sends.append(await producer.send(topic, key=row_key(DIRECTORY[topic].decode(value)), value=value))
+    await asyncio.gather(*sends)
+
+
+async def _send_events(run_: Run, producer: AIOKafkaProducer) -> None:
+    begun = told = time.monotonic()
+    for at in range(0, len(run_.stream), CHUNK):
+        sends = []
+        for planned in run_.stream[at : at + CHUNK]:
+            event = planned.event
+            person = event.get("employee_id") or event["principal_id"]
+            value = orjson.dumps(event)
+            partition = partition_of(person, PARTITIONS)
+            sends.append(await producer.send(ACCESS_EVENTS, key=person.encode(), value=value, partition=partition))
+            if planned.rows_after:
+                run_.late.append(asyncio.create_task(_late(producer, planned)))
+        await asyncio.gather(*sends)
+        run_.sent += len(sends)
+        if time.monotonic() - told > COUNTERS_EVERY_S:
+            told = time.monotonic()
+            await _counters(run_)
+        await asyncio.sleep(max(0.0, begun + run_.sent / PACE - time.monotonic()))
+
+
+async def _late(producer: AIOKafkaProducer, planned: Planned) -> None:
+    """Send directory rows late; the one that a waiting access needs last comes last."""
+    await asyncio.sleep(LATE_BY_S)
+    for row in planned.rows_after:
+        await _send_rows(producer, [row])
+        await asyncio.sleep(LATE_BY_S / 5)
+
+
+async def _follow(run_: Run, consumer: Any) -> None:
+    async for record in consumer:
+        alert = ALERT.decode(record.value)
+        if run_.first_alert is None:
+            run_.first_alert = time.monotonic()
+        run_.alerts.append(alert)
+        run_.screen.alert(alert)
+
+
+async def _quiet(run_: Run) -> None:
+    """Return when no alert has come for a second."""
+    seen = -1
+    while seen != len(run_.alerts):
+        seen = len(run_.alerts)
+        await asyncio.sleep(1.0)
+
+
+async def _metrics(settings: Settings) -> dict[str, float]:
+    """Return the worker's metrics, summed over their labels."""
+    url = f"http://127.0.0.1:{settings.web_port}/metrics"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        text = await answer.text()
+    sums: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
+    return sums
+
+
+async def _is_ready(settings: Settings) -> bool:
+    url = f"http://127.0.0.1:{settings.web_port}/readyz"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status == 200
+
+
+async def _all_judged(run_: Run) -> bool:
+    metrics = await _metrics(run_.settings)
+    done = metrics.get("cloverwatch_events_judged_total", 0.0) + metrics.get("cloverwatch_duplicates_total", 0.0)
+    done += metrics.get("cloverwatch_dead_letters_total", 0.0)
+    return done >= len(run_.stream) and metrics.get("cloverwatch_waiting_events", 0.0) == 0
+
+
+async def _counters(run_: Run) -> None:
+    metrics = await _metrics(run_.settings)
+    run_.screen.counters(
+        run_.sent,
+        len(run_.stream),
+        int(metrics.get("cloverwatch_events_judged_total", 0)),
+        int(metrics.get("cloverwatch_waiting_events", 0)),
+        int(metrics.get("cloverwatch_dead_letters_total", 0)),
+        time.monotonic() - run_.started,
+    )
+
+
+async def _until(condition: Any, within: float, what: str, worker: subprocess.Popen[bytes]) -> None:
+    """Wait until `condition` holds.
+
+    Raises:
+        RuntimeError: the worker has ended, or it took too long.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        if worker.poll() is not None:
+            raise RuntimeError(f"the worker ended with {worker.returncode} before {what}")
+        try:
+            if await condition():
+                return
+        except aiohttp.ClientError:
+            pass  # its port is not open yet
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"not within {within:g} s: {what}")
+        await asyncio.sleep(0.1)

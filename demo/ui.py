@@ -1,0 +1,75 @@
+"""The demo's screen: alerts as they come, counters, and the table at the end. Lines where there is no terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.table import Table
+
+from demo.verdict import Result
+from schemas.alert import SEVERITIES, Alert
+from schemas.fields import iso
+
+STYLES = {"informational": "dim", "low": "cyan", "medium": "yellow", "high": "red", "critical": "bold red"}
+"""Colours by severity."""
+
+WIDTH_WITHOUT_TERMINAL = 160
+"""Columns of a line where no terminal says how many it has: an alert's sentence fits."""
+
+
+@dataclass(slots=True)
+class Screen:
+    """Writes to standard output."""
+
+    console: Console = field(default_factory=lambda: _console())
+    alerts: Counter[str] = field(default_factory=Counter)
+
+    def say(self, text: str) -> None:
+        """Write one line about the run itself."""
+        self.console.print(text, style="green", highlight=False)
+
+    def alert(self, alert: Alert) -> None:
+        """Write one alert as a sentence."""
+        self.alerts[alert.severity] += 1
+        style = STYLES[alert.severity]
+        self.console.print(
+            f"[{style}]{alert.severity:<13}[/] [bold]{alert.rule_id}[/]  {alert.explanation}", highlight=False
+        )
+
+    def counters(self, sent: int, total: int, judged: int, waiting: int, dead: int, spent: float) -> None:
+        """Write where the run stands."""
+        found = ", ".join(f"{self.alerts[level]} {level}" for level in reversed(SEVERITIES) if self.alerts[level])
+        self.console.print(
+            f"── {sent:,} of {total:,} sent, {judged:,} judged ({judged / max(spent, 0.1):,.0f}/s), {waiting} waiting, "
+            f"{dead} dead letters; alerts: {found or 'none yet'}",
+            style="blue",
+            highlight=False,
+        )
+
+    def result(self, result: Result) -> None:
+        """Write the table of incidents and look-alikes, and every false alert."""
+        table = Table(title="What was planted, by what happened", title_justify="left")
+        for name in ("", "planted", "found", "missed", "false"):
+            table.add_column(name, justify="left" if not name else "right")
+        for kind, score in sorted(result.incidents.items()):
+            style = "red" if score.missed else ""
+            table.add_row(kind, str(score.planted), str(score.found), str(score.missed), "", style=style)
+        table.add_section()
+        for kind, score in sorted(result.look_alikes.items()):
+            style = "red" if score.found else "dim"
+            table.add_row(f"look-alike: {kind}", str(score.planted), "", "", str(score.found), style=style)
+        table.add_section()
+        planted = sum(score.planted for score in result.incidents.values())
+        table.add_row(
+            "all", str(planted), str(planted - result.missed), str(result.missed), str(len(result.false)), style="bold"
+        )
+        self.console.print(table)
+        for alert in result.false:
+            self.console.print(f"false: {iso(alert.occurred_at)} {alert.rule_id}: {alert.explanation}", style="red")
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
