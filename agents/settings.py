@@ -8,67 +8,20 @@ never shown.
 from __future__ import annotations
 
 import dataclasses
-import math
 import ssl
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, get_type_hints
 
+from agents.setting_fields import PORT_MAX, Secret, bounds, convert, kind_of, setting
 from rules.policy_file import TomlFile, nearest
 from schemas.errors import ConfigurationError
 
 PREFIX: Final = "CLOVERWATCH_"
 FILE_VARIABLE: Final = PREFIX + "SETTINGS"
 """The variable that names the settings file, where `--settings` does not."""
-
-PORT_MAX: Final = 65_535
-"""The greatest number of a TCP port."""
-
-
-class Secret:
-    """Text that does not show itself: not by `str`, `repr`, formatting, pickling or JSON."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-    __str__ = __repr__
-
-    def __reduce__(self) -> str:
-        raise TypeError("a secret is not written anywhere")
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._text == other._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-    def reveal(self) -> str:
-        """Return the secret itself."""
-        return self._text
-
-
-def setting(
-    default: Any,
-    help_text: str,
-    why: str,
-    *,
-    unit: str = "",
-    allowed: tuple[str, ...] = (),
-    least: float | None = None,
-    most: float | None = None,
-) -> Any:
-    """Declare one setting: its default, what it means, why it is so, in which unit, and what is allowed."""
-    return field(
-        default=default,
-        metadata={"help": help_text, "why": why, "unit": unit, "allowed": allowed, "least": least, "most": most},
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,46 +245,18 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 
 _FIELDS: Final = {each.name: each for each in dataclasses.fields(Settings)}
-_KINDS: Final = {
-    name: next((each for each in get_args(hint) if each is not type(None)), hint)
-    for name, hint in get_type_hints(Settings).items()
-}
-_WORDS: Final = {int: "a whole number", float: "a number", str: "text", Path: "a path", Secret: "text"}
+_KINDS: Final = {name: kind_of(hint) for name, hint in get_type_hints(Settings).items()}
 
 
 def _convert(key: str, value: Any) -> Any:
-    """Return the value of a setting as its type; environments have only text, a file has types of its own.
-
-    Raises:
-        ConfigurationError: it is none, or not allowed.
-    """
     if key not in _FIELDS:
         raise ConfigurationError(f"unknown setting; {nearest(key, list(_FIELDS))}")
-    kind, meta = _KINDS[key], _FIELDS[key].metadata
-    shown = "'***'" if kind is Secret else repr(value)
-    fits = not isinstance(value, bool) and isinstance(value, (str, int, float) if kind in {int, float} else str)
-    try:
-        # By way of the text, so that 1.5 and "1.5" alike are no whole number.
-        converted = kind(str(value)) if fits else None
-    except ValueError:
-        converted = None
-    if converted is None or (isinstance(converted, float) and not math.isfinite(converted)) or value == "":
-        raise ConfigurationError(f"{shown}; allowed: {_WORDS[kind]}{_bounds(meta)}")
-    if meta["allowed"] and converted not in meta["allowed"]:
-        raise ConfigurationError(f"{shown}; {nearest(str(converted), list(meta['allowed']))}")
-    low, high = meta["least"], meta["most"]
-    if (low is not None and converted < low) or (high is not None and converted > high):
-        raise ConfigurationError(f"{shown}; allowed: {_WORDS[kind]}{_bounds(meta)}")
-    return converted
-
-
-def _bounds(meta: Mapping[str, Any]) -> str:
-    low, high = meta["least"], meta["most"]
-    text = "" if low is None else f", at least {low:g}"
-    return text if high is None else f"{text}, at most {high:g}"
+    if value == "SASL_PLAINTEXT":
+        raise ConfigurationError(f"{value!r}: a password without TLS would travel in clear; use SASL_SSL")
+    return convert(value, _KINDS[key], _FIELDS[key].metadata)
 
 
 def allowed(name: str) -> str:
     """Return what a setting may hold, for the reference."""
-    kind, meta = _KINDS[name], _FIELDS[name].metadata
-    return ", ".join(meta["allowed"]) or f"{_WORDS[kind]}{_bounds(meta)}"
+    meta = _FIELDS[name].metadata
+    return ", ".join(meta["allowed"]) or bounds(_KINDS[name], meta)
