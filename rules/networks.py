@@ -7,8 +7,9 @@ list:
 2. the shipped ranges of cloud and content providers (`provider_ranges.csv`);
 3. address space that no registry gives to anybody: private, carrier-grade NAT, loopback, documentation, ...
 
-Inside a layer the longest prefix wins. All of it is flattened into disjoint intervals when it is built, so
-that a look-up is one parse and one bisection, however many ranges there are.
+Inside a layer the longest prefix wins. The policy's ranges, and all that lies below them, are each flattened into
+disjoint intervals when they are built, so that a look-up is one parse and two bisections, however many ranges there
+are; what lies below is the same for every policy and is built once.
 """
 
 from __future__ import annotations
@@ -143,10 +144,10 @@ SPECIAL: Final[tuple[NetworkEntry, ...]] = tuple(
 class NetworkMap:
     """Every range of the layers, flattened; `locate` answers for one address."""
 
-    def __init__(self, v4: _Intervals, v6: _Intervals) -> None:
+    def __init__(self, policy: _Flat, below: _Flat) -> None:
         """Take what `build` has flattened."""
-        self._v4 = v4
-        self._v6 = v6
+        self._policy = policy
+        self._below = below
 
     @classmethod
     def build(cls, policy: Iterable[NetworkEntry], shipped: Iterable[NetworkEntry] = ()) -> NetworkMap:
@@ -157,23 +158,26 @@ class NetworkMap:
             or the
                 policy gives one network two meanings. Names the entry and what is allowed.
         """
-        v4: list[_Painted] = []
-        v6: list[_Painted] = []
+        return cls(_flat(()), _flat((SPECIAL, shipped))).under(policy)
+
+    def under(self, policy: Iterable[NetworkEntry]) -> NetworkMap:
+        """Return the same map with other entries of a policy over it.
+
+        Raises:
+            ConfigurationError: As `build`.
+        """
+        entries = list(policy)
         said: dict[IPv4Network | IPv6Network, NetworkEntry] = {}
-        for layer, entries in enumerate((SPECIAL, shipped, policy)):
-            for entry in entries:
-                network = _network(entry)
-                if layer == 2 and said.setdefault(network, entry) != entry:
-                    other = said[network]
-                    message = (
-                        f"networks: {entry.network} is both {other.kind} {other.label!r} and {entry.kind} "
-                        f"{entry.label!r}; allowed is one meaning for a network"
-                    )
-                    raise ConfigurationError(message)
-                first, last = int(network.network_address), int(network.broadcast_address)
-                painted = _Painted(first, last + 1, (layer, network.prefixlen), _origin(entry, network))
-                (v4 if isinstance(network, IPv4Network) else v6).append(painted)
-        return cls(_flatten(v4), _flatten(v6))
+        for entry in entries:
+            network = _network(entry)
+            other = said.setdefault(network, entry)
+            if other != entry:
+                message = (
+                    f"networks: {entry.network} is both {other.kind} {other.label!r} and {entry.kind} "
+                    f"{entry.label!r}; allowed is one meaning for a network"
+                )
+                raise ConfigurationError(message)
+        return NetworkMap(_flat((entries,)), self._below)
 
     def locate(self, ip_text: str, geo: GeoTable | None) -> Origin:
         """Return what an address says of a place.
@@ -186,8 +190,7 @@ class NetworkMap:
         if parsed is None:
             return _MALFORMED
         bits, value = parsed
-        intervals = self._v4 if bits == _V4_BITS else self._v6
-        origin = intervals.origins[bisect_right(intervals.starts, value)]
+        origin = self._policy.find(bits, value) or self._below.find(bits, value)
         if origin is not None:
             return origin
         if geo is None:
@@ -254,6 +257,12 @@ def shipped_providers() -> list[NetworkEntry]:
     return provider_entries(text, "rules/provider_ranges.csv")
 
 
+@cache
+def shipped_map() -> NetworkMap:
+    """Return the map of the shipped ranges without any policy's: what every policy is put over."""
+    return NetworkMap.build((), shipped_providers())
+
+
 @dataclass(frozen=True, slots=True)
 class _Painted:
     """A range on the number line: [start, end), the higher rank covers the lower."""
@@ -270,6 +279,31 @@ class _Intervals:
 
     starts: Sequence[int]
     origins: Sequence[Origin | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Flat:
+    """The intervals of both families of addresses."""
+
+    v4: _Intervals
+    v6: _Intervals
+
+    def find(self, bits: int, value: int) -> Origin | None:
+        intervals = self.v4 if bits == _V4_BITS else self.v6
+        return intervals.origins[bisect_right(intervals.starts, value)]
+
+
+def _flat(layers: Iterable[Iterable[NetworkEntry]]) -> _Flat:
+    """Flatten layers, the later over the earlier."""
+    v4: list[_Painted] = []
+    v6: list[_Painted] = []
+    for layer, entries in enumerate(layers):
+        for entry in entries:
+            network = _network(entry)
+            first, last = int(network.network_address), int(network.broadcast_address)
+            painted = _Painted(first, last + 1, (layer, network.prefixlen), _origin(entry, network))
+            (v4 if isinstance(network, IPv4Network) else v6).append(painted)
+    return _Flat(_flatten(v4), _flatten(v6))
 
 
 def _flatten(ranges: Iterable[_Painted]) -> _Intervals:

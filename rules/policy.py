@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from rules.jurisdictions import Perimeter
-from rules.networks import NetworkEntry, NetworkMap, RangeKind, shipped_providers
+from rules.networks import NetworkEntry, NetworkMap, RangeKind, shipped_map
 from rules.policy_file import Path, TomlFile, duration, nearest
 from schemas.access import Action
 from schemas.alert import Severity
@@ -345,16 +345,16 @@ def _networks(file: TomlFile, data: dict[str, Any]) -> NetworkMap:
         path: Path = ("networks", at)
         network = file.read(path, value, _Network)
         country = None if network.country is None else _country(file, (*path, "country"), network.country)
-        entry = NetworkEntry(network.cidr, network.kind, country, network.label)
-        try:
-            NetworkMap.build([entry])
-        except ConfigurationError as error:
-            raise file.fail((*path, "cidr"), str(error)) from None
-        entries.append(entry)
+        entries.append(NetworkEntry(network.cidr, network.kind, country, network.label))
     try:
-        return NetworkMap.build(entries, shipped_providers())
-    except ConfigurationError as error:
-        raise file.fail(("networks",), str(error)) from None
+        return shipped_map().under(entries)
+    except ConfigurationError:
+        for at in range(len(entries)):  # which one is it
+            try:
+                shipped_map().under(entries[: at + 1])
+            except ConfigurationError as error:
+                raise file.fail(("networks", at, "cidr"), str(error)) from None
+        raise
 
 
 def _max_age(file: TomlFile, data: dict[str, Any]) -> Mapping[str, int | None]:
