@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import faust
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from agents.settings import Settings
-from schemas.errors import ReferenceUnavailableError
+from agents.settings import PREFIX, Settings
+from schemas.errors import ConfigurationError, ReferenceUnavailableError
 from schemas.topics import HEADER_ROOM, RAW_MAX_BYTES
 
 T = TypeVar("T")
+C = TypeVar("C", AIOKafkaConsumer, AIOKafkaProducer)
 
 MAX_REQUEST: Final = RAW_MAX_BYTES + 4 * HEADER_ROOM
 """Bytes of one request: the largest raw message, put away with its headers, must fit."""
 
 LINGER_MS: Final = 0
 """Alerts leave at once; what is sent within one turn of the loop travels together anyway."""
+
+RETRY_S: Final = 0.25
+"""Between two tries to reach an absent broker: no load, and a broker that comes up is noticed at once."""
 
 REQUEST_TIMEOUT_MS: Final = 30_000
 """How long brokers may take to store a message before its batch counts as failed and is read again."""
@@ -58,7 +64,11 @@ def faust_security(settings: Settings) -> tuple[Any, Any]:
 
 
 def producer_of(settings: Settings, **more: Any) -> AIOKafkaProducer:
-    """Return a producer that is not started: idempotent, every replica in sync must have the message."""
+    """Return a producer that is not started: every replica in sync must have the message before it counts as sent.
+
+    Idempotent, so that a retry writes nothing twice, where there is more than one replica. A broker of one replica is
+    one of a demonstration or a test: the embedded one does not know idempotence (`InitProducerId` is refused).
+    """
     return AIOKafkaProducer(
         **security(settings),
         acks="all",
@@ -89,35 +99,93 @@ async def with_admin(settings: Settings, use: Callable[[AIOKafkaAdminClient], Aw
     """Return what `use` makes of a started admin client.
 
     Raises:
-        ReferenceUnavailableError: no broker answered within `start_timeout_s`.
+        ReferenceUnavailableError: no broker answered within `start_timeout_s`, or it refused.
     """
     admin = AIOKafkaAdminClient(**security(settings))
     try:
         await within_start(settings, admin.start)
         return await use(admin)
+    except KafkaError as error:
+        raise refused(settings, error) from error
     finally:
         await admin.close()
+
+
+@asynccontextmanager
+async def started(settings: Settings, client: C) -> AsyncIterator[C]:
+    """Start a producer or a consumer, hand it over, stop it: a producer has sent everything then.
+
+    Raises:
+        ReferenceUnavailableError: no broker answered within `start_timeout_s`, or it refused something later.
+    """
+    try:
+        await within_start(settings, client.start)
+        yield client
+    except KafkaError as error:
+        raise refused(settings, error) from error
+    finally:
+        await client.stop()
+
+
+async def partitions_there(settings: Settings, consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    """Return the partitions of a topic, for a started consumer without a subscription.
+
+    Raises:
+        ConfigurationError: the topic is not there.
+    """
+    # Without a subscription all topics are asked for: one asked for by name is created where brokers do that on demand.
+    await consumer.client.force_metadata_update()
+    found = consumer.partitions_for_topic(topic)
+    if not found:
+        raise ConfigurationError(
+            f"topic {topic} is not there at {settings.broker}; create it with `cloverwatch topics --create`"
+        )
+    return [TopicPartition(topic, partition) for partition in sorted(found)]
+
+
+def refused(settings: Settings, error: KafkaError) -> ReferenceUnavailableError:
+    """Return the error that says what a broker did not do."""
+    return ReferenceUnavailableError(
+        f"the brokers at {settings.broker} did not do what they were asked: {error or type(error).__name__}; "
+        "look at their logs and at this user's rights, and try again"
+    )
 
 
 async def within_start(settings: Settings, start: Callable[[], Awaitable[Any]]) -> None:
     """Start a client, trying again until `start_timeout_s` is over.
 
     Raises:
-        ReferenceUnavailableError: says where nobody answered, and what to look at.
+        ReferenceUnavailableError: says where nobody answered, why, and what to look at.
     """
-    last: Exception | None = None
+    said = _LastError()
+    logger = logging.getLogger("aiokafka")
+    logger.addHandler(said)
     try:
         async with asyncio.timeout(settings.start_timeout_s):
             while True:
                 try:
                     await start()
                 except (KafkaError, OSError) as error:
-                    last = error
-                    await asyncio.sleep(0.25)
+                    said.last = said.last or str(error)
+                    await asyncio.sleep(RETRY_S)
                 else:
                     return
     except TimeoutError:
         raise ReferenceUnavailableError(
-            f"no broker answers at {settings.broker} within {settings.start_timeout_s:g} s ({last}); "
-            "start it, or name another with CLOVERWATCH_BROKER"
+            f"no broker answers at {settings.broker} within {settings.start_timeout_s:g} s "
+            f"({said.last or 'no answer at all'}); start it, or name another with {PREFIX}BROKER"
         ) from None
+    finally:
+        logger.removeHandler(said)
+
+
+class _LastError(logging.Handler):
+    """Keeps what aiokafka says of a failed connection: its exception names only the address, not the reason."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the line."""
+        self.last = record.getMessage()

@@ -37,7 +37,7 @@ class ReferenceTables(Service):
     """Fills `knowledge` and keeps it current.
 
     Args:
-        consumer: without a group, not started; isolated to committed records.
+        consumer: of all directory topics, without a group, not started.
         knowledge: what is filled.
         on_bad_row: awaited for every row that cannot be used.
         changed: called after rows were applied: an event may wait for one of them.
@@ -69,13 +69,7 @@ class ReferenceTables(Service):
     async def on_start(self) -> None:
         """Begin at the beginning of every partition of every directory topic."""
         await self._consumer.start()
-        await self._consumer.client.force_metadata_update()
-        tps = [
-            TopicPartition(topic, partition)
-            for topic in DIRECTORY_TOPICS
-            for partition in self._consumer.partitions_for_topic(topic) or ()
-        ]
-        self._consumer.assign(tps)
+        tps = sorted(self._consumer.assignment())
         await self._consumer.seek_to_beginning(*tps)
         self._ends = dict(await self._consumer.end_offsets(tps))
         self._positions = {tp: await self._consumer.position(tp) for tp in tps}

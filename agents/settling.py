@@ -51,7 +51,7 @@ class Settler(Service):
         self._queue: asyncio.Queue[_Work] = asyncio.Queue(IN_FLIGHT)
 
     async def put(self, sends: Sequence[Sent], settle: Sequence[Open], then: Callable[[], None] | None = None) -> None:
-        """Call `then` and settle each of `settle` by one part once all `sends` are stored; waits while many are open."""
+        """Call `then` and settle each of `settle` by one part once all `sends` are stored; waits while many are."""
         if not sends and self._queue.empty():
             for item in settle:
                 item.done()

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from agents.settings import Settings
+from agents.settings import PREFIX, Settings
 from schemas.errors import ReferenceUnavailableError
-from schemas.topics import TOPICS, Topic
+from schemas.topics import BY_NAME, TOPICS, Topic
 
 LEADER_WITHIN_S: Final = 10.0
 """How long a new topic's partitions may stay without a leader."""
+
+POLL_S: Final = 0.1
+"""Between two looks whether they have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A topic as the brokers have it."""
+
+    partitions: int
+    replicas: int
+    """The fewest of any partition."""
 
 
 def config_of(topic: Topic) -> dict[str, str]:
@@ -32,8 +45,12 @@ def partitions_of(topic: Topic, settings: Settings) -> int:
 
 
 async def create(admin: AIOKafkaAdminClient, settings: Settings) -> list[str]:
-    """Create the topics that are missing; return their names once their partitions have leaders."""
-    there = await _described(admin)
+    """Create the topics that are missing; return their names once their partitions have leaders.
+
+    Raises:
+        ReferenceUnavailableError: a broker refused one, or it has no leader in time.
+    """
+    there = await described(admin)
     missing = [topic for topic in TOPICS if topic.name not in there]
     wanted = [
         NewTopic(
@@ -44,39 +61,73 @@ async def create(admin: AIOKafkaAdminClient, settings: Settings) -> list[str]:
         )
         for topic in missing
     ]
-    if wanted:
-        answer = await admin.create_topics(wanted)
-        for name, code, *rest in answer.topic_errors:
-            if code and not issubclass(for_code(code), TopicAlreadyExistsError):
-                message = rest[0] if rest and rest[0] else for_code(code).__name__
-                raise ReferenceUnavailableError(f"topic {name} cannot be created: {message}")
+    if not wanted:
+        return []
+    answer = await admin.create_topics(wanted)
+    for name, code, *rest in answer.topic_errors:
+        if code and not issubclass(for_code(code), TopicAlreadyExistsError):
+            message = rest[0] if rest and rest[0] else for_code(code).__name__
+            raise ReferenceUnavailableError(
+                f"topic {name} cannot be created: {message}; {PREFIX}REPLICATION_FACTOR is "
+                f"{settings.replication_factor}, at most the number of brokers is possible"
+            )
+    try:
         async with asyncio.timeout(LEADER_WITHIN_S):
-            while len(await _described(admin)) < len(TOPICS):
-                await asyncio.sleep(0.1)
+            while len(await described(admin)) < len(TOPICS):
+                await asyncio.sleep(POLL_S)
+    except TimeoutError:
+        raise ReferenceUnavailableError(
+            f"new topics have no leader within {LEADER_WITHIN_S:g} s; look at the brokers' logs, then "
+            "`cloverwatch topics --verify`"
+        ) from None
     return [topic.name for topic in missing]
 
 
-async def verify(admin: AIOKafkaAdminClient, settings: Settings) -> list[str]:
-    """Return a sentence for each difference between the topics and what is promised, with what to do."""
-    there = await _described(admin)
-    wrong = []
+async def verify(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[list[str], list[str]]:
+    """Return a sentence for each difference from what is promised, with what to do, and the topics not asked about.
+
+    Of a topic whose settings the brokers do not tell (the embedded one does not, others need the right to describe
+    configurations) only partitions and replicas are compared.
+    """
+    there = await described(admin)
+    wrong, untold = [], []
     for topic in TOPICS:
-        if topic.name not in there:
-            wrong.append(f"{topic.name}: missing; create it with `cloverwatch topics --create`")
+        found = there.get(topic.name)
+        if found is None:
+            wrong.append(f"{topic.name}: missing, or without a leader; create it with `cloverwatch topics --create`")
             continue
-        expected = partitions_of(topic, settings)
-        if there[topic.name] != expected:
-            wrong.append(
-                f"{topic.name}: {there[topic.name]} partitions, {expected} expected; the number is fixed at creation: "
-                "set CLOVERWATCH_PARTITIONS to it, or create the topic anew"
-            )
-        found = await _config(admin, topic.name)
-        for key, value in config_of(topic).items():
-            if key in found and not _same(found[key], value):
-                wrong.append(
-                    f"{topic.name}: {key} is {found[key]}, {value} expected; "
-                    f"set it with kafka-configs.sh --alter --topic {topic.name} --add-config '{key}=[{value}]'"
-                )
+        wrong += _layout(topic, found, settings)
+        told = await _config(admin, topic.name)
+        expected = config_of(topic)
+        if not expected.keys() <= told.keys():
+            untold.append(topic.name)
+        wrong += [
+            f"{topic.name}: {key} is {told[key]}, {value} expected; "
+            f"set it with kafka-configs.sh --alter --topic {topic.name} --add-config '{key}=[{value}]'"
+            for key, value in expected.items()
+            if key in told and not _same(told[key], value)
+        ]
+    return wrong, untold
+
+
+def _layout(topic: Topic, found: Found, settings: Settings) -> list[str]:
+    wrong = []
+    expected = partitions_of(topic, settings)
+    if found.partitions != expected:
+        remedy = (
+            f"the number is fixed at creation: set {PREFIX}PARTITIONS={found.partitions} if the topic is right"
+            if topic.partitions is None
+            else "nothing of ours made it"
+        )
+        wrong.append(
+            f"{topic.name}: {found.partitions} partitions, {expected} expected; {remedy}, or delete it and create it "
+            "anew with `cloverwatch topics --create`"
+        )
+    if found.replicas < settings.replication_factor:
+        wrong.append(
+            f"{topic.name}: {found.replicas} replicas, {settings.replication_factor} expected; add some with "
+            f"kafka-reassign-partitions.sh, or set {PREFIX}REPLICATION_FACTOR={found.replicas}"
+        )
     return wrong
 
 
@@ -84,17 +135,22 @@ def _same(found: str, expected: str) -> bool:
     return {part.strip() for part in found.split(",")} == set(expected.split(","))
 
 
-async def _described(admin: AIOKafkaAdminClient) -> dict[str, int]:
-    described: list[dict[str, Any]] = await admin.describe_topics([topic.name for topic in TOPICS])
+async def described(admin: AIOKafkaAdminClient) -> dict[str, Found]:
+    """Return how each of our topics is laid out, of those that are there and have leaders."""
+    # To describe a topic by its name creates it where brokers create topics on demand, the embedded one among them.
+    there = set(await admin.list_topics()) & BY_NAME.keys()
+    answers: list[dict[str, Any]] = await admin.describe_topics(sorted(there)) if there else []
     return {
-        found["topic"]: len(found["partitions"])
-        for found in described
+        found["topic"]: Found(
+            len(found["partitions"]), min((len(part["replicas"]) for part in found["partitions"]), default=0)
+        )
+        for found in answers
         if not found["error_code"] and all(not part["error_code"] for part in found["partitions"])
     }
 
 
 async def _config(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
-    """Return a topic's settings, nothing where the broker does not tell them (the embedded one does not)."""
+    """Return a topic's settings as far as the broker tells them."""
     try:
         answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
     except KafkaError:

@@ -57,6 +57,4 @@ async def remember_ids(consumer: AIOKafkaConsumer, starts: Mapping[TP, int], rem
                         del left[tp]
     except TimeoutError:
         log.warning("Event ids of the recent past: only %d records read back within %g s", count, WITHIN_S)
-    finally:
-        consumer.unsubscribe()
     return count

@@ -39,7 +39,7 @@ from rules.session import Session
 from schemas.access import AccessEvent
 from schemas.alert import EventRef, JudgedWith
 from schemas.errors import ConfigurationError
-from schemas.topics import ACCESS_EVENTS, RAW_TOPICS
+from schemas.topics import ACCESS_EVENTS, DIRECTORY_TOPICS, RAW_TOPICS
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class Worker:
             WatchdogSettings(stuck_head=settings.stuck_after_s, no_assignment=settings.stuck_after_s),
         )
         self.producer = self.loop.run_until_complete(_made(lambda: producer_of(settings)))
-        consumer = self.loop.run_until_complete(_made(lambda: consumer_of(settings)))
+        consumer = self.loop.run_until_complete(_made(lambda: consumer_of(settings, *DIRECTORY_TOPICS)))
         self.tables = ReferenceTables(consumer, self.knowledge, on_bad_row=self._bad_row, changed=lambda: None)
         self.settler = Settler()
         self.watch = Watch(
@@ -201,6 +201,8 @@ class Worker:
         await self.watch.bad_row(message, error)
 
     async def _warm(self, starts: Mapping[TP, int]) -> None:
+        if not any(starts.values()):
+            return
         consumer = consumer_of(self.settings)
         await consumer.start()
         try:

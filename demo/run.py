@@ -57,6 +57,10 @@ DAYS_BACK: Final = MONTH_DAYS + 1
 """The month ends yesterday, so that nothing of it is late (35 days) or in the future."""
 
 
+class WorkerFailedError(Exception):
+    """The worker ended, or did not do its work in time."""
+
+
 @dataclass(slots=True)
 class Run:
     """One run of the demo."""
@@ -102,6 +106,9 @@ def run(*, seed: int, events: int) -> int:
                 org, stream = month(seed, start, events)
                 demo = Run(settings, screen, stream, started=started)
                 code = asyncio.run(_play(demo, org, worker))
+            except (WorkerFailedError, aiohttp.ClientError) as error:
+                screen.say(str(error))
+                code = 1
             finally:
                 worker.terminate()
                 try:
@@ -109,7 +116,7 @@ def run(*, seed: int, events: int) -> int:
                 except subprocess.TimeoutExpired:
                     worker.kill()
         if code:
-            screen.say(f"the worker's last lines:\n{log.read_text(errors='replace')[-3000:]}")
+            screen.say(f"the worker's last lines:\n{log.read_text(errors='replace')[-6000:]}")
         return code
 
 
@@ -244,17 +251,17 @@ async def _until(condition: Any, within: float, what: str, worker: subprocess.Po
     """Wait until `condition` holds.
 
     Raises:
-        RuntimeError: the worker has ended, or it took too long.
+        WorkerFailedError: the worker has ended, or it took too long.
     """
     deadline = time.monotonic() + within
     while True:
         if worker.poll() is not None:
-            raise RuntimeError(f"the worker ended with {worker.returncode} before {what}")
+            raise WorkerFailedError(f"the worker ended with {worker.returncode} before {what}")
         try:
             if await condition():
                 return
         except aiohttp.ClientError:
             pass  # its port is not open yet
         if time.monotonic() > deadline:
-            raise RuntimeError(f"not within {within:g} s: {what}")
+            raise WorkerFailedError(f"not within {within:g} s: {what}")
         await asyncio.sleep(0.1)

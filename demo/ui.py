@@ -19,11 +19,17 @@ WIDTH_WITHOUT_TERMINAL = 160
 """Columns of a line where no terminal says how many it has: an alert's sentence fits."""
 
 
+def console() -> Console:
+    """Return standard output as a console: as wide as the terminal, or wide enough for a sentence."""
+    found = Console()
+    return found if found.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
+
+
 @dataclass(slots=True)
 class Screen:
     """Writes to standard output."""
 
-    console: Console = field(default_factory=lambda: _console())
+    console: Console = field(default_factory=console)
     alerts: Counter[str] = field(default_factory=Counter)
 
     def say(self, text: str) -> None:
@@ -35,7 +41,9 @@ class Screen:
         self.alerts[alert.severity] += 1
         style = STYLES[alert.severity]
         self.console.print(
-            f"[{style}]{alert.severity:<13}[/] [bold]{alert.rule_id}[/]  {alert.explanation}", highlight=False
+            f"[{style}]{alert.severity:<13}[/] [bold]{alert.rule_id}[/]  {alert.explanation}",
+            highlight=False,
+            soft_wrap=not self.console.is_terminal,
         )
 
     def counters(self, sent: int, total: int, judged: int, waiting: int, dead: int, spent: float) -> None:
@@ -68,8 +76,3 @@ class Screen:
         self.console.print(table)
         for alert in result.false:
             self.console.print(f"false: {iso(alert.occurred_at)} {alert.rule_id}: {alert.explanation}", style="red")
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)

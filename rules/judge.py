@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
+from rules.exemptions import Exemption
 from rules.facts import Facts
 from rules.join import Joined, Joiner
 from rules.knowledge import Person
-from rules.policy import Exemption, Policy
+from rules.policy import Policy
 from rules.rule import Rule
 from schemas.access import AccessEvent
 from schemas.alert import SEVERITIES, Severity

@@ -173,8 +173,8 @@ class NetworkMap:
             other = said.setdefault(network, entry)
             if other != entry:
                 message = (
-                    f"networks: {entry.network} is both {other.kind} {other.label!r} and {entry.kind} "
-                    f"{entry.label!r}; allowed is one meaning for a network"
+                    f"networks: {entry.network} is both {_said(other)} and {_said(entry)}; "
+                    "allowed is one meaning for a network"
                 )
                 raise ConfigurationError(message)
         return NetworkMap(_flat((entries,)), self._below)
@@ -335,6 +335,10 @@ def _network(entry: NetworkEntry) -> IPv4Network | IPv6Network:
     except ValueError as error:
         message = f"networks: {error}; allowed is CIDR notation without host bits, such as 192.0.2.0/24"
         raise ConfigurationError(message) from error
+
+
+def _said(entry: NetworkEntry) -> str:
+    return f"{entry.kind} {entry.label!r}" + (f" in {entry.maps_to}" if entry.maps_to else "")
 
 
 def _origin(entry: NetworkEntry, network: IPv4Network | IPv6Network) -> Origin:

@@ -10,21 +10,20 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
+from rules.exemptions import Exemption, read_exemptions
 from rules.jurisdictions import Perimeter
 from rules.networks import NetworkEntry, NetworkMap, RangeKind, shipped_map
-from rules.policy_file import Path, TomlFile, duration, nearest
+from rules.policy_file import Path, TomlFile, country, duration, nearest
 from schemas.access import Action
 from schemas.alert import Severity
-from schemas.countries import normalise
 from schemas.directory import Sensitivity
 from schemas.errors import ConfigurationError
-from schemas.fields import milliseconds
 from schemas.places import PlaceClass
 from schemas.sources.base import SourceMapping
 
@@ -125,34 +124,7 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sensitivities: tuple[Sensitivity, ...] | None = None
 
 
-class _Exemption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):
-    id: str
-    rules: tuple[str, ...]
-    employees: tuple[str, ...] = ()
-    datasets: tuple[str, ...] = ()
-    roles: tuple[str, ...] = ()
-    countries: tuple[str, ...] = ()
-    owner: str
-    reason: str
-    from_: datetime | None = None
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Exemption:
-    """A finding that somebody answers for, until a date. Every condition that is given must hold."""
-
-    id: str
-    rules: frozenset[str]
-    employees: frozenset[str]
-    datasets: tuple[str, ...]
-    roles: frozenset[str]
-    countries: frozenset[str]
-    owner: str
-    reason: str
-    since: int
-    until: int
-
+P = TypeVar("P", Site, Entity)
 
 _RULE_DEFAULT: Final = RuleSettings()
 
@@ -238,12 +210,12 @@ def parse(text: str, name: str, rule_ids: frozenset[str]) -> Policy:
     file = TomlFile(text, name)
     data = file.data
     file.check_names((), data, _SECTIONS)
-    if data.get("version") != VERSION:
+    if type(data.get("version")) is not int or data["version"] != VERSION:
         raise file.fail(("version",), f"{data.get('version')!r}: this program reads version {VERSION}")
-    perimeter = _table(file, data, "perimeter")
+    perimeter = _table(file, data, ("perimeter",))
     file.check_names(("perimeter",), perimeter, ["countries", "regime"])
     countries = perimeter.get("countries")
-    if not isinstance(countries, list) or not countries:
+    if not isinstance(countries, list) or not countries or not all(isinstance(code, str) for code in countries):
         raise file.fail(("perimeter", "countries"), "a list of countries or groups is required")
     try:
         inside = Perimeter.of(countries)
@@ -257,18 +229,15 @@ def parse(text: str, name: str, rule_ids: frozenset[str]) -> Policy:
             if purpose not in purposes:
                 message = f"purpose {purpose!r} is not defined; {nearest(purpose, list(purposes))}"
                 raise file.fail(("roles", role_name, "purposes"), message)
-    entities = _named(file, data, "entities", Entity)
+    entities = _placed(file, "entities", _named(file, data, "entities", Entity))
     for entity_name, entity in entities.items():
-        _country(file, ("entities", entity_name, "country"), entity.country)
         for framework in entity.frameworks:
             if framework not in FRAMEWORKS:
                 raise file.fail(
                     ("entities", entity_name, "frameworks"),
                     f"{framework!r}; {nearest(framework, FRAMEWORKS)}",
                 )
-    sites = _named(file, data, "sites", Site)
-    for site_name, site in sites.items():
-        _country(file, ("sites", site_name, "country"), site.country)
+    sites = _placed(file, "sites", _named(file, data, "sites", Site))
     rules = _named(file, data, "rules", RuleSettings)
     for rule_id in rules:
         if rule_id not in rule_ids:
@@ -290,16 +259,17 @@ def parse(text: str, name: str, rule_ids: frozenset[str]) -> Policy:
         auto_resolve_after=_duration(file, ("thresholds", "auto_resolve_after"), thresholds.auto_resolve_after),
         matrix=_matrix(file, data),
         rules=rules,
-        exemptions=_exemptions(file, data, rule_ids, roles),
+        exemptions=read_exemptions(file, _tables(file, data, "exemptions"), rule_ids, frozenset(roles)),
         sources=_named(file, data, "sources", SourceMapping),
         ticket_patterns=_ticket_patterns(file, purposes),
     )
 
 
-def _table(file: TomlFile, data: dict[str, Any], name: str) -> dict[str, Any]:
-    value = data.get(name, {})
+def _table(file: TomlFile, data: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the table at `path`, whose last part is its key in `data`; an empty one where there is none."""
+    value = data.get(str(path[-1]), {})
     if not isinstance(value, dict):
-        raise file.fail((name,), f"{value!r} is not a table")
+        raise file.fail(path, f"{value!r} is not a table")
     return value
 
 
@@ -311,14 +281,15 @@ def _tables(file: TomlFile, data: dict[str, Any], name: str) -> list[Any]:
 
 
 def _named(file: TomlFile, data: dict[str, Any], section: str, to: Any) -> Any:
-    return {name: file.read((section, name), value, to) for name, value in _table(file, data, section).items()}
+    return {name: file.read((section, name), value, to) for name, value in _table(file, data, (section,)).items()}
 
 
-def _country(file: TomlFile, path: Path, value: str) -> str:
-    try:
-        return normalise(value)
-    except ValueError as error:
-        raise file.fail(path, f"{value!r}: {error}") from None
+def _placed(file: TomlFile, section: str, things: Mapping[str, P]) -> Mapping[str, P]:
+    """Return sites or entities with the canonical codes of their countries."""
+    return {
+        name: replace(thing, country=country(file, (section, name, "country"), thing.country))
+        for name, thing in things.items()
+    }
 
 
 def _duration(file: TomlFile, path: Path, value: Any, *, least: int = 0) -> int:
@@ -344,8 +315,8 @@ def _networks(file: TomlFile, data: dict[str, Any]) -> NetworkMap:
     for at, value in enumerate(_tables(file, data, "networks")):
         path: Path = ("networks", at)
         network = file.read(path, value, _Network)
-        country = None if network.country is None else _country(file, (*path, "country"), network.country)
-        entries.append(NetworkEntry(network.cidr, network.kind, country, network.label))
+        place = None if network.country is None else country(file, (*path, "country"), network.country)
+        entries.append(NetworkEntry(network.cidr, network.kind, place, network.label))
     try:
         return shipped_map().under(entries)
     except ConfigurationError:
@@ -358,25 +329,25 @@ def _networks(file: TomlFile, data: dict[str, Any]) -> NetworkMap:
 
 
 def _max_age(file: TomlFile, data: dict[str, Any]) -> Mapping[str, int | None]:
-    evidence = _table(file, data, "evidence")
+    evidence = _table(file, data, ("evidence",))
     file.check_names(("evidence",), evidence, ["max_age"])
-    ages = _table(file, evidence, "max_age")
+    ages = _table(file, evidence, ("evidence", "max_age"))
     file.check_names(("evidence", "max_age"), ages, list(MAX_AGE_MS))
     own = {kind: _duration(file, ("evidence", "max_age", kind), value, least=1) for kind, value in ages.items()}
     return {**MAX_AGE_MS, **own}
 
 
 def _matrix(file: TomlFile, data: dict[str, Any]) -> Mapping[Sensitivity, Mapping[PlaceClass, Severity]]:
-    severity = _table(file, data, "severity")
+    severity = _table(file, data, ("severity",))
     file.check_names(("severity",), severity, ["matrix"])
-    given = _table(file, severity, "matrix")
+    given = _table(file, severity, ("severity", "matrix"))
     file.check_names(("severity", "matrix"), given, list(MATRIX))
     matrix = {sensitivity: dict(row) for sensitivity, row in MATRIX.items()}
-    for sensitivity, row in given.items():
+    for sensitivity in given:
         path: Path = ("severity", "matrix", sensitivity)
+        row = _table(file, given, path)
+        file.check_names(path, row, [place_class.value for place_class in PlaceClass])
         for place_class, level in row.items():
-            if place_class not in tuple(PlaceClass):
-                raise file.fail((*path, place_class), f"unknown key; {nearest(place_class, list(PlaceClass))}")
             allowed = ["informational", "low", "medium", "high", "critical"]
             if level not in allowed:
                 raise file.fail((*path, place_class), f"{level!r}; {nearest(str(level), allowed)}")
@@ -389,47 +360,7 @@ def _ticket_patterns(file: TomlFile, purposes: Mapping[str, Purpose]) -> Mapping
     for name, purpose in purposes.items():
         try:
             patterns[name] = re.compile(purpose.ticket_pattern)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             path = ("purposes", name, "ticket_pattern")
             raise file.fail(path, f"{purpose.ticket_pattern!r}: {error}") from None
     return patterns
-
-
-def _exemptions(
-    file: TomlFile, data: dict[str, Any], rule_ids: frozenset[str], roles: Mapping[str, Role]
-) -> tuple[Exemption, ...]:
-    found: dict[str, Exemption] = {}
-    for at, value in enumerate(_tables(file, data, "exemptions")):
-        path: Path = ("exemptions", at)
-        given = file.read(path, value, _Exemption)
-        for rule_id in given.rules:
-            if rule_id not in rule_ids:
-                raise file.fail((*path, "rules"), f"{rule_id!r}: no such rule; {nearest(rule_id, list(rule_ids))}")
-        for role in given.roles:
-            if role not in roles:
-                raise file.fail((*path, "roles"), f"{role!r}: no such role; {nearest(role, list(roles))}")
-        for text, key in ((given.owner, "owner"), (given.reason, "reason")):
-            if not text.strip():
-                raise file.fail((*path, key), "somebody answers for an exemption: it cannot be empty")
-        if not given.rules:
-            raise file.fail((*path, "rules"), "an exemption names the rules it is from")
-        if given.until.tzinfo is None or (given.from_ and given.from_.tzinfo is None):
-            raise file.fail((*path, "until"), "a time with an offset is needed, as in 2026-12-31T00:00:00Z")
-        since = milliseconds(given.from_) if given.from_ else 0
-        if since >= milliseconds(given.until):
-            raise file.fail((*path, "until"), f"{given.until.isoformat()} is not after `from`")
-        if given.id in found:
-            raise file.fail((*path, "id"), f"{given.id!r} is there twice")
-        found[given.id] = Exemption(
-            id=given.id,
-            rules=frozenset(given.rules),
-            employees=frozenset(given.employees),
-            datasets=given.datasets,
-            roles=frozenset(given.roles),
-            countries=frozenset(_country(file, (*path, "countries"), c) for c in given.countries),
-            owner=given.owner,
-            reason=given.reason,
-            since=since,
-            until=milliseconds(given.until),
-        )
-    return tuple(found.values())

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, get_type_hints
 
 import msgspec
 
+from schemas.countries import normalise
 from schemas.errors import ConfigurationError
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -20,7 +21,8 @@ _KEY: Final = re.compile(
 _PART: Final = re.compile(r"\"([^\"]*)\"|'([^']*)'|([A-Za-z0-9_-]+)")
 _AT: Final = re.compile(r" - at `\$?([^`]*)`$")
 _UNKNOWN: Final = re.compile(r"unknown field `([^`]*)`")
-_ENUM: Final = re.compile(r"Invalid enum value '([^']*)'")
+_MISSING: Final = re.compile(r"missing required field `([^`]*)`")
+_ENUM: Final = re.compile(r"Invalid enum value '(.*)'", re.DOTALL)
 _DURATION: Final = re.compile(r"^(\d+)(ms|s|m|h|d)$")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -78,15 +80,29 @@ class TomlFile:
             if found := _AT.search(text):
                 text, inner = text[: found.start()], _inner(found.group(1))
             if unknown := _UNKNOWN.search(text):
-                names = list(get_type_hints(_owner(to, inner)))
+                names = [field.encode_name for field in msgspec.structs.fields(_owner(to, inner))]
                 inner = (*inner, unknown.group(1))
                 text = f"unknown key; {nearest(unknown.group(1), names)}"
+            elif missing := _MISSING.search(text):
+                inner, text = (*inner, missing.group(1)), "required, and not there"
             elif invalid := _ENUM.search(text):
                 allowed = _allowed(to, inner)
                 text = f"{invalid.group(1)!r} is not allowed; {nearest(invalid.group(1), allowed)}"
             else:
                 text = f"{_value(value, inner)!r}: {text[0].lower()}{text[1:]}"
             raise self.fail((*path, *inner), text) from None
+
+
+def country(file: TomlFile, path: Path, value: str) -> str:
+    """Return the canonical code of a country.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    try:
+        return normalise(value)
+    except ValueError as error:
+        raise file.fail(path, f"{value!r}: {error}") from None
 
 
 def duration(text: str) -> int:
@@ -147,7 +163,7 @@ def _resolve(names: Path, arrays: dict[Path, int]) -> Path:
 
 
 def _names(text: str) -> Path:
-    return tuple(next(part for part in found if part) for found in _PART.findall(text))
+    return tuple(next((part for part in found if part), "") for found in _PART.findall(text))
 
 
 def _inner(text: str) -> Path:

@@ -12,7 +12,7 @@ from agents.settings import Settings
 from schemas.deadletter import DeadLetter
 from schemas.errors import REASONS, BadRecordError
 from schemas.fields import iso
-from schemas.topics import DEAD_LETTERS
+from schemas.topics import BY_NAME, DEAD_LETTERS
 
 NAME = "dead-letters"
 EXAMPLES = """\
@@ -45,8 +45,7 @@ async def _work(given: argparse.Namespace, settings: Settings) -> int:
     await within_start(settings, consumer.start)
     producer = producer_of(settings)
     try:
-        await consumer.client.force_metadata_update()
-        tps = [TopicPartition(DEAD_LETTERS, p) for p in sorted(consumer.partitions_for_topic(DEAD_LETTERS) or ())]
+        tps = [TopicPartition(DEAD_LETTERS, p) for p in range(BY_NAME[DEAD_LETTERS].partitions or 1)]
         consumer.assign(tps)
         for tp in tps:
             # Which were sent again is remembered as the group's offset; a reason's own is told apart by its group.

@@ -1,0 +1,189 @@
+"""Many records out of one message: `{"Records": [...]}`, an array, one a line, or one after the other.
+
+What is short is parsed at once. What is long is read in windows, so that a message of 64 MiB does not become a tree
+of objects ten times as big. A record that is no JSON yields one error, and the others go on.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+
+from schemas.errors import BadRecordError
+
+WHOLE_MAX: Final = 1024 * 1024
+"""Bytes parsed at once: the tree of objects is then some 20 MiB at worst."""
+
+RECORD_MAX: Final = 1024 * 1024
+"""Characters of one record. CloudTrail's are at most 256 KiB, its longest kind 1 MiB."""
+
+_STEP: Final = 256 * 1024
+"""Bytes by which the window grows."""
+
+_ENVELOPE: Final = re.compile(r'\s*(?:\{\s*"Records"\s*:\s*)?\[')
+_SPACE: Final = re.compile(r"[\s,]*")
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_SCAN: Final = json.JSONDecoder(strict=True).raw_decode
+
+Document = Any
+"""A parsed record, or the `BadRecordError` in its place."""
+
+
+def documents(data: bytes) -> Iterator[Document]:
+    """Yield the records in `data` in order; in place of one that cannot be read, its `BadRecordError`.
+
+    A `BadRecordError` (`not_json`, `not_utf8`, `nested_too_deep`, `too_large`, `null_value`) stands for one record,
+    or for everything behind it where the text is so broken that the next record cannot be found. Never raises.
+    """
+    if not data.strip():
+        yield BadRecordError("not_json", "the message is empty")
+        return
+    parsed = _parse(data) if len(data) <= WHOLE_MAX else None
+    if parsed is not None:
+        yield from _split(parsed[0])
+        return
+    if (first := data.lstrip().split(b"\n", 1)[0]) and len(first) <= WHOLE_MAX and _parse(first) is not None:
+        for line in _lines(data):
+            yield from _line(line)
+    else:
+        yield from _stream(data)
+
+
+def _parse(data: bytes) -> tuple[Any] | None:
+    try:
+        return (orjson.loads(data),)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _split(value: Any) -> Iterator[Document]:
+    records = value.get("Records") if isinstance(value, dict) else value
+    if isinstance(records, list):
+        yield from records
+    else:
+        yield value
+
+
+def _lines(data: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(data):
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        if line := data[at:end].strip():
+            yield line
+        at = end + 1
+
+
+def _line(line: bytes) -> Iterator[Document]:
+    parsed = _parse(line) if len(line) <= WHOLE_MAX else None
+    if parsed is not None:
+        yield from _split(parsed[0])
+    else:
+        yield from _stream(line)
+
+
+class _Window:
+    """The part of a long text that is looked at. Bytes that are no UTF-8 are kept as surrogates, and found later."""
+
+    def __init__(self, data: bytes) -> None:
+        self.text = ""
+        self.at = 0
+        self._data = memoryview(data)
+        self._read = 0
+        self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+
+    def grow(self) -> bool:
+        """Drop what was read, add a step; False where there is no more."""
+        if self._read >= len(self._data):
+            return False
+        piece = bytes(self._data[self._read : self._read + _STEP])
+        self._read += _STEP
+        self.text = self.text[self.at :] + self._decode(piece, self._read >= len(self._data))
+        self.at = 0
+        return True
+
+    def skip_space(self) -> bool:
+        """Go to the next character that says something; False where there is none."""
+        while True:
+            found = _SPACE.match(self.text, self.at)
+            self.at = found.end() if found else self.at
+            if self.at < len(self.text):
+                return True
+            if not self.grow():
+                return False
+
+
+def _stream(data: bytes) -> Iterator[Document]:
+    window = _Window(data)
+    inside = False
+    while window.skip_space():
+        if inside and window.text[window.at] == "]":
+            window.at += 1
+            inside = False
+            _leave(window)
+            continue
+        if not inside and (opening := _ENVELOPE.match(window.text, window.at)):
+            window.at = opening.end()
+            inside = True
+            continue
+        record = _next(window)
+        yield from _split(record) if not inside and isinstance(record, dict) else (record,)
+        if isinstance(record, BadRecordError) and window.at < 0:
+            return
+
+
+def _leave(window: _Window) -> None:
+    """Go past the brace that closes an envelope. Further keys of it would hold no records; none are known."""
+    if window.skip_space() and window.text[window.at] == "}":
+        window.at += 1
+
+
+def _next(window: _Window) -> Document:
+    """Return the record at the window's place and go behind it; `window.at` is negative where there is no behind."""
+    while True:
+        try:
+            value, end = _SCAN(window.text, window.at)
+        except RecursionError:
+            bad = BadRecordError("nested_too_deep", "nested deeper than any record is")
+        except ValueError as error:
+            bad = BadRecordError("not_json", getattr(error, "msg", "a number with thousands of digits"))
+        else:
+            if end == len(window.text) and window.grow():  # a number may go on in the next step
+                continue
+            segment = window.text[window.at : end]
+            window.at = end
+            return value if _is_text(segment) else BadRecordError("not_utf8", "bytes that are no UTF-8")
+        if len(window.text) - window.at <= RECORD_MAX and window.grow():
+            continue
+        return _give_up(window, bad)
+
+
+def _give_up(window: _Window, bad: BadRecordError) -> BadRecordError:
+    """Go behind a record that cannot be read, by its brackets."""
+    depth = 0
+    for token in _TOKEN.finditer(window.text, window.at):
+        mark = token.group()
+        depth += (mark in "{[") - (mark in "}]")
+        if depth <= 0:
+            if token.start() == window.at or mark in "}]":
+                window.at = token.end() if depth == 0 else token.start()
+                return bad
+            break
+    long = len(window.text) - window.at > RECORD_MAX
+    window.at = -1
+    return BadRecordError("too_large", f"a record of more than {RECORD_MAX} characters") if long else bad
+
+
+def _is_text(segment: str) -> bool:
+    if segment.isascii():
+        return True
+    try:
+        segment.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
