@@ -1,0 +1,217 @@
+"""The real worker under faults: a month of the demo's organisation, each alert expected by id."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from agents.clients import consumer_of, producer_of, with_admin
+from agents.files import load_directory
+from agents.offline import session_of
+from agents.publisher import partition_of
+from agents.settings import Settings
+from agents.topic_admin import create
+from demo.accesses import Planned
+from demo.broker import free_port
+from demo.files import month, write
+from demo.organisation import DAY, Organisation
+from demo.run import DAYS_BACK, environment
+from schemas.alert import Alert
+from schemas.codec import ALERT, DIRECTORY, row_key
+from schemas.topics import ACCESS_EVENTS, ALERTS, DEAD_LETTERS
+from tests.faults.harness import Process, until
+
+PARTITIONS = 4
+GRACE_S = 4
+"""Seconds that unknown names are waited for: long enough to kill a worker meanwhile."""
+
+BAD = (b"not json", b'{"event_id":"x"}', None)
+"""Records that cannot be used; each must be put away once at least."""
+
+
+@dataclass
+class RealRun:
+    """A broker's topics filled with the demo's month, and the workers that judge it."""
+
+    bootstrap: str
+    folder: Path
+    events: int = 4_000
+    workers: list[Process] = field(default_factory=list)
+    ports: list[int] = field(default_factory=list)
+
+    async def prepare(self) -> None:
+        """Create topics, fill the directories (late rows too: the directories hold still), say what is expected."""
+        start = int(time.time() * 1000) // DAY * DAY - DAYS_BACK * DAY
+        self.org, self.stream = month(11, start, self.events)
+        policy = Path("demo/policy.toml").read_text().replace('facts_grace = "10s"', f'facts_grace = "{GRACE_S}s"')
+        self.policy = self.folder / "policy.toml"
+        self.policy.write_text(policy)
+        self.settings = Settings(
+            broker=self.bootstrap,
+            policy=self.policy,
+            partitions=PARTITIONS,
+            replication_factor=1,
+            session_timeout_s=6.0,
+            data_dir=self.folder / "data",
+        )
+        await with_admin(self.settings, lambda admin: create(admin, self.settings))
+        self.expected = self._expected(self.org, self.stream)
+        producer = producer_of(self.settings)
+        await producer.start()
+        try:
+            sends = []
+            rows = [(topic, row) for topic, given in self.org.rows.items() for row in given]
+            rows += [pair for planned in self.stream for pair in planned.rows_after]
+            for topic, row in rows:
+                value = orjson.dumps(row)
+                sends.append(await producer.send(topic, key=row_key(DIRECTORY[topic].decode(value)), value=value))
+            await asyncio.gather(*sends)
+        finally:
+            await producer.stop()
+
+    def _expected(self, org: Organisation, stream: Sequence[Planned]) -> set[str]:
+        """The alerts of a replay of the same month from files."""
+        write(self.folder / "files", org, stream)
+        session = session_of(self.policy, load_directory(self.folder / "files" / "directory"), Settings())
+        from agents.files import event_lines
+
+        lines = list(event_lines(self.folder / "files" / "events.jsonl"))
+        return {alert.alert_id for alert in session.take(lines, lines[-1].timestamp).alerts}
+
+    async def produce(self, share: tuple[float, float], *, pace: int = 1_500) -> None:
+        """Send a share of the stream, and the bad records with it, so many a second."""
+        first, last = (int(part * len(self.stream)) for part in share)
+        producer = producer_of(self.settings)
+        await producer.start()
+        try:
+            for value in BAD:
+                await producer.send_and_wait(ACCESS_EVENTS, key=b"e-0001", value=value, partition=1)
+            for at in range(first, last, 100):
+                sends = []
+                for planned in self.stream[at : min(at + 100, last)]:
+                    event = planned.event
+                    person = event.get("employee_id") or event["principal_id"]
+                    partition = partition_of(person, PARTITIONS)
+                    sends.append(
+                        await producer.send(
+                            ACCESS_EVENTS, key=person.encode(), value=orjson.dumps(event), partition=partition
+                        )
+                    )
+                await asyncio.gather(*sends)
+                await asyncio.sleep(100 / pace)
+        finally:
+            await producer.stop()
+
+    def start(self) -> Process:
+        """Start one more worker."""
+        number, port = len(self.workers), free_port()
+        log = self.folder / f"worker-{number}.log"
+        given = environment(self.settings) | {
+            "CLOVERWATCH_WEB_PORT": str(port),
+            "CLOVERWATCH_MAX_POLL_RECORDS": "50",
+            "CLOVERWATCH_COMMIT_INTERVAL_S": "0.2",
+            "CLOVERWATCH_DATA_DIR": str(self.folder / f"data-{number}"),
+        }
+        import os
+
+        with log.open("wb") as out:
+            popen = subprocess.Popen(
+                [sys.executable, "-c", "import sys; from agents.cli import main; sys.exit(main(['worker']))"],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **given},
+            )
+        process = Process(popen, log)
+        self.workers.append(process)
+        self.ports.append(port)
+        return process
+
+    def end(self) -> None:
+        """Kill what still runs."""
+        for worker in self.workers:
+            worker.end()
+
+    async def alerts(self) -> list[Alert]:
+        """Everything in the alerts topic."""
+        return [ALERT.decode(record.value) for record in await self._all(ALERTS, PARTITIONS)]
+
+    async def some_alerts(self, at_least: int) -> None:
+        """Wait until so many different alerts are there."""
+
+        async def enough() -> bool:
+            return len({alert.alert_id for alert in await self.alerts()}) >= at_least
+
+        await until(f"{at_least} alerts", enough)
+
+    async def waiting(self, worker: int) -> None:
+        """Wait until events wait in a worker."""
+        import aiohttp
+
+        async def some() -> bool:
+            try:
+                url = f"http://127.0.0.1:{self.ports[worker]}/metrics"
+                async with aiohttp.ClientSession() as session, session.get(url) as answer:
+                    text = await answer.text()
+            except aiohttp.ClientError:
+                return False
+            line = next(line for line in text.splitlines() if line.startswith("cloverwatch_waiting_events "))
+            return float(line.split()[1]) > 0
+
+        await until("events wait", some)
+
+    async def settled(self) -> None:
+        """Everything is committed, every expected alert is there and no other, every bad record is put away."""
+        consumer = consumer_of(self.settings, group_id=self.settings.group)
+        await consumer.start()
+        try:
+            tps = [TopicPartition(ACCESS_EVENTS, partition) for partition in range(PARTITIONS)]
+            consumer.assign(tps)
+            ends = {tp: end for tp, end in (await _ends(consumer, tps)).items() if end}
+
+            async def committed() -> bool:
+                return all([(await consumer.committed(tp) or 0) >= end for tp, end in ends.items()])
+
+            logs = [str(worker.log) for worker in self.workers]
+            await until(f"{ends} committed; logs: {logs}", committed)
+        finally:
+            await consumer.stop()
+        found = {alert.alert_id for alert in await self.alerts()}
+        assert found == self.expected, f"missing {len(self.expected - found)}, unexpected {len(found - self.expected)}"
+        letters = await self._all(DEAD_LETTERS, 1)
+        origins = {dict(letter.headers)["cloverwatch-offset"] for letter in letters}
+        assert {letter.value for letter in letters} == set(BAD)
+        assert len(origins) == len(BAD) * 2, "each bad record of both halves is put away"
+
+    async def _all(self, topic: str, partitions: int) -> list[Any]:
+        consumer = consumer_of(self.settings)
+        await consumer.start()
+        try:
+            tps = [TopicPartition(topic, partition) for partition in range(partitions)]
+            consumer.assign(tps)
+            await consumer.seek_to_beginning(*tps)
+            found: list[Any] = []
+            idle = 0
+            while idle < 3:
+                batches = await consumer.getmany(timeout_ms=200)
+                idle = 0 if batches else idle + 1
+                for records in batches.values():
+                    found += records
+            return found
+        finally:
+            await consumer.stop()
+
+
+async def _ends(consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
+    """Log ends by reading on: the embedded broker's answer can be short of a batch."""
+    ends = dict(await consumer.end_offsets(tps))
+    return ends

@@ -1,0 +1,83 @@
+"""The real `cloverwatch worker` loses nothing, whatever happens to it: each alert of a replay is there, by id."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.broker import EmbeddedBroker
+from tests.conftest import Broker
+from tests.faults.real import RealRun
+
+pytestmark = [pytest.mark.broker, pytest.mark.faults, pytest.mark.slow]
+
+
+@pytest.fixture
+def own_embedded() -> Iterator[Broker]:
+    """An embedded broker for one test: the worker's topics have fixed names."""
+    with EmbeddedBroker() as server:
+        yield Broker("embedded", server.bootstrap, server)
+
+
+@pytest.fixture(params=["own_embedded", "own_kafka"])
+async def run(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RealRun]:
+    broker: Broker = request.getfixturevalue(request.param)
+    made = RealRun(broker.bootstrap, tmp_path)
+    await made.prepare()
+    yield made
+    made.end()
+
+
+async def test_killed_stopped_and_shared(run: RealRun) -> None:
+    first = run.start()
+    sending = asyncio.create_task(run.produce((0, 0.5)))
+    await run.some_alerts(5)
+    first.signal(signal.SIGKILL)
+    assert await first.exit_code() == -signal.SIGKILL
+    second = run.start()
+    await run.waiting(1)
+    second.signal(signal.SIGKILL)  # while events wait
+    assert await second.exit_code() == -signal.SIGKILL
+    third = run.start()
+    await sending
+    sending = asyncio.create_task(run.produce((0.5, 1)))
+    fourth = run.start()  # joins
+    await run.some_alerts(45)
+    third.signal(signal.SIGTERM)  # leaves
+    assert await third.exit_code() == 0, third.output()[-3000:]
+    await sending
+    await run.settled()
+    assert fourth.popen.poll() is None, fourth.output()[-3000:]
+
+
+async def test_stopped_across_a_rebalance_and_continued(run: RealRun) -> None:
+    first = run.start()
+    await run.produce((0, 0.5))
+    await run.some_alerts(5)
+    first.signal(signal.SIGSTOP)
+    second = run.start()
+    await run.produce((0.5, 1))
+    await run.some_alerts(50)
+    first.signal(signal.SIGCONT)
+    await run.settled()
+    assert second.popen.poll() is None, second.output()[-3000:]
+
+
+async def test_broker_restarts(own_kafka: Broker, tmp_path: Path) -> None:
+    run = RealRun(own_kafka.bootstrap, tmp_path)
+    await run.prepare()
+    try:
+        worker = run.start()
+        await run.produce((0, 0.5))
+        await run.some_alerts(5)
+        own_kafka.server.stop()
+        own_kafka.server.start()
+        await run.produce((0.5, 1))
+        await run.settled()
+        assert worker.popen.poll() is None, worker.output()[-3000:]
+    finally:
+        run.end()
