@@ -102,12 +102,11 @@ class Knowledge:
         person = self.people.get(principal)
         if person is None:
             person = self.people[principal] = self._strangers.pop(principal, Person())
-        person.memo.clear()
         return person
 
     def _change(self, topic: str, subject: str, kind: str, row: Row | None, key: RowKey | None) -> None:
         """Put the changed history in its place; an empty history is no history."""
-        shelf, name = self._shelf(topic, subject, kind, create=row is not None)
+        shelf, name, person = self._shelf(topic, subject, kind, create=row is not None)
         if shelf is None:
             return
         before: Timeline[Row] = shelf.get(name) or Timeline()
@@ -116,30 +115,34 @@ class Knowledge:
         else:
             assert key is not None  # noqa: S101  # one of the two is given
             after = before.without(key.valid_from, key.recorded_at)
+        if after is before:
+            return
         self.rows[topic] = self.rows.get(topic, 0) + len(after) - len(before)
         if after.rows:
             shelf[name] = after
         else:
             shelf.pop(name, None)
         self.changed += 1
+        if person is not None:
+            person.memo.clear()
 
-    def _shelf(self, topic: str, subject: str, kind: str, *, create: bool) -> tuple[Any, str]:
+    def _shelf(self, topic: str, subject: str, kind: str, *, create: bool) -> tuple[Any, str, Person | None]:
         if topic == DatasetRow.topic:
-            return self.datasets, subject
+            return self.datasets, subject, None
         if topic == SubjectRow.topic:
-            return self.subjects, subject
+            return self.subjects, subject, None
         if not create and subject not in self.people:
-            return None, subject
+            return None, subject, None
         person = self._person(subject)
         if topic == LocationRow.topic:
-            return person.locations, kind
+            return person.locations, kind, person
         if topic == RoleRow.topic:
-            return person.roles, kind
+            return person.roles, kind, person
         if topic == DutyRow.topic:
             if person.duties is None:
                 person.duties = {}
-            return person.duties, kind
-        return _Slot(person, "employment" if topic == EmployeeRow.topic else "workload"), kind
+            return person.duties, kind, person
+        return _Slot(person, "employment" if topic == EmployeeRow.topic else "workload"), kind, person
 
 
 class _Slot:

@@ -57,8 +57,13 @@ class Timeline(Generic[R]):
         self.rows = rows
 
     def with_row(self, row: R) -> Timeline[R]:
-        """Return the history with one more row; a row of the same two times is replaced."""
+        """Return the history with one more row; a row of the same two times is replaced.
+
+        The same history where the very same row is in it.
+        """
         kept, at = self._without(_order(row))
+        if len(kept) < len(self.rows) and self.rows[at] == row:
+            return self
         return Timeline((*kept[:at], row, *kept[at:]))
 
     def without(self, valid_from: int, recorded_at: int) -> Timeline[R]:
