@@ -122,8 +122,15 @@ def _gather(
     policy: Policy,
     interval: Interval,
 ) -> list[_Item]:
-    """List all evidence, the best first."""
+    """List all evidence, the best first.
+
+    The event's own comes first: at equal rank it is the later one, also at the very millisecond at which a row begins,
+    or the answer would change within the interval on which it is said to hold.
+    """
     items = [] if device_country is None else [_Item("device_claim", device_country, 0)]
+    if origin is not None:
+        note = str(origin.kind) + (f": {origin.label}" if origin.label else "")
+        items.append(_Item("source_ip", origin.country, 0, note=note))
     for kind in ROW_KINDS:
         timeline = person.locations.get(kind)
         if timeline is None:
@@ -141,9 +148,6 @@ def _gather(
         interval.narrow(since, until)
         if row is not None:
             items.append(_Item(kind, row.country, at - row.valid_from, expired))
-    if origin is not None:
-        note = str(origin.kind) + (f": {origin.label}" if origin.label else "")
-        items.append(_Item("source_ip", origin.country, 0, note=note))
     return sorted(items, key=lambda item: item.order)
 
 
