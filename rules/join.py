@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from rules.facts import Destination, Facts, Lapsed, Stored, Ticket
@@ -207,6 +207,8 @@ def _workload(
     if row is None or not row.networks or address is None or origin is None or origin.kind == "malformed":
         return row, None
     bare = ip_address(address)
+    if isinstance(bare, IPv6Address) and bare.ipv4_mapped is not None:
+        bare = bare.ipv4_mapped  # as everywhere: ::ffff:10.0.0.1 is 10.0.0.1
     return row, any(bare in ip_network(network, strict=False) for network in row.networks)
 
 
