@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET
 
 from rules.join import country_name
@@ -58,9 +59,17 @@ def report(
     return alerts
 
 
-def access_alert_id(event_id: str) -> str:
-    """Return the id of the alert about one access, be there one or not."""
-    return digest(ACCESS, event_id)
+def access_alert_id(event: AccessEvent, *, reused: bool) -> str:
+    """Return the id of the alert about one access, be there one or not: that of its event.
+
+    A further access under a used id has an id of its own, or its alert would replace the first one's in a compacted
+    topic: an id must not be a way to hide.
+    """
+    return digest(ACCESS, *_identity(event, reused=reused))
+
+
+def _identity(event: AccessEvent, *, reused: bool) -> tuple[str, ...]:
+    return (event.event_id, msgspec.json.encode(event).decode()) if reused else (event.event_id,)
 
 
 def dataset_version_id(dataset: DatasetRow) -> str:
@@ -82,7 +91,7 @@ def _access_alert(
     ordered = [top, *(finding for finding in findings if finding is not top)]
     said = "; ".join(finding.sentence for finding in ordered)
     return Alert(
-        alert_id=access_alert_id(event.event_id),
+        alert_id=access_alert_id(event, reused=facts.reused),
         family=ACCESS,
         rule_id=top.rule.id,
         severity=top.severity,
@@ -128,7 +137,7 @@ def _failure_alert(
     failed = ", ".join(f"{failure.rule.id} ({failure.error})" for failure in verdict.failures)
     event = verdict.facts.event
     return Alert(
-        alert_id=digest(FAILED, event.event_id),
+        alert_id=digest(FAILED, *_identity(event, reused=verdict.facts.reused)),
         family=FAILED,
         rule_id=FAILED,
         severity=FAILED_SEVERITY,
