@@ -198,7 +198,7 @@ class Session:
                 haul.ahead += 1
             elif at < now - late:
                 haul.late += 1
-            if waiting and name in waiting:
+            if waiting and name in waiting and self._waiting_count < WAITING_MAX:
                 self._hold(Pending(message, event, xxh3_64_intdigest(canonical), token, 0), name, haul)
                 continue
             # Which access is it: a new one, a repetition, or another under a used id?
@@ -236,17 +236,12 @@ class Session:
                         continue
                 else:
                     key = None
-                self._judge(
-                    Pending(message, event, content, token, 0, identified=True),
-                    name,
-                    person,
-                    key,
-                    clock,
-                    haul,
-                )
-            elif before == content:
+                pending = Pending(message, event, content, token, 0, identified=True)
+                self._judge(pending, name, person, key, clock, haul)
+            elif content in (before, recent.get(mark ^ content)):
                 duplicates += 1
             else:
+                _note(recent, mark ^ content, content)
                 pending = Pending(message, event, content, token, 0, identified=True, reused=True)
                 self._judge(pending, name, person, None, clock, haul)
         haul.duplicates += duplicates
@@ -310,13 +305,12 @@ class Session:
             person.recent = {}
         mark = xxh3_64_intdigest(pending.event.event_id.encode())
         before = person.recent.get(mark)
-        if before is None:
-            if len(person.recent) >= RECENT_MAX:
-                del person.recent[next(iter(person.recent))]
-            person.recent[mark] = pending.content
         pending.identified = True
-        pending.reused = before is not None and before != pending.content
-        return before == pending.content
+        if pending.content in (before, person.recent.get(mark ^ pending.content)):
+            return True
+        pending.reused = before is not None
+        _note(person.recent, mark if before is None else mark ^ pending.content, pending.content)
+        return False
 
     def _hold(self, pending: Pending, name: str, haul: Haul) -> None:
         self._waiting.setdefault(name, deque()).append(pending)
@@ -380,6 +374,13 @@ class Session:
                     continue
                 self._told.add(told)
             haul.alerts.append(alert)
+
+
+def _note(recent: dict[int, int], mark: int, content: int) -> None:
+    """Keep an id with its content (under the id's hash; further contents under both hashes), and drop the oldest."""
+    if len(recent) >= RECENT_MAX:
+        del recent[next(iter(recent))]
+    recent[mark] = content
 
 
 def _holds(verdict: Verdict) -> bool:
