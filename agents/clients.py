@@ -159,6 +159,7 @@ async def within_start(settings: Settings, start: Callable[[], Awaitable[Any]]) 
     """
     said = _LastError()
     logger = logging.getLogger("aiokafka")
+    propagates, logger.propagate = logger.propagate, False
     logger.addHandler(said)
     try:
         async with asyncio.timeout(settings.start_timeout_s):
@@ -177,10 +178,14 @@ async def within_start(settings: Settings, start: Callable[[], Awaitable[Any]]) 
         ) from None
     finally:
         logger.removeHandler(said)
+        logger.propagate = propagates
 
 
 class _LastError(logging.Handler):
-    """Keeps what aiokafka says of a failed connection: its exception names only the address, not the reason."""
+    """Keeps what aiokafka says of a failed connection: its exception names only the address, not the reason.
+
+    In place of the usual handlers: twenty lines of the same failure help nobody, and the last one is in our error.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)

@@ -5,38 +5,46 @@ from __future__ import annotations
 import gzip
 import io
 import sys
-from collections.abc import Iterator
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from rules.knowledge import Knowledge
-from schemas.codec import DIRECTORY, with_recorded_at
+from schemas.codec import DIRECTORY, encode, with_recorded_at
 from schemas.errors import BadRecordError, ConfigurationError
 from schemas.fields import Time, milliseconds
 from schemas.sources.base import Source, SourceMapping
+from schemas.topics import RAW_MAX_BYTES
 
-LINE_MAX: Final = 8 * 1024 * 1024 + 1
-"""Longest line that is kept: a raw message's bound. A longer one is read past and reported, at bounded memory."""
+LINE_MAX: Final = RAW_MAX_BYTES + 1
+"""Longest line that is kept: one byte beyond the longest message, so that its reader sees that it is too long. The
+rest of the line is read past, at bounded memory."""
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
+STDIN: Final = "-"
+
+Bad = tuple[str, int, BadRecordError]
+"""(file, line from 1, what is wrong)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One line of a file, shaped like a message of a topic."""
 
-    value: bytes
+    value: bytes | None
     timestamp: int
-    """The line's `received_at`, else the running maximum of `occurred_at`; milliseconds."""
+    """When it counts as received, milliseconds."""
     offset: int
     """Line number, from 1."""
     topic: str
-    """The file's name."""
+    """The file, as it was named."""
     partition: int = 0
     key: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
@@ -47,50 +55,90 @@ class Directory:
     """The directories of a folder, and what they were read from."""
 
     knowledge: Knowledge
+    known_at: int | None = None
     hashes: dict[str, str] = field(default_factory=dict)
-    """By topic: hash of the file."""
-    bad: list[tuple[str, int, BadRecordError]] = field(default_factory=list)
-    """(file, line, what is wrong) of rows that cannot be used; the others stand."""
+    """By topic: hash of the file's lines, whether it is compressed or not."""
+    bad: list[Bad] = field(default_factory=list)
+    """Rows that cannot be used; the others stand."""
 
     @property
     def digest(self) -> str:
-        """Hash of all files."""
-        return blake2b(repr(sorted(self.hashes.items())).encode(), digest_size=8).hexdigest()
+        """Hash of all files and of the time to which they were believed."""
+        told = repr((sorted(self.hashes.items()), self.known_at))
+        return blake2b(told.encode(), digest_size=8).hexdigest()
 
 
-def lines(path: Path | None) -> Iterator[bytes]:
-    """Yield the lines of a file, plain or gzip, without their ends; None reads standard input.
+@dataclass(slots=True)
+class Reading:
+    """What was read so far: one clock and one count over all files of a run."""
+
+    tell: Callable[[str], None] = lambda _: None
+    """Told of every line that cannot be used, as `file:line: reason: detail`."""
+    now: int = 0
+    """The running maximum of `occurred_at`, milliseconds."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Records of another system that are no access to data, by why."""
+    bad: Counter[str] = field(default_factory=Counter)
+    """Lines and records that cannot be used, by reason."""
+
+    def refuse(self, file: str, line: int, error: BadRecordError, index: int | None = None) -> None:
+        """Count and tell one."""
+        self.bad[error.reason] += 1
+        record = "" if index is None else f" (record {index})"
+        self.tell(f"{file}:{line}{record}: {error.reason}: {error.detail}")
+
+
+def lines(name: str | Path) -> Iterator[bytes]:
+    """Yield the lines of a file, plain or gzip, without their ends; `-` is standard input.
 
     A line beyond `LINE_MAX` is cut there: no record is that long, so it is refused as too large.
 
     Raises:
         ConfigurationError: the file cannot be read.
     """
-    name = "standard input" if path is None else str(path)
     try:
-        with sys.stdin.buffer if path is None else path.open("rb") as raw:
+        with nullcontext(sys.stdin.buffer) if str(name) == STDIN else Path(name).open("rb") as raw:
             head = raw.peek(2)[:2] if isinstance(raw, io.BufferedReader) else b""
-            stream: Any = gzip.open(raw, "rb") if head == GZIP_MAGIC else raw
+            stream: Any = gzip.GzipFile(fileobj=raw) if head == GZIP_MAGIC else raw
             while line := stream.readline(LINE_MAX):
                 whole = line
                 while len(line) == LINE_MAX and not line.endswith(b"\n"):
                     line = stream.readline(LINE_MAX)
                 yield whole.rstrip(b"\r\n")
-    except (OSError, EOFError) as error:
-        raise ConfigurationError(f"{name} cannot be read: {error}") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise ConfigurationError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def messages(name: str | Path) -> Iterator[tuple[int, bytes]]:
+    """Yield (line, message) of a file of another system's records.
+
+    A file named `….json` or `….json.gz` is one message, as AWS delivers them (compressed as it is); any other holds a
+    message on each line.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    if str(name).endswith((".json", ".json.gz")):
+        try:
+            with Path(name).open("rb") as file:
+                yield 1, file.read(LINE_MAX)
+        except OSError as error:
+            raise ConfigurationError(f"{name} cannot be read: {error.strerror}") from None
+        return
+    yield from ((number, line) for number, line in enumerate(lines(name), 1) if line.strip())
 
 
 def load_directory(folder: Path, known_at: int | None = None) -> Directory:
     """Read a directory folder; with `known_at` (milliseconds) only what was recorded until then.
 
-    A row's `recorded_at` is its `valid_from` where it has none: a file has no append time.
+    Rows may come in any order. A row's `recorded_at` is its `valid_from` where it has none: a file has no append time.
 
     Raises:
         ConfigurationError: the folder is not there, or none of its files is.
     """
     if not folder.is_dir():
         raise ConfigurationError(f"directory: {folder} is no folder; it holds employees.jsonl, datasets.jsonl …")
-    found = Directory(Knowledge())
+    found = Directory(Knowledge(), known_at)
     for topic, codec in DIRECTORY.items():
         stem = topic.rsplit(".", 1)[1]
         path = next((p for p in (folder / f"{stem}.jsonl", folder / f"{stem}.jsonl.gz") if p.is_file()), None)
@@ -104,7 +152,7 @@ def load_directory(folder: Path, known_at: int | None = None) -> Directory:
             try:
                 row = codec.decode(line)
             except BadRecordError as error:
-                found.bad.append((path.name, number, error))
+                found.bad.append((str(path), number, error))
                 continue
             row = with_recorded_at(row, row.valid_from)
             if known_at is None or (row.recorded_at is not UNSET and row.recorded_at <= known_at):
@@ -115,74 +163,52 @@ def load_directory(folder: Path, known_at: int | None = None) -> Directory:
     return found
 
 
-class _Times(msgspec.Struct):
-    received_at: Time | msgspec.UnsetType = UNSET
-    occurred_at: Time | msgspec.UnsetType = UNSET
+class _Occurred(msgspec.Struct):
+    occurred_at: Time | UnsetType = UNSET
 
 
-_times = msgspec.json.Decoder(_Times).decode
+class _Received(msgspec.Struct):
+    received_at: Time | UnsetType = UNSET
 
 
-def _milliseconds(value: Any) -> int | None:
+_occurred = msgspec.json.Decoder(_Occurred).decode
+_received = msgspec.json.Decoder(_Received).decode
+
+
+def _when(value: Any) -> int | None:
     if value is UNSET:
         return None
     return value if isinstance(value, int) else milliseconds(value)
 
 
-def event_lines(path: Path | None) -> Iterator[Line]:
-    """Yield the lines of a file of native events with the time at which each counts as received."""
-    now = 0
-    name = "-" if path is None else path.name
-    for number, line in enumerate(lines(path), 1):
+def event_lines(name: str | Path, reading: Reading) -> Iterator[Line]:
+    """Yield the lines of a file of native events with the time at which each counts as received.
+
+    That is the line's own `received_at`, else the running maximum of `occurred_at` (`docs/semantics.md`, "Time").
+    """
+    file = str(name)
+    for number, line in enumerate(lines(name), 1):
         if not line.strip():
             continue
+        received = None
         try:
-            times = _times(line)
-            occurred, received = _milliseconds(times.occurred_at), _milliseconds(times.received_at)
+            reading.now = max(reading.now, _when(_occurred(line).occurred_at) or 0)
+            if b'"received_at"' in line:
+                received = _when(_received(line).received_at)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            occurred = received = None
-        now = max(now, occurred or 0)
-        yield Line(line, now if received is None else received, number, name)
+            pass  # the judge says what is wrong with the line
+        yield Line(line, reading.now if received is None else received, number, file)
 
 
-@dataclass(slots=True)
-class Reading:
-    """Counts of a translation: what was no access, and what could not be used."""
-
-    skipped: dict[str, int] = field(default_factory=dict)
-    bad: list[tuple[str, int, BadRecordError]] = field(default_factory=list)
-
-
-def translated_lines(
-    path: Path | None, source: Source, mapping: SourceMapping, encode: Any, reading: Reading
-) -> Iterator[Line]:
-    """Yield what a file of another system's records holds, as lines of native events.
-
-    A file is one message where it is a whole document (`{"Records": [...]}`), else one message a line.
-    """
-    now = 0
-    name = "-" if path is None else path.name
-    for number, message in enumerate(_messages(path), 1):
+def translated_lines(name: str | Path, source: Source, mapping: SourceMapping, reading: Reading) -> Iterator[Line]:
+    """Yield what a file of another system's records holds, as lines of native events."""
+    file = str(name)
+    for number, message in messages(name):
         for found in source.translate(message, mapping):
             if found.event is not None:
-                now = max(now, found.event.occurred_at)
-                yield Line(encode(found.event), now, number, name)
+                reading.now = max(reading.now, found.event.occurred_at)
+                yield Line(encode(found.event), reading.now, number, file)
             elif found.bad is not None:
-                reading.bad.append((name, number, found.bad))
+                reading.refuse(file, number, found.bad, found.index)
             else:
-                reason = found.skipped or "other"
-                reading.skipped[reason] = reading.skipped.get(reason, 0) + 1
-
-
-def _messages(path: Path | None) -> Iterator[bytes]:
-    """Yield the messages of a file: each line that is a whole document, else the whole file."""
-    if path is not None and path.suffix in {".json"} | ({".gz"} if path.name.endswith(".json.gz") else set()):
-        try:
-            with path.open("rb") as file:
-                yield file.read(LINE_MAX)
-        except OSError as error:
-            raise ConfigurationError(f"{path} cannot be read: {error}") from None
-        return
-    for line in lines(path):
-        if line.strip():
-            yield line
+                reading.skipped[found.skipped or "other"] += 1

@@ -55,6 +55,7 @@ WORK: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...], str | None, bool]]
     "analyst": (("pseudonymised", "public"), ("read", "list", "query"), None, False),
     "allowable-reader": (("allowable",), ("read", "list", "query"), "operations", False),
     "security": (("restricted", "allowable", "pseudonymised"), ("read", "query", "decrypt"), "investigation", True),
+    "incident-manager": (("restricted", "allowable"), ("read", "list", "query"), "support", True),
 }
 """What holders of a role do at work: (sensitivities, actions, purpose, whether with a ticket)."""
 

@@ -33,6 +33,12 @@ class Stage:
     org: Organisation
     writer: Writer
     at: int
+    turn: int = 0
+    """Which time this part is played."""
+
+    def either(self, role: str) -> str:
+        """Return `role` and, every other time, one that covers every place: then the place alone is wrong."""
+        return "incident-manager" if self.turn % 2 else role
 
     def someone(self, role: str = "support-agent", countries: frozenset[str] = EUROPE, **more: Any) -> Person:
         """Return somebody with their rows, and no address that gives a place."""
@@ -55,27 +61,28 @@ def _one(event: dict[str, Any]) -> list[Planned]:
 
 
 def _travel_third(s: Stage) -> list[Planned]:
-    person = s.someone()
+    person = s.someone(s.either("support-agent"))
     s.org.at(person, "badge", s.writer.random.choice(("SG", "IN")), s.at - 2 * HOUR, s.at + 8 * HOUR)
     return _one(s.access(person))
 
 
 def _staff_third(s: Stage) -> list[Planned]:
-    person = s.someone("allowable-reader", frozenset({"IN", "SG"}))
+    person = s.someone(s.either("allowable-reader"), frozenset({"IN", "SG"}))
     return _one(s.access(person, s.org.some("allowable")))
 
 
 def _conditional_traveller(s: Stage) -> list[Planned]:
-    return _one(s.access(s.someone(), s.org.some("allowable"), device_country="US"))
+    person = s.someone(s.either("support-agent"))
+    return _one(s.access(person, s.org.some("allowable"), device_country="US"))
 
 
 def _conditional_staff(s: Stage) -> list[Planned]:
-    person = s.someone("allowable-reader", frozenset({"US"}), employer="clover-labs")
+    person = s.someone(s.either("allowable-reader"), frozenset({"US"}), employer="clover-labs")
     return _one(s.access(person, s.org.some("allowable"), source_ip=address_in(s.writer.random, "US")))
 
 
 def _unknown_place(s: Stage) -> list[Planned]:
-    person = s.org.cast(EUROPE, "support-agent")
+    person = s.org.cast(EUROPE, s.either("support-agent"))
     person.has_device = False
     s.org.add("directory.employees", **employment(person, "active", s.org.start - 400 * DAY))
     s.org.add("directory.roles", employee_id=person.id, role=person.role, valid_from=s.org.start - 400 * DAY)
@@ -85,14 +92,14 @@ def _unknown_place(s: Stage) -> list[Planned]:
 
 
 def _vpn_dublin_badge_singapore(s: Stage) -> list[Planned]:
-    person = s.someone()
+    person = s.someone(s.either("support-agent"))
     s.org.at(person, "badge", "SG", s.at - HOUR, s.at + 8 * HOUR)
     s.org.at(person, "vpn", "IE", s.at - HOUR, s.at + 8 * HOUR)
     return _one(s.access(person, source_ip=VPN_EGRESS + "20"))
 
 
 def _device_contradicts(s: Stage) -> list[Planned]:
-    person = s.someone(countries=frozenset({"IE"}))
+    person = s.someone(s.either("support-agent"), frozenset({"IE"}))
     s.org.at(person, "badge", "IE", s.at - 2 * HOUR)
     return _one(s.access(person, device_country="IN"))
 
@@ -125,7 +132,7 @@ def _unknown_dataset(s: Stage) -> list[Planned]:
 
 def _unknown_employee(s: Stage) -> list[Planned]:
     person = s.someone()
-    return _one(s.access(person, employee_id=f"x-{s.at // 1000 % 100000}", outcome=s.writer.random.choice(_TRIED)))
+    return _one(s.access(person, employee_id=f"x-{s.at // 1000 % 100000}", outcome=_TRIED[s.turn % 2]))
 
 
 _TRIED: Final = ("success", "denied")
@@ -360,7 +367,7 @@ def planted(org: Organisation, writer: Writer) -> Iterator[Planned]:
             # No two parts at the same moment, and the first of them in the first hours: something to see soon.
             day = (number * 7 + time * 11) % 29
             at = org.start + day * DAY + (7 + time) * HOUR + number * 61_000 + writer.random.randrange(1000)
-            played = kind.play(Stage(org, writer, at))
+            played = kind.play(Stage(org, writer, at, time))
             for place, planned in enumerate(played):
                 labelled = kind.about != "last" or place == len(played) - 1
                 if labelled:

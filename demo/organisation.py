@@ -69,7 +69,7 @@ NETWORKS: Final = {
     "IN": ("49.32", "117.192"),
     "SG": ("116.86", "119.56"),
     "JP": ("126.0", "219.0"),
-    "BR": ("177.32", "187.0"),
+    "BR": ("177.32", "189.0"),
 }
 """Ranges of large access providers, registered in the country (regional registries' delegation statistics)."""
 

@@ -63,16 +63,20 @@ def score(stream: Iterable[Planned], alerts: Iterable[Alert]) -> Result:
         result.incidents.setdefault(planted_kind, Score()).planted += 1
     for kind in innocent.values():
         result.look_alikes.setdefault(kind, Score()).planted += 1
-    found: set[str] = set()
+    seen: set[str] = set()
+    found: set[tuple[str, str]] = set()
     for alert in alerts:
-        if alert.alert_id in found:
+        if alert.alert_id in seen:
             continue
-        found.add(alert.alert_id)
+        seen.add(alert.alert_id)
         event_id = None if not hasattr(alert.event, "event_id") else alert.event.event_id
         table = events if event_id is not None else datasets
         key = event_id if event_id is not None else str(alert.dataset_id)
         if key in table:
-            result.incidents[table[key]].found += 1
+            # Two alerts about one incident are one found, or the second would hide a miss of its kind.
+            if (table[key], key) not in found:
+                found.add((table[key], key))
+                result.incidents[table[key]].found += 1
         else:
             result.false.append(alert)
             if key in innocent:

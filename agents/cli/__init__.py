@@ -9,83 +9,70 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from agents.cli import (
-    alerts,
-    check,
-    dead_letters,
-    demo,
-    docs,
-    explain,
-    policy,
-    replay,
-    send,
-    topics,
-    worker,
-)
-from agents.cli import (
-    settings as settings_command,
-)
+from agents.cli import alerts, check, dead_letters, demo, docs, explain, policy, replay, send, topics, worker
+from agents.cli import settings as settings_command
+from agents.cli.help import Parser
 from agents.settings import load
 from schemas.errors import CloverwatchError, ConfigurationError
 
-COMMANDS: Final[tuple[ModuleType, ...]] = (
-    demo,
-    replay,
-    explain,
-    check,
-    policy,
-    worker,
-    topics,
-    send,
-    alerts,
-    dead_letters,
-    settings_command,
-    docs,
+GROUPS: Final[tuple[tuple[str, tuple[ModuleType, ...]], ...]] = (
+    ("See it work", (demo,)),
+    ("Without a broker, on files", (replay, explain, check, policy)),
+    ("Run it", (worker, topics, send, settings_command)),
+    ("See what it found", (alerts, dead_letters)),
+    ("Written from the code", (docs,)),
 )
+"""Every command, in the order in which somebody new needs them."""
 
-EPILOG: Final = """\
+EXIT_CODES: Final = """\
 exit codes:
-  0  done
-  1  failure: a broker that does not answer, a demo that missed something
-  2  usage or configuration: the message names the key, the value and what is allowed
-  3  --fail-on SEVERITY was reached
+  0    done
+  1    failure: a broker that does not answer, a line that is wrong, a demo that missed something
+  2    usage or configuration: the message names the key, the value and what is allowed
+  3    replay --fail-on SEVERITY was reached
+  130  ended by Ctrl-C
+"""
 
+START: Final = """\
 start here:
   cloverwatch demo                              a month of accesses on the embedded broker
   cloverwatch replay --policy P --directory D events.jsonl
   cloverwatch explain --policy P --directory D --event-id ID events.jsonl
+  cloverwatch COMMAND --help                    options and examples of one command
 """
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    whole = argparse.ArgumentParser(
+    listed = []
+    whole = Parser(
         prog="cloverwatch",
         description="Watches who reaches European users' data, from where and in which role, and loses nothing.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.add_argument("--settings", type=Path, metavar="FILE", help="settings (TOML); CLOVERWATCH_* win over it")
-    commands = whole.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for module in COMMANDS:
-        summary = (module.__doc__ or "").splitlines()[0]
-        command = commands.add_parser(
-            module.NAME,
-            help=summary,
-            description=summary,
-            epilog=getattr(module, "EXAMPLES", None),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.arguments(command)
-        command.set_defaults(run=module.run)
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True, help="one of those below")
+    for title, modules in GROUPS:
+        listed.append(f"{title.lower()}:")
+        for module in modules:
+            summary = (module.__doc__ or "").splitlines()[0]
+            listed.append(f"  {module.NAME:<14} {summary}")
+            command = commands.add_parser(module.NAME, description=summary, epilog=getattr(module, "EXAMPLES", None))
+            module.arguments(command)
+            command.set_defaults(run=module.run)
+        listed.append("")
+    whole.epilog = "\n".join(listed) + f"\n{START}\n{EXIT_CODES}"
     return whole
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    given = parser().parse_args(argv)
     try:
-        return int(given.run(given, load(os.environ, given.settings)))
+        given = parser().parse_args(argv)
+    except SystemExit as stop:  # argparse has said what is wrong, or printed its help
+        return stop.code if isinstance(stop.code, int) else 2
+    try:
+        code = int(given.run(given, load(os.environ, given.settings)))
+        sys.stdout.flush()
     except ConfigurationError as error:
         return _say(error, 2)
     except CloverwatchError as error:
@@ -96,6 +83,7 @@ def main(argv: list[str] | None = None) -> int:
         # Whoever read our output has enough; Python would complain again when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    return code
 
 
 def _say(error: Exception, code: int) -> int:

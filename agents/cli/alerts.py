@@ -4,9 +4,13 @@ import argparse
 import asyncio
 import sys
 import time
+from typing import Any, Final
 
-from agents.clients import consumer_of, within_start
+from aiokafka import AIOKafkaConsumer
+
+from agents.clients import consumer_of, partitions_there, started
 from agents.settings import Settings
+from agents.text import printable
 from schemas.alert import SEVERITIES, Alert
 from schemas.codec import ALERT
 from schemas.errors import BadRecordError
@@ -17,11 +21,19 @@ NAME = "alerts"
 EXAMPLES = """\
 examples:
   cloverwatch alerts                              what comes from now on
+  cloverwatch alerts --from-beginning --severity high
   cloverwatch alerts --from-beginning --json --until-idle 5 > alerts.jsonl
+
+follows for ever, until Ctrl-C or --until-idle; takes no part in the workers' group and commits nothing
+
+exit codes: 0 ended as told, 1 no broker answers, 2 usage or no such topic, 130 Ctrl-C
 """
 
-COLOURS = {"informational": "2", "low": "36", "medium": "33", "high": "31", "critical": "1;31"}
+COLOURS: Final = {"informational": "2", "low": "36", "medium": "33", "high": "31", "critical": "1;31"}
 """Terminal colours by severity (SGR)."""
+
+POLL_MS: Final = 200
+"""How long one fetch waits: how late `--until-idle` is noticed."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +41,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="the records as they are, one a line")
     parser.add_argument("--from-beginning", action="store_true", help="everything that the topic still holds")
     parser.add_argument("--until-idle", type=float, metavar="S", help="end after S seconds without an alert")
-    parser.add_argument("--severity", choices=SEVERITIES, default="informational", help="this severity and worse")
+    parser.add_argument(
+        "--severity", choices=SEVERITIES, default="informational", help="this severity and worse", metavar="SEVERITY"
+    )
 
 
 def run(given: argparse.Namespace, settings: Settings) -> int:
@@ -38,28 +52,38 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _follow(given: argparse.Namespace, settings: Settings) -> int:
-    start = "earliest" if given.from_beginning else "latest"
-    consumer = consumer_of(settings, ALERTS, auto_offset_reset=start)
-    await within_start(settings, consumer.start)
-    least = SEVERITIES.index(given.severity)
-    last = time.monotonic()
-    try:
-        while given.until_idle is None or time.monotonic() - last < given.until_idle:
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                for record in records:
-                    last = time.monotonic()
-                    try:
-                        alert = ALERT.decode(record.value)
-                    except BadRecordError as error:
-                        where = f"{record.topic}/{record.partition}/{record.offset}"
-                        print(f"{where}: no alert of ours: {error}", file=sys.stderr)
-                        continue
-                    if SEVERITIES.index(alert.severity) >= least:
-                        print(record.value.decode() if given.json else sentence(alert, colour=sys.stdout.isatty()))
-            sys.stdout.flush()
-    finally:
-        await consumer.stop()
+    async with started(settings, consumer_of(settings)) as consumer:
+        tps = await partitions_there(settings, consumer, ALERTS)
+        consumer.assign(tps)
+        if given.from_beginning:
+            await consumer.seek_to_beginning(*tps)
+        else:
+            await consumer.seek_to_end(*tps)
+        await _print(consumer, given)
     return 0
+
+
+async def _print(consumer: AIOKafkaConsumer, given: argparse.Namespace) -> None:
+    least = SEVERITIES.index(given.severity)
+    colour = sys.stdout.isatty()
+    last = time.monotonic()
+    while given.until_idle is None or time.monotonic() - last < given.until_idle:
+        for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+            for record in records:
+                last = time.monotonic()
+                alert = _decoded(record)
+                if alert is not None and SEVERITIES.index(alert.severity) >= least:
+                    print(record.value.decode() if given.json else sentence(alert, colour=colour))
+        sys.stdout.flush()
+
+
+def _decoded(record: Any) -> Alert | None:
+    try:
+        return ALERT.decode(record.value)
+    except BadRecordError as error:
+        where = f"{record.topic}/{record.partition}/{record.offset}"
+        print(f"{where}: no alert of ours: {error}", file=sys.stderr)
+        return None
 
 
 def sentence(alert: Alert, *, colour: bool) -> str:
@@ -67,4 +91,5 @@ def sentence(alert: Alert, *, colour: bool) -> str:
     word = f"{alert.severity:<13}"
     if colour:
         word = f"\x1b[{COLOURS[alert.severity]}m{word}\x1b[0m"
-    return f"{iso(alert.detected_at)} {word} {alert.rule_id}: {alert.explanation}"
+    again = "" if alert.status == "open" else f" [{alert.status}: {alert.cause}]"
+    return f"{iso(alert.detected_at)} {word} {printable(f'{alert.rule_id}: {alert.explanation}{again}')}"

@@ -3,12 +3,16 @@
 import argparse
 import asyncio
 import time
-from typing import Any
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any, Final
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from agents.clients import consumer_of, producer_of, within_start
+from agents.clients import consumer_of, partitions_there, producer_of, started
 from agents.settings import Settings
+from agents.text import printable
 from schemas.deadletter import DeadLetter
 from schemas.errors import REASONS, BadRecordError
 from schemas.fields import iso
@@ -19,72 +23,138 @@ EXAMPLES = """\
 examples:
   cloverwatch dead-letters                         what there is, without the records themselves
   cloverwatch dead-letters --raw --reason wrong_type
+  cloverwatch dead-letters --resend --dry-run      what would be sent again
   cloverwatch dead-letters --resend                put each back where it came from, once
+
+a record is sent again only once: how far is remembered, by reason, as the offset of the consumer group
+GROUP-dead-letters.REASON. To send it once more, set that group's offset back
+
+exit codes: 0 done, 1 a broker does not answer, 2 usage or no such topic
 """
 
-IDLE_S = 2.0
-"""Without a record for this long the topic is taken to be read."""
+POLL_MS: Final = 200
+"""How long one fetch waits."""
+
+IDLE_S: Final = 5.0
+"""Without a record for this long the topic counts as read even if its end was not seen: brokers may end it with
+something that is no record."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare them."""
-    parser.add_argument("--resend", action="store_true", help="put them back to the topics they came from")
-    parser.add_argument("--dry-run", action="store_true", help="with --resend: say what would be sent")
-    parser.add_argument("--reason", choices=sorted(REASONS), help="only these")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--list", action="store_true", help="say what there is (what it does without an option, too)")
+    action.add_argument("--resend", action="store_true", help="put them back to the topics they came from")
+    parser.add_argument("--dry-run", action="store_true", help="with --resend: say what would be sent, send nothing")
+    parser.add_argument("--reason", choices=sorted(REASONS), help="only these", metavar="REASON")
     parser.add_argument("--raw", action="store_true", help="print the records too: they may hold personal data")
 
 
 def run(given: argparse.Namespace, settings: Settings) -> int:
     """List or send."""
-    return asyncio.run(_work(given, settings))
-
-
-async def _work(given: argparse.Namespace, settings: Settings) -> int:
-    group = f"{settings.group}-dead-letters"
-    consumer = consumer_of(settings, group_id=group)
-    await within_start(settings, consumer.start)
-    producer = producer_of(settings)
-    try:
-        tps = [TopicPartition(DEAD_LETTERS, p) for p in range(BY_NAME[DEAD_LETTERS].partitions or 1)]
-        consumer.assign(tps)
-        for tp in tps:
-            # Which were sent again is remembered as the group's offset; a reason's own is told apart by its group.
-            done = await consumer.committed(tp) if given.resend else None
-            if done is None:
-                await consumer.seek_to_beginning(tp)
-            else:
-                consumer.seek(tp, done)
-        if given.resend and not given.dry_run:
-            await within_start(settings, producer.start)
-        count = 0
-        last = time.monotonic()
-        while time.monotonic() - last < IDLE_S:
-            for tp, records in (await consumer.getmany(timeout_ms=200)).items():
-                last = time.monotonic()
-                for record in records:
-                    count += await _one(record, given, producer)
-                if given.resend and not given.dry_run and given.reason is None:
-                    await consumer.commit({tp: records[-1].offset + 1})
-        print(f"{count} {'sent again' if given.resend and not given.dry_run else 'dead letters'}")
-    finally:
-        await consumer.stop()
-        await producer.stop()
+    counts = asyncio.run(_work(given, settings))
+    for reason, count in sorted(counts.items()):
+        print(f"{count:>8} {reason}: {REASONS[reason]}")
+    sent = given.resend and not given.dry_run
+    what = "sent again" if sent else "to send again" if given.resend else "dead letters"
+    print(f"{counts.total()} {what}")
     return 0
 
 
-async def _one(record: Any, given: argparse.Namespace, producer: Any) -> int:
+async def _work(given: argparse.Namespace, settings: Settings) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    whole: set[tuple[str, int, int]] = set()
+    async with AsyncExitStack() as stack:
+        reader = await stack.enter_async_context(started(settings, consumer_of(settings)))
+        tps = await partitions_there(settings, reader, DEAD_LETTERS)
+        resent = _Resent(settings, stack, tps) if given.resend else None
+        producer = None
+        if given.resend and not given.dry_run:
+            producer = await stack.enter_async_context(started(settings, producer_of(settings)))
+        async for tp, record in _all(reader, tps):
+            letter = _decoded(record)
+            if letter is None or given.reason not in {None, letter.reason}:
+                continue
+            if resent is not None and not await resent.is_new(letter.reason, tp, record.offset):
+                continue
+            counts[letter.reason] += 1
+            print("\n".join(_described(letter, raw=given.raw)))
+            if producer is not None and resent is not None:
+                source = letter.topic, letter.partition, letter.offset
+                if source not in whole:
+                    await _resend(producer, letter)
+                # A message of many records has a letter for each bad one, and goes whole: once is enough.
+                whole.add(source)
+                await resent.note(letter.reason, tp, record.offset)
+    return counts
+
+
+async def _all(reader: AIOKafkaConsumer, tps: list[TopicPartition]) -> AsyncIterator[tuple[TopicPartition, Any]]:
+    """Yield what the topic holds now; what comes meanwhile, such as records sent again that are still wrong, is not."""
+    reader.assign(tps)
+    await reader.seek_to_beginning(*tps)
+    ends = dict(await reader.end_offsets(tps))
+    last = time.monotonic()
+    first = True
+    while time.monotonic() - last < IDLE_S:
+        found = await reader.getmany(timeout_ms=POLL_MS)
+        if first:
+            # The embedded broker's answer for the end can be short of a batch; what a fetch says is right.
+            ends = {tp: max(end, reader.highwater(tp) or 0) for tp, end in ends.items()}
+            first = not found
+        for tp, records in found.items():
+            last = time.monotonic()
+            for record in records:
+                if record.offset < ends[tp]:
+                    yield tp, record
+        if all([await reader.position(tp) >= end for tp, end in ends.items()]):
+            return
+
+
+class _Resent:
+    """How far records were sent again, by reason: kept by the brokers as offsets of one group a reason."""
+
+    def __init__(self, settings: Settings, stack: AsyncExitStack, tps: list[TopicPartition]) -> None:
+        self._settings, self._stack, self._tps = settings, stack, tps
+        self._groups: dict[str, tuple[AIOKafkaConsumer, dict[TopicPartition, int]]] = {}
+
+    async def is_new(self, reason: str, tp: TopicPartition, offset: int) -> bool:
+        """Whether the record was not sent again yet."""
+        return offset >= (await self._group(reason))[1][tp]
+
+    async def note(self, reason: str, tp: TopicPartition, offset: int) -> None:
+        """Remember that it was, before the next one is: after a crash at most one is sent twice."""
+        consumer, done = await self._group(reason)
+        done[tp] = offset + 1
+        await consumer.commit({tp: offset + 1})
+
+    async def _group(self, reason: str) -> tuple[AIOKafkaConsumer, dict[TopicPartition, int]]:
+        if reason not in self._groups:
+            client = consumer_of(self._settings, group_id=f"{self._settings.group}-{NAME}.{reason}")
+            consumer = await self._stack.enter_async_context(started(self._settings, client))
+            consumer.assign(self._tps)
+            self._groups[reason] = consumer, {tp: await consumer.committed(tp) or 0 for tp in self._tps}
+        return self._groups[reason]
+
+
+def _decoded(record: Any) -> DeadLetter | None:
     try:
         letter = DeadLetter.from_message(record.key, record.value, record.headers)
+        if letter.topic not in BY_NAME:
+            raise BadRecordError("invalid_value", "it says that it came from a topic that is none of ours")
+        return letter
     except BadRecordError as error:
         print(f"{record.topic}/{record.partition}/{record.offset}: {error}")
-        return 0
-    if given.reason not in (None, letter.reason):
-        return 0
+        return None
+
+
+def _described(letter: DeadLetter, *, raw: bool) -> list[str]:
     index = "" if letter.index is None else f", record {letter.index}"
     where = f"{letter.topic}/{letter.partition}/{letter.offset}{index}"
-    print(f"{iso(letter.timestamp)} {where}: {letter.reason}: {letter.detail}")
-    if given.raw:
-        print(f"    {letter.value!r}")
-    if given.resend and not given.dry_run:
-        await producer.send_and_wait(letter.topic, key=letter.key, value=letter.value, headers=list(letter.headers))
-    return 1
+    said = [printable(f"{iso(letter.timestamp)} {where}: {letter.reason}: {letter.detail}")]
+    return [*said, f"    {letter.key!r}: {letter.value!r}"] if raw else said
+
+
+async def _resend(producer: AIOKafkaProducer, letter: DeadLetter) -> None:
+    """Put the bytes back as they were. Of a message of many records those that were right are known by their id."""
+    await producer.send_and_wait(letter.topic, key=letter.key, value=letter.value, headers=list(letter.headers))

@@ -34,17 +34,21 @@ async def run(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
 
 async def test_killed_stopped_and_shared(run: RealRun) -> None:
     first = run.start()
-    sending = asyncio.create_task(run.produce((0, 0.5)))
+    await run.ready(0)
+    sending = asyncio.create_task(run.produce((0, 0.3)))
     await run.some_alerts(5)
     first.signal(signal.SIGKILL)
     assert await first.exit_code() == -signal.SIGKILL
+    await sending
     second = run.start()
+    await run.ready(1)
+    sending = asyncio.create_task(run.produce((0.3, 0.6)))
     await run.waiting(1)
     second.signal(signal.SIGKILL)  # while events wait
     assert await second.exit_code() == -signal.SIGKILL
-    third = run.start()
     await sending
-    sending = asyncio.create_task(run.produce((0.5, 1)))
+    third = run.start()
+    sending = asyncio.create_task(run.produce((0.6, 1)))
     fourth = run.start()  # joins
     await run.some_alerts(45)
     third.signal(signal.SIGTERM)  # leaves

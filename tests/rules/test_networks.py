@@ -205,7 +205,7 @@ def test_a_policy_that_means_nothing_is_refused(entry: NetworkEntry, said: str) 
 def test_one_network_has_one_meaning() -> None:
     first = NetworkEntry("10.0.0.0/8", RangeKind.OFFICE, "IE", "Dublin")
     NetworkMap.build([first, first])
-    with pytest.raises(ConfigurationError, match=r"10\.0\.0\.0/8 is both office 'Dublin' and vpn 'x'"):
+    with pytest.raises(ConfigurationError, match=r"10\.0\.0\.0/8 is both office 'Dublin' in IE and vpn 'x'"):
         NetworkMap.build([first, NetworkEntry("10.0.0.0/8", RangeKind.VPN, None, "x")])
 
 

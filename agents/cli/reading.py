@@ -1,0 +1,60 @@
+"""What `replay` and `explain` share: their options, and events of any source from files."""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from agents.files import Line, Reading, event_lines, translated_lines
+from schemas.errors import ConfigurationError
+from schemas.fields import milliseconds
+from schemas.sources.base import SourceMapping
+
+NATIVE: Final = "native"
+
+
+def common(parser: argparse.ArgumentParser) -> None:
+    """Declare what `replay` and `explain` share."""
+    parser.add_argument("--policy", type=Path, required=True, metavar="FILE", help="the policy (TOML)")
+    parser.add_argument("--directory", type=Path, required=True, metavar="DIR", help="folder with employees.jsonl …")
+    parser.add_argument(
+        "--source", default=NATIVE, choices=(NATIVE, "cloudtrail", "ocsf"), help="whose records they are"
+    )
+    parser.add_argument("--as-known-at", metavar="T", help="leave out rows recorded later (RFC 3339)")
+    parser.add_argument("--geo-mmdb", type=Path, metavar="FILE", help="table of addresses in MaxMind's format")
+
+
+def read(name: str, source: str, mappings: Mapping[str, SourceMapping], reading: Reading) -> Iterator[Line]:
+    """Return a file's events, translated where they are another system's.
+
+    Raises:
+        ConfigurationError: there is no such source.
+    """
+    if source == NATIVE:
+        return event_lines(name, reading)
+    from schemas.sources import SOURCES
+
+    if source not in SOURCES:
+        raise ConfigurationError(f"source: {source!r}; allowed: {', '.join(sorted(SOURCES))}")
+    return translated_lines(name, SOURCES[source], mappings.get(source, SourceMapping()), reading)
+
+
+def known_at(given: argparse.Namespace) -> int | None:
+    """Return `--as-known-at` in milliseconds.
+
+    Raises:
+        ConfigurationError: it is no time, or has no offset.
+    """
+    text = given.as_known_at
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ConfigurationError(
+            f"--as-known-at: {text!r}; a time with an offset is allowed, as in 2026-03-01T12:00:00Z"
+        )
+    return milliseconds(found)
