@@ -22,8 +22,8 @@ $(VENV)/.stamp: requirements-dev.lock pyproject.toml
 demo: setup  ## a month of accesses on the embedded broker, with planted incidents (SEED=n)
 	$(BIN)/cloverwatch demo --seed $(SEED)
 
-test: setup  ## every test this machine can run
-	$(BIN)/python -m pytest
+test: setup  ## every test this machine can run, suite by suite (SUITE="unit broker" for some)
+	$(BIN)/python -m tests.suites $(SUITE)
 
 check: setup  ## formatting, lint, types
 	$(BIN)/ruff format --check .
