@@ -1,6 +1,8 @@
 """Brokers for every test that needs one."""
 
 import os
+import shutil
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +14,22 @@ import pytest
 from tests.brokers import embedded, kafka
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a container engine where none answers."""
+    wanting = [item for item in items if item.get_closest_marker("engine")]
+    if wanting and not _engine():
+        config.hook.pytest_deselected(items=wanting)
+        items[:] = [item for item in items if item not in wanting]
+
+
+def _engine() -> bool:
+    docker = shutil.which("docker")
+    if docker is None:
+        return False
+    asked = subprocess.run([docker, "compose", "ls"], capture_output=True, check=False, timeout=20)
+    return asked.returncode == 0
+
+
 @dataclass(frozen=True, slots=True)
 class Broker:
     """A running broker. `server` can restart it where that makes sense (Apache Kafka)."""
@@ -21,19 +39,19 @@ class Broker:
     server: Any
 
 
-def _require(reason: str | None) -> None:
+def require(reason: str | None) -> None:
     """Skip with the reason; in CI nothing is skipped, it fails."""
     if reason is None:
         return
     if os.environ.get("CI") == "true":
-        pytest.fail(f"in CI every broker test runs: {reason}")
+        pytest.fail(f"in CI every test runs: {reason}")
     pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
 def embedded_broker() -> Iterator[Broker]:
     """The embedded broker, one for the session."""
-    _require(embedded.missing())
+    require(embedded.missing())
     with embedded.EmbeddedBroker() as server:
         yield Broker("embedded", server.bootstrap, server)
 
@@ -41,7 +59,7 @@ def embedded_broker() -> Iterator[Broker]:
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """Apache Kafka, one for the session."""
-    _require(kafka.missing())
+    require(kafka.missing())
     server = kafka.KafkaBroker(tmp_path_factory.mktemp("kafka"))
     server.start()
     try:
@@ -53,7 +71,7 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 @pytest.fixture
 def own_kafka(tmp_path: Path) -> Iterator[Broker]:
     """Apache Kafka for one test that stops it."""
-    _require(kafka.missing())
+    require(kafka.missing())
     server = kafka.KafkaBroker(tmp_path / "kafka")
     server.start()
     try:

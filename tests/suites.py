@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Final, NamedTuple
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 SUITES: Final = {
     "unit": "not broker and not faults and not slow and not engine",
@@ -46,7 +46,7 @@ def run(name: str, more: list[str]) -> Outcome:
     seconds = time.monotonic() - began
     if not report.exists():
         return Outcome(name, 0, 1, 0, seconds, code or 1)
-    suite = ElementTree.parse(report).getroot()[0].attrib
+    suite = ET.parse(report).getroot()[0].attrib
     failed = int(suite["failures"]) + int(suite["errors"])
     skipped = int(suite["skipped"])
     return Outcome(name, int(suite["tests"]) - failed - skipped, failed, skipped, seconds, code)

@@ -16,8 +16,6 @@ def test_each_set_of_markers_is_in_one_suite() -> None:
         if marks["engine"] and (marks["broker"] or marks["faults"]):
             continue  # an engine brings its own broker
         found = [
-            name
-            for name, text in compiled.items()
-            if text.evaluate(lambda marker, /, marks=marks, **_: marks[marker])  # type: ignore[misc]
+            name for name, text in compiled.items() if text.evaluate(lambda marker, /, marks=marks, **_: marks[marker])
         ]
         assert len(found) == 1, (marks, found)
