@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from schemas.sources.base import Source
+from schemas.sources.cloudtrail import CloudTrail
 from schemas.sources.native import Native
 
-SOURCES: Final[dict[str, Source]] = {source.name: source for source in (Native(),)}
+SOURCES: Final[dict[str, Source]] = {source.name: source for source in (Native(), CloudTrail())}
 """By name, every source that there is."""

@@ -10,6 +10,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -27,8 +28,18 @@ _STEP: Final = 256 * 1024
 
 _ENVELOPE: Final = re.compile(r'\s*(?:\{\s*"Records"\s*:\s*)?\[')
 _SPACE: Final = re.compile(r"[\s,]*")
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
-_SCAN: Final = json.JSONDecoder(strict=True).raw_decode
+_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
+_WORD: Final = re.compile(r".[^,\n{\[\]]*", re.DOTALL)
+
+LOOK_AHEAD: Final = 8
+"""Lines that are tried to tell one record a line from other forms: the first may be the broken one."""
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+_SCAN: Final = json.JSONDecoder(parse_constant=_no_constant).raw_decode
 
 Document = Any
 """A parsed record, or the `BadRecordError` in its place."""
@@ -47,7 +58,7 @@ def documents(data: bytes) -> Iterator[Document]:
     if parsed is not None:
         yield from _split(parsed[0])
         return
-    if (first := data.lstrip().split(b"\n", 1)[0]) and len(first) <= WHOLE_MAX and _parse(first) is not None:
+    if any(len(line) <= WHOLE_MAX and _parse(line) is not None for line in islice(_lines(data), LOOK_AHEAD)):
         for line in _lines(data):
             yield from _line(line)
     else:
@@ -83,8 +94,10 @@ def _line(line: bytes) -> Iterator[Document]:
     parsed = _parse(line) if len(line) <= WHOLE_MAX else None
     if parsed is not None:
         yield from _split(parsed[0])
-    else:
+    elif line[:1] in b"{[":
         yield from _stream(line)
+    else:
+        yield BadRecordError("not_json", "a line that is no record")
 
 
 class _Window:
@@ -131,7 +144,7 @@ def _stream(data: bytes) -> Iterator[Document]:
             window.at = opening.end()
             inside = True
             continue
-        record = _next(window)
+        record = _next(window, inside=inside)
         yield from _split(record) if not inside and isinstance(record, dict) else (record,)
         if isinstance(record, BadRecordError) and window.at < 0:
             return
@@ -143,7 +156,7 @@ def _leave(window: _Window) -> None:
         window.at += 1
 
 
-def _next(window: _Window) -> Document:
+def _next(window: _Window, *, inside: bool) -> Document:
     """Return the record at the window's place and go behind it; `window.at` is negative where there is no behind."""
     while True:
         try:
@@ -151,7 +164,7 @@ def _next(window: _Window) -> Document:
         except RecursionError:
             bad = BadRecordError("nested_too_deep", "nested deeper than any record is")
         except ValueError as error:
-            bad = BadRecordError("not_json", getattr(error, "msg", "a number with thousands of digits"))
+            bad = BadRecordError("not_json", getattr(error, "msg", None) or "a number that is none")
         else:
             if end == len(window.text) and window.grow():  # a number may go on in the next step
                 continue
@@ -160,20 +173,22 @@ def _next(window: _Window) -> Document:
             return value if _is_text(segment) else BadRecordError("not_utf8", "bytes that are no UTF-8")
         if len(window.text) - window.at <= RECORD_MAX and window.grow():
             continue
-        return _give_up(window, bad)
+        return _give_up(window, bad, inside=inside)
 
 
-def _give_up(window: _Window, bad: BadRecordError) -> BadRecordError:
-    """Go behind a record that cannot be read, by its brackets."""
+def _give_up(window: _Window, bad: BadRecordError, *, inside: bool) -> BadRecordError:
+    """Go behind a record that cannot be read, by its brackets, or by the next comma of the array around it."""
+    if window.text[window.at] not in "{[":
+        word = _WORD.match(window.text, window.at)
+        window.at = word.end() if word and inside else -1
+        return bad
     depth = 0
     for token in _TOKEN.finditer(window.text, window.at):
         mark = token.group()
         depth += (mark in "{[") - (mark in "}]")
-        if depth <= 0:
-            if token.start() == window.at or mark in "}]":
-                window.at = token.end() if depth == 0 else token.start()
-                return bad
-            break
+        if depth == 0 and mark in "}]":
+            window.at = token.end()
+            return bad
     long = len(window.text) - window.at > RECORD_MAX
     window.at = -1
     return BadRecordError("too_large", f"a record of more than {RECORD_MAX} characters") if long else bad

@@ -1,4 +1,4 @@
-"""The policy's globs for foreign names, compiled once a mapping: `*` any run, `?` one character, `{1}` what it matched."""
+"""The policy's globs for foreign names, compiled once a mapping: `*` any run, `?` one character, `{1}` a wildcard's."""
 
 from __future__ import annotations
 
