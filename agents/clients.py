@@ -29,6 +29,9 @@ LINGER_MS: Final = 0
 RETRY_S: Final = 0.25
 """Between two tries to reach an absent broker: no load, and a broker that comes up is noticed at once."""
 
+METADATA_MAX_AGE_MS: Final = 5_000
+"""How old a producer's picture of the topics may be: a change of their partitions is seen within it."""
+
 REQUEST_TIMEOUT_MS: Final = 30_000
 """How long brokers may take to store a message before its batch counts as failed and is read again."""
 
@@ -76,6 +79,7 @@ def producer_of(settings: Settings, **more: Any) -> AIOKafkaProducer:
         linger_ms=LINGER_MS,
         max_request_size=MAX_REQUEST,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
         **more,
     )
 

@@ -77,7 +77,7 @@ class _Partition:
     expected: int
     """The next offset that the log should show."""
     committable: int | None = None
-    """End of the finished prefix plus one; None until something finished."""
+    """End of the finished prefix plus one; None until something finished, unless the position is a fresh one."""
     spans: deque[Span] = field(default_factory=deque)
     moved_at: float = 0.0
     """When the head last became the head, in the caller's seconds."""
@@ -96,10 +96,14 @@ class Ledger:
         self.missing: dict[HoleKind, int] = dict.fromkeys(HoleKind, 0)
         """Offsets never delivered, by kind, since the process started."""
 
-    def position(self, tp: TP, offset: int) -> None:
-        """Begin (again) at `offset`, the next one that the log should show; what was open is dropped."""
+    def position(self, tp: TP, offset: int, *, fresh: bool = False) -> None:
+        """Begin (again) at `offset`, the next one that the log should show; what was open is dropped.
+
+        `fresh`: the group has committed nothing there, so the beginning itself is to be committed. Without it, what
+        retention deletes before the first commit could not be told from what was never there.
+        """
         self.drop([tp])
-        self._partitions[tp] = _Partition(expected=offset)
+        self._partitions[tp] = _Partition(expected=offset, committable=offset if fresh else None)
 
     def deliver(self, tp: TP, first: int, last: int, *, now: float = 0.0) -> Span:
         """Record that first..last were handed on. Offsets skipped since then are an unexplained hole.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from mode import Service
 
 from schemas.errors import ConfigurationError
 from schemas.topics import ACCESS_EVENTS, TOPICS
+
+LOOK_EVERY_S: Final = 3.0
+"""How often the number of partitions is looked at while the worker runs; it is at hand in the client's metadata."""
 
 
 async def check_topics(admin: AIOKafkaAdminClient, partitions: int) -> None:
@@ -42,3 +47,17 @@ def refuse_changed_partitions(found: int, promised: int) -> None:
             f"when the topic is created: a person's records would change partition. Set CLOVERWATCH_PARTITIONS={found} "
             "if the topic is right, or create it anew and let the producers write again"
         )
+
+
+class PartitionWatch(Service):
+    """Ends the worker when the number of partitions changes under it: persons would no longer be where they were."""
+
+    def __init__(self, producer: AIOKafkaProducer, promised: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._producer, self._promised = producer, promised
+
+    @Service.task
+    async def _look(self) -> None:
+        while not self.should_stop:
+            await self.sleep(LOOK_EVERY_S)
+            refuse_changed_partitions(len(await self._producer.partitions_for(ACCESS_EVENTS)), self._promised)

@@ -126,12 +126,16 @@ class Watch:
         alerts = haul.alerts
         await self.settler.put(sends, list(settle), (lambda: self._told(alerts)) if alerts else None)
 
+    def count_alert(self, alert: Alert) -> None:
+        """Count an alert that the brokers have stored."""
+        self.metrics.alerts.labels(alert.family, alert.severity).inc()
+        for reason in alert.reasons:
+            self.metrics.findings.labels(reason.rule_id, reason.severity).inc()
+
     def _told(self, alerts: list[Alert]) -> None:
         now = wall_clock()
         for alert in alerts:
-            self.metrics.alerts.labels(alert.family, alert.severity).inc()
-            for reason in alert.reasons:
-                self.metrics.findings.labels(reason.rule_id, reason.severity).inc()
+            self.count_alert(alert)
         arrivals = [now - alert.facts["appended_at"] for alert in alerts if "appended_at" in alert.facts]
         self.metrics.arrival_to_alert.observe(arrivals)
 

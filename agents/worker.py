@@ -13,10 +13,11 @@ from typing import Any
 from mode import Service
 
 from agents.clients import consumer_of, faust_security, producer_of, with_admin
+from agents.integrity import Integrity
 from agents.ledger import TP, Hole
 from agents.metrics import Metrics
 from agents.policy_watch import PolicyWatch, read_policy
-from agents.preflight import check_topics
+from agents.preflight import PartitionWatch, check_topics
 from agents.publisher import Publisher, partition_of
 from agents.reference import ReferenceTables
 from agents.settings import Settings
@@ -26,7 +27,7 @@ from agents.transport import StreamApp, StreamSettings, TransportObserver, deliv
 from agents.transport.lag import LagService
 from agents.warming import remember_ids
 from agents.watchdog import Watchdog, WatchdogSettings
-from agents.watching import ORIGIN, Retrying, Watch
+from agents.watching import ORIGIN, Retrying, Watch, wall_clock
 from agents.web import WebServer
 from rules.catalogue import RULES
 from rules.geo import GeoTable
@@ -106,18 +107,23 @@ class Worker:
         consumer = self.loop.run_until_complete(_made(lambda: consumer_of(settings, *DIRECTORY_TOPICS)))
         self.tables = ReferenceTables(consumer, self.knowledge, on_bad_row=self._bad_row, changed=lambda: None)
         self.settler = Settler()
+        publisher = Publisher(self.producer, partitions)
         self.watch = Watch(
             session=self.session,
-            publisher=Publisher(self.producer, partitions),
+            publisher=publisher,
             settler=self.settler,
             tables=self.tables,
             metrics=self.metrics,
             warm=self._warm,
         )
+        self.integrity = Integrity(publisher, self._provenance, wall_clock, self.watch.count_alert)
+        self.app.before_commit = self.integrity
         assert settings.policy is not None  # noqa: S101  # held by `run`
         self.app.beside(
             _Producing(self.producer),
             self.settler,
+            self.integrity,
+            PartitionWatch(self.producer, partitions),
             WebServer(
                 settings.web_host,
                 settings.web_port,
@@ -261,6 +267,10 @@ class _Listener(TransportObserver):
 
     def on_hole(self, hole: Hole) -> None:
         self._worker.metrics.gaps.labels(hole.tp[0], hole.kind.value).inc(len(hole))
+        self._worker.integrity.hole(hole)
+
+    def on_rewind(self, tp: TP, expected: int, first: int) -> None:
+        self._worker.integrity.rewound(tp, expected, first)
 
     def on_commit(self, tp: TP, offset: int, at: float) -> None:  # noqa: ARG002 - the protocol's signature
         self._worker.committed()

@@ -108,7 +108,7 @@ class BatchConsumer(LedgerConsumer):
             self.log.error("%s: the log went back from offset %d to %d", tp, expected, first)
             self.listener.on_rewind(tp, expected, first)
             self._thread.skipped.forget(tp)
-            self.ledger.position(tp, first)
+            self.ledger.position(tp, first, fresh=True)
             self._committed_offset[faust_tp(tp)] = None
             self._read_offset[faust_tp(tp)] = None
         elif first > expected:
@@ -192,7 +192,7 @@ class BatchConsumer(LedgerConsumer):
                 return
             self._epoch += 1
             for tp, start in starts.items():
-                self.ledger.position(tp, start.offset)
+                self.ledger.position(tp, start.offset, fresh=start.committed is None)
                 self._read_offset[faust_tp(tp)] = None
                 self._committed_offset[faust_tp(tp)] = start.committed
                 self.listener.on_positioned(tp, start.offset, start.committed)

@@ -141,3 +141,11 @@ def test_a_skipped_range_is_an_unexplained_hole_with_its_range() -> None:
     ledger.deliver(P, 3, 4)
     assert holes == [Hole(P, 0, 2, HoleKind.UNEXPLAINED)]
     assert ledger.missing[HoleKind.UNEXPLAINED] == 3
+
+
+def test_a_fresh_position_is_committed_and_one_that_was_committed_is_not() -> None:
+    ledger = Ledger()
+    ledger.position(P, 7, fresh=True)
+    assert ledger.committable(P) == 7
+    ledger.position(P, 7)
+    assert ledger.committable(P) is None

@@ -51,7 +51,7 @@ async def test_a_stream_that_acks_by_itself_is_refused(broker: Broker, harness: 
     worker = run.start()
     assert await worker.exit_code() == 1, worker.output()
     assert "read it with agents.transport.deliveries()" in worker.output()
-    assert await run.committed() == {}
+    assert not any((await run.committed()).values()), "nothing was judged"
 
 
 async def test_what_must_be_stored_before_a_commit_keeps_the_commit_back(
@@ -64,4 +64,4 @@ async def test_what_must_be_stored_before_a_commit_keeps_the_commit_back(
     worker = run.start()
     assert await worker.exit_code() == 1, worker.output()
     assert "nothing can be stored below" in worker.output()
-    assert await run.committed() == {}
+    assert not any((await run.committed()).values()), "nothing was judged"

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import orjson
 from aiokafka import TopicPartition
+from aiokafka.admin import NewPartitions, RecordsToDelete
 
 from agents.clients import consumer_of, producer_of, with_admin
 from agents.files import Reading, event_lines, load_directory
@@ -186,6 +187,36 @@ class RealRun:
             return float(line.split()[1]) > 0
 
         await until("events wait", some)
+
+    async def stream_alerts(self, at_least: int) -> list[Alert]:
+        """Wait for so many alerts about the stream itself, and return them."""
+
+        async def enough() -> bool:
+            return len([alert for alert in await self.alerts() if alert.family == "stream"]) >= at_least
+
+        await until(f"{at_least} alerts about the stream", enough)
+        return [alert for alert in await self.alerts() if alert.family == "stream"]
+
+    async def delete_unread(self) -> set[tuple[int, int, int]]:
+        """Delete what the group has not read; return (partition, first, last) of each run."""
+        consumer = consumer_of(self.settings, group_id=self.settings.group)
+        await consumer.start()
+        try:
+            tps = [TopicPartition(ACCESS_EVENTS, partition) for partition in range(PARTITIONS)]
+            ends = await consumer.end_offsets(tps)
+            committed = {tp: await consumer.committed(tp) or 0 for tp in tps}
+        finally:
+            await consumer.stop()
+        gone = {tp: end for tp, end in ends.items() if end > committed[tp]}
+        assert gone, "something is unread"
+        deletions = {tp: RecordsToDelete(before_offset=end) for tp, end in gone.items()}
+        await with_admin(self.settings, lambda admin: admin.delete_records(deletions))
+        return {(tp.partition, committed[tp], end - 1) for tp, end in gone.items()}
+
+    async def add_partitions(self, more: int) -> None:
+        """Add partitions to the topic of accesses."""
+        wanted = {ACCESS_EVENTS: NewPartitions(PARTITIONS + more)}
+        await with_admin(self.settings, lambda admin: admin.create_partitions(wanted))
 
     async def settled(self) -> None:
         """Everything is committed, every expected alert is there and no other, every bad record is put away."""

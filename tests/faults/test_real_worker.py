@@ -85,3 +85,37 @@ async def test_broker_restarts(own_kafka: Broker, tmp_path: Path) -> None:
         assert worker.popen.poll() is None, worker.output()[-3000:]
     finally:
         run.end()
+
+
+async def test_what_retention_deleted_unjudged_is_an_alert(own_kafka: Broker, tmp_path: Path) -> None:
+    run = RealRun(own_kafka.bootstrap, tmp_path)
+    await run.prepare()
+    try:
+        first = run.start()
+        await run.produce((0, 0.3))
+        await run.some_alerts(5)
+        first.signal(signal.SIGTERM)
+        assert await first.exit_code() == 0, first.output()[-3000:]
+        await run.produce((0.3, 0.4), pace=20_000)
+        lost = await run.delete_unread()
+        second = run.start()
+        await run.produce((0.4, 0.5))
+        told = await run.stream_alerts(len(lost))
+        assert {(a.facts["partition"], a.facts["first"], a.facts["last"]) for a in told} == lost
+        assert {(a.rule_id, a.severity) for a in told} == {("stream.lost_by_retention", "critical")}
+        assert second.popen.poll() is None, second.output()[-3000:]
+    finally:
+        run.end()
+
+
+async def test_more_partitions_end_the_worker(own_kafka: Broker, tmp_path: Path) -> None:
+    run = RealRun(own_kafka.bootstrap, tmp_path)
+    await run.prepare()
+    try:
+        worker = run.start()
+        await run.ready(0)
+        await run.add_partitions(1)
+        assert await asyncio.wait_for(worker.exit_code(), 15) == 1
+        assert "Set CLOVERWATCH_PARTITIONS=" in worker.output()
+    finally:
+        run.end()

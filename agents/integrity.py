@@ -1,0 +1,126 @@
+"""Alerts about the stream itself: records that will never be judged. Stored before the commit that passes over them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from mode import Service
+
+from agents.ledger import TP, Hole, HoleKind
+from agents.publisher import Publisher
+from rules.report import digest
+from schemas.alert import Alert, JudgedWith, Reason, Severity
+
+log = logging.getLogger(__name__)
+
+FAMILY: Final = "stream"
+
+
+class _Kind(NamedTuple):
+    rule_id: str
+    severity: Severity
+    title: str
+    sentence: str
+
+
+LOST: Final = _Kind(
+    "stream.lost_by_retention",
+    "critical",
+    "Accesses were deleted before they were judged",
+    "the broker deleted them before this group read them: its retention is shorter than the group was away",
+)
+UNEXPLAINED: Final = _Kind(
+    "stream.unexplained_gap",
+    "high",
+    "Offsets were never delivered, and nothing explains it",
+    "neither transaction markers nor retention account for them",
+)
+REWOUND: Final = _Kind(
+    "stream.log_went_back",
+    "high",
+    "A topic's log went back",
+    "the topic was created anew or cut: what stood there may be gone unjudged, and reading goes on from its new end",
+)
+_TOLD: Final = {HoleKind.LOST_BY_RETENTION: LOST, HoleKind.UNEXPLAINED: UNEXPLAINED}
+"""Transaction markers are no loss."""
+
+
+class Integrity(Service):
+    """Publishes what is noted, at once, and keeps commits back until it is stored.
+
+    Args:
+        publisher: writes alerts.
+        provenance: with what the worker judges now.
+        clock: the wall clock, milliseconds.
+        published: told of every alert that is stored.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        provenance: Callable[[], JudgedWith],
+        clock: Callable[[], int],
+        published: Callable[[Alert], None],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._publisher, self._provenance, self._clock, self._published = publisher, provenance, clock, published
+        self._pending: list[Alert] = []
+        self._lock = asyncio.Lock()
+        self._noted = asyncio.Event()
+
+    def hole(self, hole: Hole) -> None:
+        """Note offsets that will not be delivered."""
+        kind = _TOLD.get(hole.kind)
+        if kind is not None:
+            self._note(kind, hole.tp, hole.first, hole.last)
+
+    def rewound(self, tp: TP, expected: int, first: int) -> None:
+        """Note that `first` came where `expected` was to come."""
+        self._note(REWOUND, tp, first, expected - 1)
+
+    async def before_commit(self, offsets: Mapping[TP, int]) -> None:  # noqa: ARG002 - the protocol's signature
+        """Return when what was noted is stored."""
+        await self._flush()
+
+    @Service.task
+    async def _publish(self) -> None:
+        while not self.should_stop:
+            await self.wait(self._noted.wait())
+            self._noted.clear()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        async with self._lock:
+            while self._pending:
+                alert = self._pending[0]
+                await (await self._publisher.alert(alert))
+                self._pending.pop(0)
+                self._published(alert)
+
+    def _note(self, kind: _Kind, tp: TP, first: int, last: int) -> None:
+        topic, partition = tp
+        log.error("%s: topic %s partition %d offsets %d..%d", kind.rule_id, topic, partition, first, last)
+        now = self._clock()
+        identity = digest(FAMILY, kind.rule_id, topic, partition, first, last)
+        count = last - first + 1
+        self._pending.append(
+            Alert(
+                alert_id=identity,
+                family=FAMILY,
+                rule_id=kind.rule_id,
+                severity=kind.severity,
+                title=kind.title,
+                explanation=f"{topic}, partition {partition}, offsets {first} to {last} ({count}): {kind.sentence}.",
+                reasons=(Reason(rule_id=kind.rule_id, rule_version=1, severity=kind.severity, sentence=kind.sentence),),
+                occurred_at=now,
+                detected_at=now,
+                facts={"topic": topic, "partition": partition, "first": first, "last": last, "records": count},
+                judged_with=self._provenance(),
+                dedup_key=digest(FAMILY, kind.rule_id, topic),
+            )
+        )
+        self._noted.set()
