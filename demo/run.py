@@ -24,7 +24,7 @@ from agents.settings import Settings
 from agents.topic_admin import create
 from demo.accesses import Planned
 from demo.broker import EmbeddedBroker, free_port
-from demo.files import month
+from demo.files import month, write
 from demo.organisation import DAY, MONTH_DAYS, Organisation
 from demo.ui import Screen
 from demo.verdict import score
@@ -53,6 +53,7 @@ DONE_WITHIN_S: Final = 120.0
 COUNTERS_EVERY_S: Final = 2.0
 """Between two lines of counters."""
 
+POLICY: Final = Path(__file__).with_name("policy.toml")
 DAYS_BACK: Final = MONTH_DAYS + 1
 """The month ends yesterday, so that nothing of it is late (35 days) or in the future."""
 
@@ -80,17 +81,15 @@ def run(*, seed: int, events: int) -> int:
     screen = Screen()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cloverwatch-demo-") as folder, EmbeddedBroker() as broker:
-        policy = Path(__file__).with_name("policy.toml")
         settings = Settings(
             broker=broker.bootstrap,
-            policy=policy,
+            policy=POLICY,
             partitions=PARTITIONS,
             replication_factor=1,
             web_port=free_port(),
             session_timeout_s=6.0,
             data_dir=Path(folder),
         )
-        start = int(time.time() * 1000) // DAY * DAY - DAYS_BACK * DAY
         screen.say(f"seed {seed}: broker at {broker.bootstrap}; a month of accesses is being made up")
         asyncio.run(with_admin(settings, lambda admin: create(admin, settings)))
         log = Path(folder) / "worker.log"
@@ -103,7 +102,7 @@ def run(*, seed: int, events: int) -> int:
                 stderr=subprocess.STDOUT,
             )
             try:
-                org, stream = month(seed, start, events)
+                org, stream = month(seed, first_day(), events)
                 demo = Run(settings, screen, stream, started=started)
                 code = asyncio.run(_play(demo, org, worker))
             except (WorkerFailedError, aiohttp.ClientError) as error:
@@ -118,6 +117,17 @@ def run(*, seed: int, events: int) -> int:
         if code:
             screen.say(f"the worker's last lines:\n{log.read_text(errors='replace')[-6000:]}")
         return code
+
+
+def first_day() -> int:
+    """Return when the month begins, milliseconds: it ends about today."""
+    return int(time.time() * 1000) // DAY * DAY - DAYS_BACK * DAY
+
+
+def write_files(folder: Path, *, seed: int, events: int) -> None:
+    """Write what the demo would send, with its policy, to be replayed or looked at."""
+    write(folder, *month(seed, first_day(), events))
+    (folder / "policy.toml").write_text(POLICY.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from demo.verdict import Result
@@ -41,7 +42,7 @@ class Screen:
         self.alerts[alert.severity] += 1
         style = STYLES[alert.severity]
         self.console.print(
-            f"[{style}]{alert.severity:<13}[/] [bold]{alert.rule_id}[/]  {alert.explanation}",
+            f"[{style}]{alert.severity:<13}[/] [bold]{alert.rule_id:<25}[/] {escape(alert.explanation)}",
             highlight=False,
             soft_wrap=not self.console.is_terminal,
         )

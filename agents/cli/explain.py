@@ -34,6 +34,7 @@ exit codes: 0 explained, 1 no such event in the files, 2 usage, policy or files
 """
 
 HOUR_MS = 3_600_000
+_TIMES = frozenset({"occurred_at", "valid_from", "valid_until", "recorded_at"})
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -166,9 +167,9 @@ def readable(told: dict[str, Any]) -> list[str]:
     """Return an explanation as lines that a person reads."""
     event, facts = told["event"], told["facts"]
     place = facts["place"]
-    said = ["event", *(f"  {key:<26} {value}" for key, value in event.items())]
+    said = ["event", *(f"  {key:<26} {_plain(value, key)}" for key, value in event.items())]
     said.append(f"facts, as of {facts['as_of']}")
-    said += [f"  {key:<26} {_plain(value)}" for key, value in facts.items() if key not in {"place", "as_of"}]
+    said += [f"  {key:<26} {_plain(value, key)}" for key, value in facts.items() if key not in {"place", "as_of"}]
     presumed = ", presumed" if place["presumed"] else ""
     said.append(
         f"  {'place':<26} {country_name(place['country'])} ({place['place_class']}{presumed}), on the evidence of"
@@ -191,9 +192,13 @@ def readable(told: dict[str, Any]) -> list[str]:
     return said
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, key: str) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}={each}" for key, each in value.items() if each not in (None, ""))
-    if isinstance(value, list):
+        return ", ".join(f"{name}={_plain(each, name)}" for name, each in value.items() if each not in (None, ""))
+    if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int) and key in _TIMES:
+        return iso(value)
     return "-" if value is None else str(value)
