@@ -7,6 +7,7 @@ from typing import Final
 from schemas.sources.base import Source
 from schemas.sources.cloudtrail import CloudTrail
 from schemas.sources.native import Native
+from schemas.sources.ocsf import Ocsf
 
-SOURCES: Final[dict[str, Source]] = {source.name: source for source in (Native(), CloudTrail())}
+SOURCES: Final[dict[str, Source]] = {source.name: source for source in (Native(), CloudTrail(), Ocsf())}
 """By name, every source that there is."""

@@ -3,8 +3,7 @@
 Identities: `_cloudtrail_identity.py`. Calls: `_cloudtrail_calls.py`. What is decided here:
 
 - `event_id` is `eventID`, else `ct-` and a hash of the record. One record becomes one event for each pair of dataset
-  and destination: the first keeps the id, a further one adds `#` and 12 hex digits of a hash of dataset and
-  destination, so that neither order nor repetition changes ids.
+  and destination (`_build.py`).
 - `destination` is what `accounts` of the policy says of an account, else `aws:<account>`; `public`, `federated:<name>`,
   `canonical:<id>` and `unknown` (an unreadable policy) stand as they are. The record's own account is none.
 - `outcome`: `denied` for the codes of `DENIED`, `error` for any other code.
@@ -15,40 +14,22 @@ Identities: `_cloudtrail_identity.py`. Calls: `_cloudtrail_calls.py`. What is de
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from msgspec import UNSET
-
 from schemas.access import AccessEvent, Action, Outcome
 from schemas.errors import BadRecordError
-from schemas.fields import ID_MAX, TIME_MAX, milliseconds
+from schemas.fields import TIME_MAX, milliseconds
+from schemas.sources._batch import translated
+from schemas.sources._build import DENIED, EVENT_ID_MAX, Said, destination, events_of
 from schemas.sources._cloudtrail_calls import CALLS, READS, SHELLS, SIGN_INS, Skip
 from schemas.sources._cloudtrail_identity import Identity, identify
 from schemas.sources._cloudtrail_record import Record, read_record
-from schemas.sources._json import bounded, digest, record_digest, refuse_unsound, table, text, texts, whole
+from schemas.sources._json import record_digest, table, text, texts, whole
 from schemas.sources.addresses import read_address
 from schemas.sources.base import SourceMapping, Translated
-from schemas.sources.documents import documents
-from schemas.sources.expand import expand
 from schemas.sources.matching import Matchers, matchers
-
-CLIENT_MAX: Final = 128
-"""Characters of a user agent that are kept: the tool and its version stand at its beginning."""
-
-MAX_EVENTS: Final = 1000
-"""Events of one record: the accounts that a snapshot may be shared with at once. More is no call of AWS."""
-
-MAX_BAD: Final = 1000
-"""Bad records of one message that are told apart. With more of them it is no log of this system, and the last one
-stands for the rest, whose bytes are the message's."""
-
-DENIED: Final = re.compile(
-    r"access\s?denied|unauthorized|not\s?authorized|forbidden|accessdeniedexception|accountaccessdenied", re.IGNORECASE
-)
-"""Codes of a refusal: `AccessDenied`, `Client.UnauthorizedOperation`, `AccessDeniedException` and their kin."""
 
 _EVENT_TYPES: Final = frozenset({"AwsApiCall", "AwsConsoleAction", ""})
 _DATA_STORES: Final = frozenset(
@@ -63,43 +44,26 @@ class CloudTrail:
     name = "cloudtrail"
 
     def translate(self, raw: bytes | None, mapping: SourceMapping) -> Iterator[Translated]:
-        """Yield what each record is: events (several may share an index), `bad`, or `skipped` of `SKIPPED`."""
+        """Return what each record is: events (several may share an index), `bad`, or `skipped` of `SKIPPED`."""
         maps = matchers(mapping)
-        try:
-            data = expand(raw)
-        except BadRecordError as error:
-            yield Translated(index=0, bad=error)
-            return
-        bad = 0
-        for index, document in enumerate(documents(data)):
-            try:
-                found = self._one(document, maps)
-            except BadRecordError as error:
-                yield Translated(index=index, bad=error)
-                bad += 1
-                if bad >= MAX_BAD:
-                    return
-                continue
-            if isinstance(found, str):
-                yield Translated(index=index, skipped=found)
-            else:
-                for event in found:
-                    yield Translated(index=index, event=event)
-
-    def _one(self, document: Any, maps: Matchers) -> list[AccessEvent] | Skip:
-        if isinstance(document, BadRecordError):
-            raise document
-        if not isinstance(document, dict):
-            raise BadRecordError("wrong_type", "a record is no object")
-        if "eventName" not in document and isinstance(document.get("event"), dict):
-            document = document["event"]  # the shared data sets wrap a record in {src, path, event}
-        record = read_record(document)
-        if not record.name or not text(document, "eventSource"):
-            raise BadRecordError("untranslatable", "neither `eventName` nor `eventSource`: no CloudTrail record")
-        return _events(record, maps)
+        return translated(raw, lambda document: _one(document, maps))
 
 
-def _events(record: Record, maps: Matchers) -> list[AccessEvent] | Skip:
+def _one(document: dict[str, Any], maps: Matchers) -> list[AccessEvent] | Skip:
+    if "eventName" not in document and isinstance(document.get("event"), dict):
+        document = document["event"]  # the shared data sets wrap a record in {src, path, event}
+    record = read_record(document)
+    if not record.name or not text(document, "eventSource"):
+        raise BadRecordError("untranslatable", "neither `eventName` nor `eventSource`: no CloudTrail record")
+    return accesses_of(record, maps)
+
+
+def accesses_of(record: Record, maps: Matchers) -> list[AccessEvent] | Skip:
+    """Return the accesses that a record reports, or why it reports none.
+
+    Raises:
+        BadRecordError: it lacks what an access needs.
+    """
     kind = text(record.raw, "eventType")
     if kind == "AwsServiceEvent":
         return "service_event"
@@ -144,12 +108,7 @@ def _destinations(record: Record, named: list[str], maps: Matchers) -> list[str]
     own = {record.account, text(record.identity, "accountId")}
     if record.service == "sts":
         own = {record.account}
-    found = []
-    for name in named:
-        if name in own:
-            continue
-        found.append(maps.accounts.find(name) or (f"aws:{name}" if name.isdigit() else name))
-    return list(dict.fromkeys(bounded(name) for name in found))
+    return list(dict.fromkeys(destination(name, maps) for name in named if name not in own))
 
 
 def _build(
@@ -161,48 +120,27 @@ def _build(
     maps: Matchers,
 ) -> list[AccessEvent]:
     raw = record.raw
-    at = _time(raw)
     address = read_address(text(raw, "sourceIPAddress"))
-    agent = text(raw, "userAgent").strip("[]")[:CLIENT_MAX]
-    key = text(record.identity, "accessKeyId")
     invoked_by = text(record.identity, "invokedBy") or (text(raw, "sourceIPAddress") if address.is_service else "")
-    behind = (who.role or invoked_by) if who.kind == "employee" else ""
     said = text(raw, "eventID")
-    event_id = said if said and len(said) <= ID_MAX // 2 else f"ct-{record_digest(raw)}"
-    size = whole(table(raw, "additionalEventData").get(_SIZE[action])) if action in _SIZE else None
-    datasets: dict[str, int] = {}
-    for candidates in targets:
-        dataset = next(filter(None, map(maps.datasets.find, candidates)), candidates[-1])
-        datasets[bounded(dataset)] = datasets.get(bounded(dataset), 0) + 1
-    pairs = [(dataset, place) for dataset in datasets for place in to or [""]]
-    if len(pairs) > MAX_EVENTS:
-        raise BadRecordError("too_large", f"more than {MAX_EVENTS} datasets and destinations in one record")
-    person = bounded(who.id)
-    refuse_unsound(event_id, person, agent, key, behind, *datasets, *to)
-    return [
-        AccessEvent(
-            event_id=event_id if at_pair == 0 else f"{event_id}#{_pair_digest(dataset, place)}",
-            occurred_at=at,
-            employee_id=person if who.kind == "employee" else UNSET,
-            principal_type=UNSET if who.kind == "employee" else who.kind,
-            principal_id=UNSET if who.kind == "employee" else person,
-            dataset_id=dataset,
+    return events_of(
+        Said(
+            event_id=said if said and len(said) <= EVENT_ID_MAX else f"ct-{record_digest(raw)}",
+            at=_time(raw),
+            kind=who.kind,
+            person=who.id,
             action=action,
             outcome=_outcome(raw),
-            source_ip=address.ip or UNSET,
-            record_count=datasets[dataset] if datasets[dataset] > 1 else UNSET,
-            bytes=UNSET if size is None else size,
-            destination=place or UNSET,
-            session_id=bounded(key) if key else UNSET,
-            service_account=bounded(behind) if behind else UNSET,
-            client=agent or UNSET,
-        )
-        for at_pair, (dataset, place) in enumerate(pairs)
-    ]
-
-
-def _pair_digest(dataset: str, place: str) -> str:
-    return digest(f"{dataset}\n{place}")[:12]
+            targets=targets,
+            to=to,
+            source_ip=address.ip,
+            size=whole(table(raw, "additionalEventData").get(_SIZE[action])) if action in _SIZE else None,
+            session=text(record.identity, "accessKeyId"),
+            behind=(who.role or invoked_by) if who.kind == "employee" else "",
+            client=text(raw, "userAgent").strip("[]"),
+        ),
+        maps,
+    )
 
 
 _SIZE: Final[dict[Action, str]] = {
