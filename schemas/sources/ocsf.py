@@ -47,7 +47,7 @@ SKIPPED: Final[dict[str, str]] = {
     "other_class": "a class of OCSF that reports no access to data",
     "connection": "a connection to a datastore: what is done over it is judged",
     "no_resource": "an API call that names no resource",
-    **calls.SKIPPED,
+    **{str(word): says for word, says in calls.SKIPPED.items()},
 }
 """Why a record is no data access: the closed list, with what each word means."""
 
