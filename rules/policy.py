@@ -25,7 +25,9 @@ from schemas.alert import Severity
 from schemas.directory import Sensitivity
 from schemas.errors import ConfigurationError
 from schemas.places import PlaceClass
+from schemas.sources import SOURCES
 from schemas.sources.base import SourceMapping
+from schemas.sources.matching import matchers
 
 VERSION: Final = 1
 """The format of the file. A later program reads older formats; an unknown one is refused."""
@@ -260,7 +262,7 @@ def parse(text: str, name: str, rule_ids: frozenset[str]) -> Policy:
         matrix=_matrix(file, data),
         rules=rules,
         exemptions=read_exemptions(file, _tables(file, data, "exemptions"), rule_ids, frozenset(roles)),
-        sources=_named(file, data, "sources", SourceMapping),
+        sources=_sources(file, data),
         ticket_patterns=_ticket_patterns(file, purposes),
     )
 
@@ -353,6 +355,18 @@ def _matrix(file: TomlFile, data: dict[str, Any]) -> Mapping[Sensitivity, Mappin
                 raise file.fail((*path, place_class), f"{level!r}; {nearest(str(level), allowed)}")
             matrix[sensitivity][PlaceClass(place_class)] = level  # type: ignore[index]  # checked above
     return matrix
+
+
+def _sources(file: TomlFile, data: dict[str, Any]) -> Mapping[str, SourceMapping]:
+    found: dict[str, SourceMapping] = _named(file, data, "sources", SourceMapping)
+    for name, mapping in found.items():
+        if name not in SOURCES:
+            raise file.fail(("sources", name), f"no such source; {nearest(name, list(SOURCES))}")
+        try:
+            matchers(mapping)
+        except ConfigurationError as error:
+            raise file.fail(("sources", name), str(error)) from None
+    return found
 
 
 def _ticket_patterns(file: TomlFile, purposes: Mapping[str, Purpose]) -> Mapping[str, re.Pattern[str]]:
