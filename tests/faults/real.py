@@ -178,15 +178,31 @@ class RealRun:
 
         async def some() -> bool:
             try:
-                url = f"http://127.0.0.1:{self.ports[worker]}/metrics"
-                async with aiohttp.ClientSession() as session, session.get(url) as answer:
-                    text = await answer.text()
+                return (await self._metrics(worker))["cloverwatch_waiting_events"] > 0
             except aiohttp.ClientError:
                 return False
-            line = next(line for line in text.splitlines() if line.startswith("cloverwatch_waiting_events "))
-            return float(line.split()[1]) > 0
 
         await until("events wait", some)
+
+    async def accounted_for(self, worker: int) -> None:
+        """A worker's counters say what became of each record that it read."""
+        said = await self._metrics(worker)
+        read = said[f'cloverwatch_records_total{{topic="{ACCESS_EVENTS}"}}']
+        became = {
+            "judged": sum(value for name, value in said.items() if name.startswith("cloverwatch_events_judged_total")),
+            "duplicates": said["cloverwatch_duplicates_total"],
+            "dead": sum(value for name, value in said.items() if name.startswith("cloverwatch_dead_letters_total")),
+            "misplaced": said["cloverwatch_misplaced_total"],
+            "waiting": said["cloverwatch_waiting_events"],
+        }
+        assert read == sum(became.values()), became
+
+    async def _metrics(self, worker: int) -> dict[str, float]:
+        url = f"http://127.0.0.1:{self.ports[worker]}/metrics"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            text = await answer.text()
+        pairs = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
 
     async def stream_alerts(self, at_least: int) -> list[Alert]:
         """Wait for so many alerts about the stream itself, and return them."""

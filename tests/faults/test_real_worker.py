@@ -83,6 +83,7 @@ async def test_broker_restarts(own_kafka: Broker, tmp_path: Path) -> None:
         await run.produce((0.5, 1))
         await run.settled()
         assert worker.popen.poll() is None, worker.output()[-3000:]
+        await run.accounted_for(0)
     finally:
         run.end()
 
