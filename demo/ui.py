@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from demo.verdict import Result
 from schemas.alert import SEVERITIES, Alert
@@ -18,6 +18,10 @@ STYLES = {"informational": "dim", "low": "cyan", "medium": "yellow", "high": "re
 
 WIDTH_WITHOUT_TERMINAL = 160
 """Columns of a line where no terminal says how many it has: an alert's sentence fits."""
+
+SEVERITY_WIDTH = 13
+RULE_WIDTH = 25
+"""Columns of the longest words."""
 
 
 def console() -> Console:
@@ -41,11 +45,19 @@ class Screen:
         """Write one alert as a sentence."""
         self.alerts[alert.severity] += 1
         style = STYLES[alert.severity]
-        self.console.print(
-            f"[{style}]{alert.severity:<13}[/] [bold]{alert.rule_id:<25}[/] {escape(alert.explanation)}",
-            highlight=False,
-            soft_wrap=not self.console.is_terminal,
-        )
+        if not self.console.is_terminal:
+            self.say_plain(f"{alert.severity:<13} {alert.rule_id:<25} {alert.explanation}")
+            return
+        row = Table.grid(padding=(0, 1))
+        row.add_column(width=SEVERITY_WIDTH)
+        row.add_column(width=RULE_WIDTH)
+        row.add_column(ratio=1)
+        row.add_row(Text(alert.severity, style), Text(alert.rule_id, "bold"), Text(alert.explanation))
+        self.console.print(row)
+
+    def say_plain(self, text: str) -> None:
+        """Write a line as it is, however long."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def counters(self, sent: int, total: int, judged: int, waiting: int, dead: int, spent: float) -> None:
         """Write where the run stands."""

@@ -14,7 +14,7 @@ from rules.policy import Policy
 from schemas.access import MAX_SUBJECTS, AccessEvent
 from schemas.alert import Alert, EventRef, JudgedWith, Reason, Severity
 from schemas.directory import DatasetRow
-from schemas.fields import iso, known
+from schemas.fields import known, plain
 
 ACCESS: Final = "access"
 DATASET: Final = "dataset"
@@ -119,7 +119,7 @@ def _dataset_alert(dataset: DatasetRow, findings: list[Finding], detected_at: in
         severity=top.severity,
         title=top.rule.title,
         explanation=f"Dataset {dataset.dataset_id} ({dataset.sensitivity}, {dataset.subject_region}) is "
-        f"{top.sentence}, since {iso(dataset.valid_from)}.",
+        f"{top.sentence}, since {plain(dataset.valid_from)}.",
         reasons=tuple(_reason(finding) for finding in findings),
         occurred_at=dataset.valid_from,
         detected_at=detected_at,
@@ -206,7 +206,7 @@ def _who_did_what(verdict: Verdict) -> str:
     verb = _VERBS[facts.action] if facts.outcome == "success" else f"tried ({facts.outcome}) to {facts.action}"
     return (
         f"{kind} {facts.event.person} {verb} {facts.dataset_id} ({facts.sensitivity}{region}) "
-        f"at {iso(facts.at)} from {country_name(facts.place.country)}"
+        f"on {plain(facts.at)} from {country_name(facts.place.country)}"
     )
 
 

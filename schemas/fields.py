@@ -55,6 +55,11 @@ def iso(at_ms: int) -> str:
     return (EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def plain(at_ms: int) -> str:
+    """Return integer milliseconds as a person reads them, to the minute, in UTC; machines have the field itself."""
+    return (EPOCH + timedelta(milliseconds=at_ms)).strftime("%d %b %Y %H:%M UTC")
+
+
 def known(value: T | UnsetType) -> T | None:
     """Return an optional field's value, or None where the record does not have it."""
     return None if isinstance(value, UnsetType) else value
