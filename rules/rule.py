@@ -20,6 +20,9 @@ SENSITIVE: frozenset[Sensitivity] = frozenset({"restricted", "allowable"})
 SUCCESS: frozenset[Outcome] = frozenset({"success"})
 """A denied attempt reached nothing: the gateway did its work."""
 
+LET_THROUGH: frozenset[Outcome] = frozenset({"success", "error"})
+"""What no gateway refused, whatever came of it then: enough for rules about who may."""
+
 ATTEMPTS: frozenset[Outcome] = frozenset({"success", "denied", "error"})
 """For what is wrong already when it is tried."""
 

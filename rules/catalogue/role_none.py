@@ -3,7 +3,7 @@
 from rules.cases import DAY, Case
 from rules.facts import Facts
 from rules.policy import Policy
-from rules.rule import Flag, Rule
+from rules.rule import LET_THROUGH, Flag, Rule
 
 
 def check(facts: Facts, _: Policy) -> Flag | None:
@@ -24,6 +24,7 @@ RULE = Rule(
     example="Somebody whose role may read restricted data deletes it.",
     tune="`roles.*.may`; grant the role; `sensitivities` of the rule.",
     references=("GDPR Art. 25(2), 32(4)",),
+    outcomes=LET_THROUGH,
     reads=frozenset({"roles", "lapsed", "sensitivity", "action", "dataset_id"}),
     check=check,
     cases=(
@@ -35,5 +36,6 @@ RULE = Rule(
         Case(name="a lapsed role that would not have allowed it either", fires=True,
              roles=(("reader", -30 * DAY, -DAY),), event={"action": "delete"}),
         Case(name="denied, so nothing was reached", fires=False, roles=(), event={"outcome": "denied"}),
+        Case(name="let through, then failed", fires=True, roles=(), event={"outcome": "error"}),
     ),
 )  # fmt: skip

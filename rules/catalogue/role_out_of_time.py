@@ -3,7 +3,7 @@
 from rules.cases import DAY, Case
 from rules.facts import Facts
 from rules.policy import Policy
-from rules.rule import Flag, Rule
+from rules.rule import LET_THROUGH, Flag, Rule
 from schemas.fields import iso
 
 
@@ -30,6 +30,7 @@ RULE = Rule(
     example="A role for a migration ended last week, and its holder still reads the tables.",
     tune="Prolong the role in the directory; shorten the gateway's cache.",
     references=("ISO/IEC 27001:2022 A.5.18",),
+    outcomes=LET_THROUGH,
     reads=frozenset({"roles", "lapsed", "sensitivity", "action", "dataset_id"}),
     check=check,
     cases=(
@@ -41,5 +42,7 @@ RULE = Rule(
         Case(name="another role covers it", fires=False,
              roles=(("reader", -30 * DAY, -DAY), ("inside-only", -DAY, None))),
         Case(name="never had a role", fires=False, roles=()),
+        Case(name="let through, then failed", fires=True, roles=(("reader", -30 * DAY, -DAY),),
+             event={"outcome": "error"}),
     ),
 )  # fmt: skip
