@@ -60,16 +60,18 @@ def report(
 
 
 def access_alert_id(event: AccessEvent, *, reused: bool) -> str:
-    """Return the id of the alert about one access, be there one or not: that of its event.
+    """Return the id of the alert about one access, be there one or not: that of its event and person.
 
-    A further access under a used id has an id of its own, or its alert would replace the first one's in a compacted
-    topic: an id must not be a way to hide.
+    The same id of two persons, or a further access of one person under a used id, has an id of its own: otherwise its
+    alert would replace the first one's in a compacted topic. An id must not be a way to hide.
     """
     return digest(ACCESS, *_identity(event, reused=reused))
 
 
 def _identity(event: AccessEvent, *, reused: bool) -> tuple[str, ...]:
-    return (event.event_id, msgspec.json.encode(event).decode()) if reused else (event.event_id,)
+    # Whether an id is used again is remembered beside each person, so persons are told apart here.
+    identity = event.event_id, event.person
+    return (*identity, msgspec.json.encode(event).decode()) if reused else identity
 
 
 def dataset_version_id(dataset: DatasetRow) -> str:
