@@ -103,13 +103,14 @@ CHANGES: tuple[Row, ...] = (
 )
 
 EXEMPTIONS = """
-[rules."purpose.not_allowed"]
-enabled = false
+[rules."place.third_country"]
+sensitivities = ["restricted"]
 [[exemptions]]
 id = "move"
 rules = ["dataset.outside_perimeter"]
 owner = "dpo"
 reason = "on its way home"
+from = 2026-03-02T10:00:00Z
 until = 2026-03-02T10:00:00.001Z
 [[exemptions]]
 id = "rota"
@@ -206,9 +207,9 @@ def _events(random: Random, count: int) -> list[dict[str, Any]]:
         right = random.random() < 0.7
         event = access(
             event_id=f"ev-{random.randrange(10**6)}" if number % 10 else f"ev-{number}",
-            occurred_at=random.choice(TIMES[:2] if right else TIMES),
+            occurred_at=random.choice((T - 1, T, T + 1) if right else TIMES),
             dataset_id=random.choice(SAYS["dataset_id"][: 3 if right else None]),
-            purpose=random.choice(("support", "support", "curiosity")),
+            device_country=random.choice(("IE", "IE", "IN")),
             **random.choice(PEOPLE[:2] if right else PEOPLE),
         )
         if not right:
