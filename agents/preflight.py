@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from mode import Service
 
+from agents.topic_admin import described
 from schemas.errors import ConfigurationError
 from schemas.topics import ACCESS_EVENTS, TOPICS
 
@@ -25,14 +26,13 @@ async def check_topics(admin: AIOKafkaAdminClient, partitions: int) -> None:
     Raises:
         ConfigurationError: says which topic, what is there, and what to do.
     """
-    described: list[dict[str, Any]] = await admin.describe_topics([topic.name for topic in TOPICS])
-    there = {found["topic"]: len(found["partitions"]) for found in described if not found["error_code"]}
+    there = await described(admin)
     missing = [topic.name for topic in TOPICS if topic.name not in there]
     if missing:
         raise ConfigurationError(
             f"topics missing: {', '.join(missing)}; create them with `cloverwatch topics --create`"
         )
-    refuse_changed_partitions(there[ACCESS_EVENTS], partitions)
+    refuse_changed_partitions(there[ACCESS_EVENTS].partitions, partitions)
 
 
 def refuse_changed_partitions(found: int, promised: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +14,26 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from schemas.errors import ConfigurationError
 
 
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0 takes a free one. Taken before anything else starts.
+
+    Raises:
+        ConfigurationError: it cannot be had.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        raise ConfigurationError(
+            f"web_host, web_port: {host}:{port} cannot be listened on ({getattr(error, 'strerror', None) or error}); "
+            "choose a free port with CLOVERWATCH_WEB_PORT"
+        ) from None
+
+
 class WebServer(Service):
     """Serves what the worker says of itself.
 
     Args:
-        host, port: where to listen; port 0 takes a free one.
+        listener: a socket that listens.
         registry: the metrics.
         refresh: called before metrics are written, for gauges that are asked rather than told.
         not_ready: the reasons why the worker is not ready, none when it is.
@@ -25,8 +41,7 @@ class WebServer(Service):
 
     def __init__(
         self,
-        host: str,
-        port: int,
+        listener: socket.socket,
         *,
         registry: CollectorRegistry,
         refresh: Callable[[], None],
@@ -34,29 +49,19 @@ class WebServer(Service):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._host, self._port = host, port
+        self._listener = listener
         self._registry, self._refresh, self._not_ready = registry, refresh, not_ready
         self._runner: web.AppRunner | None = None
 
     async def on_start(self) -> None:
-        """Listen.
-
-        Raises:
-            ConfigurationError: the port cannot be had.
-        """
+        """Answer."""
         app = web.Application()
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
-        except OSError as error:
-            raise ConfigurationError(
-                f"web_host, web_port: {self._host}:{self._port} cannot be listened on ({error.strerror}); "
-                "choose a free port with CLOVERWATCH_WEB_PORT"
-            ) from None
+        await web.SockSite(self._runner, self._listener).start()
 
     async def on_stop(self) -> None:
         """Close the port."""

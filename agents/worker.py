@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -28,7 +29,7 @@ from agents.transport.lag import LagService
 from agents.warming import remember_ids
 from agents.watchdog import Watchdog, WatchdogSettings
 from agents.watching import ORIGIN, Retrying, Watch, wall_clock
-from agents.web import WebServer
+from agents.web import WebServer, listening
 from rules.catalogue import RULES
 from rules.geo import GeoTable
 from rules.join import Joiner
@@ -60,14 +61,22 @@ def run(settings: Settings) -> int:
     content, policy = read_policy(settings.policy)
     legal, geo = legal_table(settings), geo_table(settings)
     asyncio.run(with_admin(settings, lambda admin: check_topics(admin, settings.partitions)))
-    worker = Worker(settings, content, policy, legal, geo)
-    return worker.run()
+    with listening(settings.web_host, settings.web_port) as listener:
+        return Worker(settings, content, policy, legal, geo, listener).run()
 
 
 class Worker:
     """One worker process, put together."""
 
-    def __init__(self, settings: Settings, content: bytes, policy: Policy, legal: LegalTable, geo: GeoTable) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        content: bytes,
+        policy: Policy,
+        legal: LegalTable,
+        geo: GeoTable,
+        listener: socket.socket,
+    ) -> None:
         self.settings = settings
         self.legal, self.geo = legal, geo
         self.loop = asyncio.new_event_loop()
@@ -125,8 +134,7 @@ class Worker:
             self.integrity,
             PartitionWatch(self.producer, partitions),
             WebServer(
-                settings.web_host,
-                settings.web_port,
+                listener,
                 registry=self.metrics.registry,
                 refresh=self._refresh,
                 not_ready=self.not_ready,
@@ -153,6 +161,7 @@ class Worker:
         worker = self.app.Worker(
             loglevel=self.settings.log_level, loop=self.loop, blocking_timeout=None, override_logging=False
         )
+        worker.spinner = None  # it would write escapes to standard output, terminal or not
         try:
             worker.execute_from_commandline()
         except SystemExit as stop:
