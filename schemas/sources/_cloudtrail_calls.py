@@ -78,7 +78,7 @@ def _switches_off(record: Record) -> bool:
 
 def _leaves_open(record: Record) -> bool:
     block = table(record.params, "PublicAccessBlockConfiguration")
-    return not block or not all(value in {True, "true"} for name, value in block.items() if name != "xmlns")
+    return not block or not all(value is True or value == "true" for name, value in block.items() if name != "xmlns")
 
 
 def _other_bucket(record: Record) -> bool:

@@ -69,8 +69,15 @@ def digest(name: str) -> str:
 
 
 def record_digest(record: Any) -> str:
-    """Return 32 hex digits of a parsed record: the order of keys and white space do not matter."""
-    said = json.dumps(record, sort_keys=True, separators=(",", ":"))
+    """Return 32 hex digits of a parsed record: the order of keys and white space do not matter.
+
+    Raises:
+        BadRecordError: `nested_too_deep`: what can just be read cannot always be written.
+    """
+    try:
+        said = json.dumps(record, sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        raise BadRecordError("nested_too_deep", "nested deeper than any record is") from None
     return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 

@@ -31,17 +31,19 @@ class Source(NamedTuple):
         return self.note == "service"
 
 
-@lru_cache(maxsize=REMEMBERED_MAX)
 def read_address(text: str) -> Source:
     """Return what `text` says. An address that is not one exactly (`253.252.51.07`) is malformed, never guessed at.
 
     The v4 address inside `::ffff:1.2.3.4` is taken out; a v6 zone is dropped.
     """
+    return _read(text) if len(text) <= LONGEST else Source(None, "malformed")
+
+
+@lru_cache(maxsize=REMEMBERED_MAX)
+def _read(text: str) -> Source:
     text = text.strip()
     if not text:
         return Source(None, "absent")
-    if len(text) > LONGEST:
-        return Source(None, "malformed")
     found = _WITH_PORT.fullmatch(text)
     bare = (found.group(1) or found.group(2)) if found else text
     try:

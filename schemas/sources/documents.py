@@ -28,7 +28,10 @@ _STEP: Final = 256 * 1024
 
 _ENVELOPE: Final = re.compile(r'\s*(?:\{\s*"Records"\s*:\s*)?\[')
 _SPACE: Final = re.compile(r"[\s,]*")
-_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
+_TOKEN: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)
+"""A string or a bracket. A string that does not end is one token too, or each quote in it would be tried as a
+beginning: quadratic in the length of the text."""
+
 _WORD: Final = re.compile(r".[^,\n{\[\]]*", re.DOTALL)
 
 LOOK_AHEAD: Final = 8
@@ -39,7 +42,15 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-_SCAN: Final = json.JSONDecoder(parse_constant=_no_constant).raw_decode
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadRecordError("duplicate_key", "the same key twice in one object")
+    return found
+
+
+_CAREFUL: Final = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_without_repeats)
+_SCAN: Final = _CAREFUL.raw_decode
 
 Document = Any
 """A parsed record, or the `BadRecordError` in its place."""
@@ -48,17 +59,17 @@ Document = Any
 def documents(data: bytes) -> Iterator[Document]:
     """Yield the records in `data` in order; in place of one that cannot be read, its `BadRecordError`.
 
-    A `BadRecordError` (`not_json`, `not_utf8`, `nested_too_deep`, `too_large`, `null_value`) stands for one record,
+    A `BadRecordError` (`not_json`, `not_utf8`, `nested_too_deep`, `duplicate_key`, `too_large`) stands for one record,
     or for everything behind it where the text is so broken that the next record cannot be found. Never raises.
     """
-    if not data.strip():
+    if not data or data.isspace():
         yield BadRecordError("not_json", "the message is empty")
         return
     parsed = _parse(data) if len(data) <= WHOLE_MAX else None
     if parsed is not None:
         yield from _split(parsed[0])
         return
-    if any(len(line) <= WHOLE_MAX and _parse(line) is not None for line in islice(_lines(data), LOOK_AHEAD)):
+    if any(map(_is_record, islice(_lines(data), LOOK_AHEAD))):
         for line in _lines(data):
             yield from _line(line)
     else:
@@ -66,10 +77,22 @@ def documents(data: bytes) -> Iterator[Document]:
 
 
 def _parse(data: bytes) -> tuple[Any] | None:
+    """Return what is JSON without a repeated key, else None: `_stream` then says what is wrong, and with which record.
+
+    What is written as we would write it has no repeated key; only what is not is read a second time, with care.
+    """
     try:
-        return (orjson.loads(data),)
-    except orjson.JSONDecodeError:
+        value = orjson.loads(data)
+        if orjson.dumps(value) != data:
+            _CAREFUL.decode(data.decode())
+    except (ValueError, TypeError, RecursionError, BadRecordError):  # a JSONDecodeError is a ValueError
         return None
+    return (value,)
+
+
+def _is_record(line: bytes) -> bool:
+    """Whether a line is a record by itself: a line of a record that is written over many lines is not."""
+    return len(line) <= WHOLE_MAX and line[:1] in b"{[" and _parse(line) is not None
 
 
 def _split(value: Any) -> Iterator[Document]:
@@ -165,6 +188,8 @@ def _next(window: _Window, *, inside: bool) -> Document:
             bad = BadRecordError("nested_too_deep", "nested deeper than any record is")
         except ValueError as error:
             bad = BadRecordError("not_json", getattr(error, "msg", None) or "a number that is none")
+        except BadRecordError as error:
+            bad = error
         else:
             if end == len(window.text) and window.grow():  # a number may go on in the next step
                 continue

@@ -14,6 +14,10 @@ REMEMBERED_MAX: Final = 65_536
 """Names whose answer is remembered, per list of patterns: far more than the buckets, roles and people of one company,
 and some 20 MiB at worst. When it is full it starts again from nothing; the patterns are then asked once more."""
 
+LONGEST_REMEMBERED: Final = 1024
+"""Characters of the names of one question that is remembered. Identities and ARNs have some hundred; longer ones could
+fill the memory."""
+
 MAPPINGS_MAX: Final = 8
 """Compiled mappings that are kept: one a source, and the ones before a change of policy."""
 
@@ -37,7 +41,7 @@ class Matcher:
         """
         self._fold = fold
         self._rules = [(_compile(pattern, fold=fold), _template(pattern)) for pattern in patterns]
-        self._remembered: dict[str, str | None] = {}
+        self._remembered: dict[tuple[str, ...], str | None] = {}
 
     def find(self, *names: str) -> str | None:
         """Return what the first pattern that matches any of `names` maps it to, None where none matches.
@@ -46,13 +50,13 @@ class Matcher:
         """
         if not self._rules:
             return None
-        key = "\n".join(names)
-        found = self._remembered.get(key, _UNSEEN)
+        found = self._remembered.get(names, _UNSEEN)
         if found is _UNSEEN:
             found = self._ask([name.lower() for name in names] if self._fold else names)
             if len(self._remembered) >= REMEMBERED_MAX:
                 self._remembered.clear()
-            self._remembered[key] = found
+            if sum(map(len, names)) <= LONGEST_REMEMBERED:
+                self._remembered[names] = found
         return found  # type: ignore[return-value]  # _UNSEEN has been replaced
 
     def _ask(self, names: Sequence[str]) -> str | None:
@@ -100,12 +104,16 @@ def matchers(mapping: SourceMapping) -> Matchers:
 def _compile(pattern: Pattern, *, fold: bool) -> re.Pattern[str]:
     if not pattern.match or not pattern.to:
         raise ConfigurationError(f"a pattern of a source needs both `match` and `to`: {pattern.match!r}")
-    text = pattern.match.lower() if fold else pattern.match
-    parts = re.split(r"([*?])", text)
-    return re.compile(
-        "".join({"*": "(.*)", "?": "(.)"}.get(part) or re.escape(part) for part in parts),
-        re.DOTALL,
-    )
+    """Return a pattern that never looks back: each `*` but the last takes as little as it can, and that stands.
+
+    For a glob that is enough, and a long name costs its length; `(.*)(.*)` would cost a power of it.
+    """
+    first, *rest = [
+        "".join("(.)" if part == "?" else re.escape(part) for part in re.split(r"(\?)", literal))
+        for literal in (pattern.match.lower() if fold else pattern.match).split("*")
+    ]
+    middle = "".join(f"(?>(.*?){literal})" for literal in rest[:-1])
+    return re.compile(first + middle + "".join(f"(.*){literal}" for literal in rest[-1:]), re.DOTALL)
 
 
 def _template(pattern: Pattern) -> str:
