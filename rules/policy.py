@@ -240,10 +240,11 @@ def parse(text: str, name: str, rule_ids: frozenset[str]) -> Policy:
                     f"{framework!r}; {nearest(framework, FRAMEWORKS)}",
                 )
     sites = _placed(file, "sites", _named(file, data, "sites", Site))
-    rules = _named(file, data, "rules", RuleSettings)
-    for rule_id in rules:
+    for rule_id in _table(file, data, ("rules",)):
         if rule_id not in rule_ids:
-            raise file.fail(("rules", rule_id), f"no such rule; {nearest(rule_id, list(rule_ids))}")
+            hint = f'an id is written in quotes, as in [rules."{min(rule_ids)}"]; ' if "." not in rule_id else ""
+            raise file.fail(("rules", rule_id), f"no such rule; {hint}{nearest(rule_id, list(rule_ids))}")
+    rules = _named(file, data, "rules", RuleSettings)
     return Policy(
         version=hashlib.sha256(text.encode()).hexdigest()[:16],
         perimeter=inside,

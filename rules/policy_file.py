@@ -41,7 +41,9 @@ class TomlFile:
         self.name = name
         try:
             self.data: dict[str, Any] = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except RecursionError:
+            raise ConfigurationError(f"{name}: not TOML: nested deeper than any configuration is") from None
+        except ValueError as error:  # TOMLDecodeError, and the interpreter's own limit on the digits of an integer
             raise ConfigurationError(f"{name}: not TOML: {error}") from None
         self._lines = _locate(text)
 
@@ -146,10 +148,16 @@ def _locate(text: str) -> dict[Path, int]:
             if header.group(1) == "[[":
                 arrays[here] = arrays.get(here, -1) + 1
                 here = (*here, arrays[here])
-            lines.setdefault(here, number)
+            _note(lines, here, 0, number)
         elif key := _KEY.match(line):
-            lines.setdefault((*here, *_names(key.group(1))), number)
+            _note(lines, (*here, *_names(key.group(1))), len(here), number)
     return lines
+
+
+def _note(lines: dict[Path, int], path: Path, known: int, number: int) -> None:
+    """Note where a key stands, and each table around it that stands nowhere else, beyond the first `known`."""
+    for length in range(known + 1, len(path) + 1):
+        lines.setdefault(path[:length], number)
 
 
 def _resolve(names: Path, arrays: dict[Path, int]) -> Path:
