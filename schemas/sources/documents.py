@@ -91,8 +91,9 @@ def _parse(data: bytes) -> tuple[Any] | None:
 
 
 def _is_record(line: bytes) -> bool:
-    """Whether a line is a record by itself: a line of a record that is written over many lines is not."""
-    return len(line) <= WHOLE_MAX and line[:1] in b"{[" and _parse(line) is not None
+    """Whether a line is a record by itself: a line of a record that is written over many lines is not, nor is `{}`."""
+    parsed = _parse(line) if len(line) <= WHOLE_MAX and line[:1] in b"{[" else None
+    return parsed is not None and bool(parsed[0])
 
 
 def _split(value: Any) -> Iterator[Document]:
