@@ -1,0 +1,149 @@
+"""The metrics: named as Prometheus asks, helpful, bounded, and right about batches."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from typing import Any, get_args
+
+import pytest
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from agents.ledger import HoleKind
+from agents.metrics import BUCKETS_S, Metrics
+from agents.watching import SOURCE_OF
+from rules.catalogue import RULE_IDS
+from rules.judge import FAILED
+from rules.session import Haul
+from schemas.access import Outcome
+from schemas.alert import SEVERITIES
+from schemas.directory import Sensitivity
+from schemas.errors import REASONS
+from schemas.places import PlaceClass
+from schemas.topics import BY_NAME
+from tests.conftest import require
+
+LABELS: dict[str, tuple[str, ...]] = {
+    "topic": tuple(BY_NAME),
+    "reason": tuple(REASONS),
+    "source": tuple(SOURCE_OF.values()),
+    "rule": (*sorted(RULE_IDS), FAILED),
+    "severity": SEVERITIES,
+    "sensitivity": get_args(Sensitivity),
+    "outcome": get_args(Outcome),
+    "place_class": tuple(PlaceClass),
+    "kind": tuple(kind.value for kind in HoleKind),
+    "family": ("access", "dataset", "stream", FAILED),
+    "partition": ("0", "1"),
+    "exemption": ("rota",),
+    "policy": ("0123456789abcdef",),
+    "version": ("0.1.0",),
+    "python": ("3.11.7",),
+}
+"""Every label with what it may hold: closed lists, but for partitions, the policy's exemptions and versions."""
+
+
+def fed() -> Metrics:
+    """Metrics into each of which something was fed."""
+    metrics = Metrics("0.1.0")
+    for name, metric in vars(metrics).items():
+        if name == "registry":
+            continue
+        if hasattr(metric, "observe"):
+            metric.observe([1, 20, 300_000])
+            continue
+        names = metric._labelnames
+        child = metric.labels(*(LABELS[label][0] for label in names)) if names else metric
+        child.inc(2)
+    return metrics
+
+
+def families(metrics: Metrics) -> dict[str, Any]:
+    text = generate_latest(metrics.registry).decode()
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def test_promtool_has_nothing_to_say() -> None:
+    promtool = shutil.which("promtool")
+    require(None if promtool else "promtool is not installed (Debian: prometheus)")
+    done = subprocess.run(
+        [str(promtool), "check", "metrics"],
+        input=generate_latest(fed().registry),
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+
+
+def test_every_metric_helps_and_is_named_by_its_unit() -> None:
+    found = {name: family for name, family in families(fed()).items() if not name.endswith("_created")}
+    assert len(found) > 25
+    for name, family in found.items():
+        assert re.fullmatch(r"cloverwatch_[a-z]+(_[a-z]+)*", name), name
+        assert re.fullmatch(r"[A-Z0-9].*\.", family.documentation), name
+        assert not re.search(r"_(ms|milliseconds|minutes|count|sum|total|bytes_total)$", name), name
+        timed = family.type == "histogram" or "age" in name.split("_")
+        assert name.endswith("_seconds") is timed, name
+        assert (family.type == "counter") is any(sample.name.endswith("_total") for sample in family.samples), name
+
+
+def test_every_label_is_bounded() -> None:
+    for name, family in families(fed()).items():
+        for sample in family.samples:
+            assert sample.labels.keys() - {"le"} <= LABELS.keys(), name
+    # What a person, a dataset or an address is called never becomes a label.
+    assert not LABELS.keys() & {"employee", "person", "dataset", "event", "address", "country"}
+
+
+def test_a_haul_is_counted_whole() -> None:
+    metrics = Metrics("0.1.0")
+    haul = Haul(
+        misplaced=[(None, "e-1")],
+        duplicates=2,
+        ahead=3,
+        late=4,
+        overflowed=5,
+        memo_hits=6,
+        tally={("third_country", "restricted", "success"): 7, ("inside", "public", "denied"): 8},
+        exempted={("role.none", "rota"): 9},
+        failures={"role.none": 10},
+        delays=[1, 10_000],
+    )
+    metrics.count(haul)
+    metrics.count(haul)
+
+    def value(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(f"cloverwatch_{name}", labels)
+
+    assert value("misplaced_total") == 2
+    assert value("duplicates_total") == 4
+    assert value("events_ahead_total") == 6
+    assert value("events_late_total") == 8
+    assert value("waiting_overflow_total") == 10
+    assert value("memo_hits_total") == 12
+    judged = {"place_class": "third_country", "sensitivity": "restricted", "outcome": "success"}
+    assert value("events_judged_total", **judged) == 14
+    assert value("exempted_total", rule="role.none", exemption="rota") == 18
+    assert value("rule_failures_total", rule="role.none") == 20
+    assert value("occurrence_to_verdict_seconds_count") == 4
+    assert value("occurrence_to_verdict_seconds_sum") == pytest.approx(20.002)
+
+
+def test_a_histogram_counts_a_batch_as_one_by_one() -> None:
+    """Bounds are inclusive and cumulative; a time before ours counts as none."""
+    metrics = Metrics("0.1.0")
+    observed = [-5, 0, 1, 2, 3, 5, 6, 10_000, 10_001, 86_400_000, 86_400_001, 10**12]
+    metrics.arrival_to_alert.observe(observed[:5])
+    metrics.arrival_to_alert.observe([])
+    metrics.arrival_to_alert.observe(observed[5:])
+    for bound in BUCKETS_S:
+        expected = sum(each <= bound * 1000 for each in observed)
+        labels = {"le": str(bound)}
+        found = metrics.registry.get_sample_value("cloverwatch_arrival_to_alert_seconds_bucket", labels)
+        assert found == expected, bound
+    value = metrics.registry.get_sample_value
+    assert value("cloverwatch_arrival_to_alert_seconds_bucket", {"le": "+Inf"}) == len(observed)
+    assert value("cloverwatch_arrival_to_alert_seconds_sum") == sum(each for each in observed if each > 0) / 1000
