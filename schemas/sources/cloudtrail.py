@@ -86,7 +86,8 @@ def _unlisted(record: Record, maps: Matchers) -> list[AccessEvent] | Skip:
         return _uninteresting(record)
     holders = record.resources()
     action: Action = "read" if record.raw.get("readOnly") is True else "write"
-    targets = [tuple(holders) or (record.arn(record.service, "*"),)]
+    named = record.service != "s3"  # a bucket's ARN has neither region nor account
+    targets = [tuple(holders) or (record.arn(record.service, "*", regional=named, owned=named),)]
     return _build(record, identify(record, maps), action, targets, [], maps)
 
 

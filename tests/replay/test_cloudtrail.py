@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def test_a_record_that_is_delivered_again_and_again_gives_one_alert(times: int, 
     assert duplicates == len(breach) * (times - 1)
 
 
-FORMS = {
+FORMS: dict[str, Callable[[list[Any]], bytes]] = {
     "delivered.json": lambda rows: json.dumps({"Records": rows}).encode(),
     "delivered.json.gz": lambda rows: gzip.compress(json.dumps({"Records": rows}).encode()),
     "bare.jsonl": lambda rows: b"\n".join(json.dumps(row).encode() for row in rows),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ def dumps(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-FORMS = {
+FORMS: dict[str, Callable[[list[Any]], bytes]] = {
     "delivered": lambda rows: dumps({"Records": rows}),
     "delivered, indented": lambda rows: json.dumps({"Records": rows}, indent=2).encode(),
     "array": dumps,
