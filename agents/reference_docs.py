@@ -17,7 +17,7 @@ from rules.catalogue import RULES
 from schemas.access import AccessEvent
 from schemas.alert import Alert
 from schemas.directory import ROWS
-from schemas.topics import ACCESS_EVENTS, ALERTS, TOPICS
+from schemas.topics import ACCESS_EVENTS, ALERTS, DAY_MS, TOPICS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PACKAGES: Final = ("schemas", "rules", "agents", "demo")
@@ -68,9 +68,9 @@ def asyncapi() -> dict[str, Any]:
         channel["messages"] = {"record": message}
         channels[topic.name] = channel
         if "worker" in topic.writers or "cloverwatch" in topic.writers:
-            operations[f"write {topic.name}"] = {"action": "send", "channel": {"$ref": f"#/channels/{topic.name}"}}
+            operations[f"write.{topic.name}"] = {"action": "send", "channel": {"$ref": f"#/channels/{topic.name}"}}
         if "worker" in topic.readers:
-            operations[f"read {topic.name}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{topic.name}"}}
+            operations[f"read.{topic.name}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{topic.name}"}}
     return {
         "asyncapi": "3.1.0",
         "info": {"title": "cloverwatch", "version": version("cloverwatch"), "license": {"name": "Apache-2.0"}},
@@ -98,7 +98,7 @@ def rules_markdown() -> str:
             f"- To tune: {rule.tune}\n"
             f"- References: {'; '.join(rule.references)}\n\n"
             "| case | fires |\n| --- | --- |\n"
-            + "\n".join(f"| {case.name} | {'yes' if case.fires else 'no'} |" for case in rule.cases)
+            + "\n".join(_row(case.name, "yes" if case.fires else "no") for case in rule.cases)
             + "\n"
         )
     return "\n".join(parts)
@@ -108,9 +108,17 @@ def topics_markdown() -> str:
     """Return the reference of the topics."""
     head = "| topic | holds | key | partitions | cleanup | retention | written by | read by | personal data |\n"
     rows = [
-        f"| `{topic.name}` | {topic.holds} | {topic.key} | {topic.partitions or '`partitions`'} | {topic.cleanup} | "
-        f"{'for ever' if topic.retention_ms is None else f'{topic.retention_ms // 86_400_000} days'} | "
-        f"{topic.writers} | {topic.readers} | {topic.personal_data} |"
+        _row(
+            f"`{topic.name}`",
+            topic.holds,
+            topic.key,
+            topic.partitions or "`partitions`",
+            topic.cleanup,
+            "for ever" if topic.retention_ms is None else f"{topic.retention_ms // DAY_MS} days",
+            topic.writers,
+            topic.readers,
+            topic.personal_data,
+        )
         for topic in TOPICS
     ]
     return GENERATED + "# Topics\n\n" + head + "| --- " * 9 + "|\n" + "\n".join(rows) + "\n"
@@ -131,9 +139,8 @@ def settings_markdown() -> str:
         allowed = ", ".join(field.metadata["allowed"]) or (
             f"at least {field.metadata['least']:g}" if field.metadata["least"] is not None else ""
         )
-        parts.append(
-            f"| `{field.name}` | `{PREFIX}{field.name.upper()}` | {default} | {allowed} | {field.metadata['help']} |"
-        )
+        environment = f"`{PREFIX}{field.name.upper()}`"
+        parts.append(_row(f"`{field.name}`", environment, default, allowed, field.metadata["help"]))
     parts.append(
         "\n## Limits, timeouts and thresholds in the code\n\nNot to be set: each is what its reason says, and a change "
         "is a change of the program.\n\n| name | value | where | reason |\n| --- | --- | --- | --- |"
@@ -141,10 +148,15 @@ def settings_markdown() -> str:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             parts += [
-                f"| `{name}` | `{value}` | `{path.relative_to(ROOT)}` | {' '.join(reason.split())} |"
+                _row(f"`{name}`", f"`{value}`", f"`{path.relative_to(ROOT)}`", " ".join(reason.split()))
                 for name, value, reason in constants(path.read_text(encoding="utf-8"))
             ]
     return "\n".join(parts) + "\n"
+
+
+def _row(*cells: object) -> str:
+    """Return a row of a table; a bar in a cell is no border."""
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
 def constants(source: str) -> list[tuple[str, str, str]]:
