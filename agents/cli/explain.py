@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -71,10 +72,11 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
 def _wanted(given: argparse.Namespace, session: Session) -> Iterator[tuple[AccessEvent, bool]]:
     """Yield each access of the id that is asked for, and whether the id was used before with other content."""
     seen: set[bytes] = set()
+    wanted = b"" if given.event_id is None else os.fsencode(given.event_id)  # an argument may be any bytes
     for name in given.files:
         for line in read(name, given.source, session.policy.sources, Reading()):
             raw = line.value or b""
-            if given.event_id is not None and given.event_id.encode() not in raw and b"\\" not in raw:
+            if wanted not in raw and b"\\" not in raw:
                 continue  # the id is not even in the bytes: so with most lines of a large file
             try:
                 event, canonical = ACCESS.decode_canonical(line.value)
