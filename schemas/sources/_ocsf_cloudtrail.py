@@ -40,7 +40,7 @@ def put_together(record: dict[str, Any], at: int) -> dict[str, Any]:
         "eventSource": text(table(api, "service"), "name"),
         "eventName": text(api, "operation"),
         "eventType": text(unmapped, "eventType") or (code if code.startswith("Aws") else ""),
-        "eventCategory": text(unmapped, "eventCategory") or ("Data" if record.get("class_uid") == 6005 else ""),
+        "eventCategory": text(unmapped, "eventCategory"),
         "awsRegion": text(cloud, "region"),
         "recipientAccountId": text(unmapped, "recipientAccountId") or text(table(cloud, "account"), "uid"),
         "sourceIPAddress": text(source, "ip", "domain", "hostname", "svc_name"),

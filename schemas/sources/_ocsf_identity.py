@@ -8,7 +8,7 @@ from schemas.access import PrincipalType
 from schemas.errors import BadRecordError
 from schemas.sources._cloudtrail_identity import identify
 from schemas.sources._cloudtrail_record import read_record
-from schemas.sources._json import table, text
+from schemas.sources._json import table, text, whole
 from schemas.sources._ocsf_cloudtrail import identity_of
 from schemas.sources.matching import Matchers
 
@@ -51,7 +51,7 @@ def actor_of(record: dict[str, Any], maps: Matchers) -> Actor:
         return Actor(who.kind, who.id, who.role if who.kind == "employee" else "")
     named = number or next((name for name in (text(user, "email_addr"), text(user, "name")) if name), "")
     named = named or text(user, "uid", "uid_alt")
-    if named and user.get("type_id") in _MACHINES:
+    if named and whole(user.get("type_id")) in _MACHINES:
         return Actor("service", named)
     if named:
         return Actor("employee", number or named.lower(), text(actor, "invoked_by"))
