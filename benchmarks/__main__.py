@@ -1,0 +1,164 @@
+"""`make bench`: throughput and latency beside their baselines, from one run, as one table and `build/bench.json`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from agents.settings import Settings
+from benchmarks import latency
+from benchmarks.brokers import broker, fill
+from benchmarks.process import program
+from benchmarks.stream import SEED, Load, crowd, load, one_rule
+from benchmarks.throughput import Throughput, worker
+from demo.run import write_files
+
+RESULT: Final = Path("build/bench.json")
+STOCK_EVENTS: Final = 60_000
+"""Of the events, so many for the stock agent: half a minute of its time at most."""
+
+GOALS: Final = {"stock": 15.0, "bare": 0.5, "crowd": 0.8, "p50_ms": 5.0, "p99_ms": 25.0}
+"""From the issue: multiples of the baselines, and milliseconds at `PACE`."""
+
+PACE: Final = 10_000
+"""Events a second at which latency is measured."""
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--broker", choices=("auto", "kafka", "embedded"), default="auto")
+    parser.add_argument("--events", type=int, default=400_000, help="accesses of the throughput runs")
+    parser.add_argument("--employees", type=int, default=1_000_000, help="of the large directory")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of the latency run")
+    parser.add_argument("--only", choices=("throughput", "latency", "crowd"), help="a part of it")
+    given = parser.parse_args(arguments)
+    say = Console(stderr=True, highlight=False).print
+    result: dict[str, Any] = {"machine": _machine(), "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    build = RESULT.parent
+    build.mkdir(exist_ok=True)
+    rows: list[tuple[str, str, str, str, str]] = []
+    if given.only in {None, "throughput", "latency"}:
+        say("making up a month of accesses")
+        month = load(given.events)
+        result["event_bytes"] = month.event_bytes
+        with broker(given.broker) as (kind, settings):
+            result["broker"] = kind
+            say(f"{kind}: sending {len(month.rows):,} directory rows and {len(month.events):,} accesses")
+            fill(settings, month)
+            if given.only != "latency":
+                rows += _throughput(settings, month, build, result, say)
+            if given.only != "throughput":
+                rows += _latency(settings, month, given.seconds, build, result, say)
+    if given.only in {None, "crowd"}:
+        rows += _crowd(given.broker, given.employees, given.events, build, result, say)
+    RESULT.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    _print(result, rows)
+    return 0
+
+
+Say = Any
+Rows = list[tuple[str, str, str, str, str]]
+"""(what, figure, CPU µs an event, peak MiB, against the goal)."""
+
+
+def _throughput(settings: Settings, month: Load, build: Path, result: dict[str, Any], say: Say) -> Rows:
+    count = len(month.events)
+    say("all rules on")
+    ours = worker(replace(settings, group="bench-all"), count, build / "bench-all.log")
+    say("one rule on")
+    policy = one_rule(settings.data_dir)
+    alone = worker(replace(settings, group="bench-one", policy=policy), count, build / "bench-one.log")
+    say("aiokafka and the decode alone")
+    bare = Throughput(**program("benchmarks.bare", settings.broker, str(count)))
+    say("a stock Faust agent")
+    files = settings.data_dir / "files"
+    write_files(files, seed=SEED, events=count)
+    few = str(min(count, STOCK_EVENTS))
+    directory = str(files / "directory")
+    stock = Throughput(**program("benchmarks.stock", settings.broker, directory, few))
+    empty = Throughput(**program("benchmarks.stock", settings.broker, directory, few, "--empty"))
+    runs = {"all": ours, "one_rule": alone, "bare": bare, "stock": stock, "stock_empty": empty}
+    result["throughput"] = {name: run.plain() for name, run in runs.items()}
+    against_stock, against_bare = ours.rate / stock.rate, ours.rate / bare.rate
+    result["ratios"] = {"stock": against_stock, "bare": against_bare, "one_rule": ours.rate / alone.rate}
+    hits = f"{ours.hit_share:.0%} of verdicts remembered"
+    to_bare = _goal(against_bare, GOALS["bare"], "all rules: {:.2f} of it")
+    to_stock = _goal(against_stock, GOALS["stock"], "all rules: {:.1f} times")
+    return [
+        _row(f"cloverwatch worker, all rules ({hits})", ours, ""),
+        _row("cloverwatch worker, one rule", alone, f"all rules: {ours.rate / alone.rate:.2f} of it"),
+        _row("(b) aiokafka getmany + typed decode", bare, to_bare),
+        _row("(a) stock Faust agent, same session", stock, to_stock),
+        _row("    stock Faust agent, empty body", empty, ""),
+    ]
+
+
+def _latency(settings: Settings, month: Load, seconds: float, build: Path, result: dict[str, Any], say: Say) -> Rows:
+    say(f"latency at {PACE:,} events/s")
+    found = latency.measure(replace(settings, group="bench-latency"), month, PACE, seconds, build / "bench-latency.log")
+    result["latency"] = asdict(found)
+    what = f"sent → alert readable at {found.pace:,.0f} events/s"
+    used = f"{found.cpu_share * 1e6 / found.pace:.1f}"
+    return [
+        (f"{what}, p50", f"{found.p50_ms:.1f} ms", used, "", _most(found.p50_ms, GOALS["p50_ms"])),
+        (f"{what}, p99", f"{found.p99_ms:.1f} ms", "", "", _most(found.p99_ms, GOALS["p99_ms"])),
+    ]
+
+
+def _crowd(kind: str, employees: int, events: int, build: Path, result: dict[str, Any], say: Say) -> Rows:
+    found = {}
+    for size in (1_000, employees):
+        say(f"a directory of {size:,} employees")
+        with broker(kind) as (_, settings):
+            fill(settings, crowd(size, 1_000, events))
+            found[size] = worker(replace(settings, group="bench-crowd"), events, build / f"bench-{size}.log")
+    small, large = found[1_000], found[employees]
+    result["crowd"] = {str(size): run.plain() for size, run in found.items()}
+    result.setdefault("ratios", {})["crowd"] = large.rate / small.rate
+    goal = _goal(large.rate / small.rate, GOALS["crowd"], "{:.2f} of 1,000")
+    return [
+        _row(f"1,000 employees, 1,000 active, start {small.ready_s:.0f} s", small, ""),
+        _row(f"{employees:,} employees, 1,000 active, start {large.ready_s:.0f} s", large, goal),
+    ]
+
+
+def _row(what: str, run: Throughput, against: str) -> tuple[str, str, str, str, str]:
+    return what, f"{run.rate:,.0f}/s", f"{run.cpu_s * 1e6 / run.events:.1f}", f"{run.peak_mib:,.0f}", against
+
+
+def _goal(value: float, goal: float, text: str) -> str:
+    return f"{text.format(value)} (goal {goal:g}: {'met' if value >= goal else 'missed'})"
+
+
+def _most(value: float, goal: float) -> str:
+    return f"goal {goal:g} ms: {'met' if value <= goal else 'missed'}"
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}"
+
+
+def _print(result: dict[str, Any], rows: Rows) -> None:
+    table = Table(title=f"{result.get('broker', '')}, {result['machine']}, broker and sender on the same cores")
+    for heading in ("what", "figure", "CPU µs/event", "peak MiB", "against the goal"):
+        table.add_column(heading, justify="left" if heading in {"what", "against the goal"} else "right")
+    for row in rows:
+        table.add_row(*row)
+    console = Console() if sys.stdout.isatty() else Console(width=150)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,118 @@
+"""From an event's sending to its alert's arrival at a reader, while events come at a steady pace."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from agents.clients import consumer_of, producer_of
+from agents.settings import Settings
+from benchmarks.process import Worker, usage
+from benchmarks.stream import Load, outgoing
+from schemas.topics import ACCESS_EVENTS, ALERTS
+
+TICK_S: Final = 0.002
+"""Events are sent in handfuls this far apart: a stream of single sends would measure the sender."""
+
+ALERT_EVERY: Final = 100
+"""One event in so many raises an alert: far more than in life, or there would be nothing to measure."""
+
+WARM_UP_S: Final = 5.0
+"""Not counted: connections, first batches, an empty memo."""
+
+SETTLE_S: Final = 3.0
+"""How long the last alerts may take to arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds from sent to readable, and what the pace really was."""
+
+    pace: float
+    sent: int
+    measured: int
+    missing: int
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    cpu_share: float
+    """Of one core, used by the worker."""
+
+
+def measure(settings: Settings, load: Load, pace: int, seconds: float, log: Path) -> Latency:
+    """Send at `pace` events a second for `seconds`, to a worker that has caught up."""
+    worker = Worker(settings, log)
+    try:
+        worker.until("ready", lambda found: found.get("cloverwatch_ready") == 1)
+        return asyncio.run(_measure(settings, load, pace, seconds, worker))
+    finally:
+        worker.end()
+
+
+async def _measure(settings: Settings, load: Load, pace: int, seconds: float, worker: Worker) -> Latency:
+    producer = producer_of(settings, linger_ms=0)
+    await producer.start()
+    consumer = consumer_of(settings, ALERTS, auto_offset_reset="latest")
+    await consumer.start()
+    await consumer.seek_to_end()
+    sent: dict[str, float] = {}
+    arrived: dict[str, float] = {}
+    reading = asyncio.create_task(_read(consumer, arrived))
+    try:
+        began, used = time.monotonic(), usage(worker.pid)
+        count = await _send(producer, load, pace, seconds, sent)
+        spent = time.monotonic() - began
+        busy = usage(worker.pid).cpu_s - used.cpu_s
+        await asyncio.sleep(SETTLE_S)
+    finally:
+        reading.cancel()
+        await consumer.stop()
+        await producer.stop()
+    counted = {event_id for event_id, at in sent.items() if at - began >= WARM_UP_S}
+    waits = sorted((arrived[event_id] - sent[event_id]) * 1000 for event_id in counted & arrived.keys())
+    if not waits:
+        raise RuntimeError("no alert arrived")
+    return Latency(
+        pace=count / spent,
+        sent=count,
+        measured=len(waits),
+        missing=len(counted - arrived.keys()),
+        p50_ms=waits[len(waits) // 2],
+        p99_ms=waits[len(waits) * 99 // 100],
+        max_ms=waits[-1],
+        cpu_share=busy / spent,
+    )
+
+
+async def _send(producer: Any, load: Load, pace: int, seconds: float, sent: dict[str, float]) -> int:
+    """Send the load's accesses under new ids, now and then one with a purpose that no role has."""
+    bodies = [orjson.loads(event.value) for event in load.events]
+    bodies = [body for body in bodies if body.get("employee_id") and body.get("purpose")]
+    now_ms = int(time.time() * 1000)
+    began = time.monotonic()
+    count = 0
+    while (spent := time.monotonic() - began) < seconds:
+        while count < spent * pace:
+            body = bodies[count % len(bodies)]
+            wrong = count % ALERT_EVERY == 0
+            event_id = f"lat-{now_ms}-{count}"
+            message = outgoing({**body, "event_id": event_id, **({"purpose": "none-such"} if wrong else {})})
+            if wrong:
+                sent[event_id] = time.monotonic()
+            await producer.send(ACCESS_EVENTS, key=message.key, value=message.value, partition=message.partition)
+            count += 1
+        await asyncio.sleep(TICK_S)
+    return count
+
+
+async def _read(consumer: Any, arrived: dict[str, float]) -> None:
+    async for record in consumer:
+        at = time.monotonic()
+        event = orjson.loads(record.value).get("event")
+        if event is not None:
+            arrived.setdefault(event["event_id"], at)
