@@ -6,7 +6,7 @@ import gzip
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
@@ -21,9 +21,9 @@ from schemas.sources.ocsf import SKIPPED as OCSF_SKIPPED
 from tests.replay.slice import SETS, records
 from tests.schemas.records import ALERT_RECORD, EVENT, ROWS
 from tests.schemas.sources.test_ocsf import as_ocsf
-from tests.schemas.sources.trail import ACTIVITY, mapping
+from tests.schemas.sources.trail import ACTIVITY, RECORD, mapping
 
-ROUNDS: Final = 600
+ROUNDS: Final = 400
 """Mutations a decoder and seed. More are run by giving `SEEDS` more numbers; these take some seconds together."""
 
 SEEDS: Final = (1, 2, 3)
@@ -147,3 +147,58 @@ def test_batches_and_gzip_are_read_or_refused(seed: int) -> None:
                 assert not isinstance(each, BadRecordError) or each.reason in REASONS
         except BadRecordError as error:
             assert error.reason in REASONS  # noqa: PT017 - most are refused, some are not
+
+
+ODD: Final[tuple[Any, ...]] = (
+    None,
+    True,
+    0,
+    -1,
+    2.5,
+    1e300,
+    "",
+    "x",
+    "*",
+    "\0",
+    [],
+    ["x"],
+    [[]],
+    [{}],
+    {},
+    {"": None},
+    {"x": ["y"]},
+)
+
+
+def with_each_value_replaced(value: Any) -> Iterator[Any]:
+    """The record once for each value in it and each odd one in its place."""
+    yield from ODD
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        for other in with_each_value_replaced(inner):
+            yield {**value, key: other} if isinstance(value, dict) else [*value[:key], other, *value[key + 1 :]]
+
+
+CALLED: Final = (
+    "GetObject",
+    "ModifySnapshotAttribute",
+    "PutBucketPolicy",
+    "GetSecretValue",
+    "DeleteFlowLogs",
+    "LeaveOrganization",
+)
+SHAPES: Final[list[tuple[str, Any]]] = [
+    ("native", EVENT),
+    ("ocsf", ACTIVITY | {"device": {"location": {"country": "IE"}}, "http_response": {"code": 403}, "status_id": 2}),
+    ("ocsf", as_ocsf(RECORD)),
+    *(("cloudtrail", next(each for each in REAL if each["eventName"] == name)) for name in CALLED),
+]
+
+
+@pytest.mark.parametrize("at", range(len(SHAPES)), ids=lambda at: f"{SHAPES[at][0]}-{at}")
+def test_no_value_of_another_type_breaks_a_record(at: int) -> None:
+    source, row = SHAPES[at]
+    rows = [each for each in with_each_value_replaced(row) if isinstance(each, dict)]
+    for each in rows:
+        hold(source, json.dumps(each).encode())
+    assert len(rows) > 50
