@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from agents.settings import PREFIX, Settings
+from agents.topic_admin import described
 from schemas.errors import ConfigurationError, ReferenceUnavailableError
 from schemas.topics import HEADER_ROOM, RAW_MAX_BYTES
 
@@ -131,20 +132,18 @@ async def started(settings: Settings, client: C) -> AsyncIterator[C]:
         await client.stop()
 
 
-async def partitions_there(settings: Settings, consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    """Return the partitions of a topic, for a started consumer without a subscription.
+async def partitions_there(settings: Settings, topic: str) -> list[TopicPartition]:
+    """Return the partitions of a topic, without creating it where brokers create what they are asked for.
 
     Raises:
         ConfigurationError: the topic is not there.
     """
-    # Without a subscription all topics are asked for: one asked for by name is created where brokers do that on demand.
-    await consumer.client.force_metadata_update()
-    found = consumer.partitions_for_topic(topic)
-    if not found:
+    found = (await with_admin(settings, described)).get(topic)
+    if found is None:
         raise ConfigurationError(
             f"topic {topic} is not there at {settings.broker}; create it with `cloverwatch topics --create`"
         )
-    return [TopicPartition(topic, partition) for partition in sorted(found)]
+    return [TopicPartition(topic, partition) for partition in range(found.partitions)]
 
 
 def refused(settings: Settings, error: KafkaError) -> ReferenceUnavailableError:

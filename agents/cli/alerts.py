@@ -52,8 +52,8 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _follow(given: argparse.Namespace, settings: Settings) -> int:
+    tps = await partitions_there(settings, ALERTS)
     async with started(settings, consumer_of(settings)) as consumer:
-        tps = await partitions_there(settings, consumer, ALERTS)
         consumer.assign(tps)
         if given.from_beginning:
             await consumer.seek_to_beginning(*tps)

@@ -65,9 +65,9 @@ async def _work(given: argparse.Namespace, settings: Settings) -> Counter[str]:
     counts: Counter[str] = Counter()
     whole: set[tuple[str, int, int]] = set()
     listed: set[tuple[str, int, int, int | None]] = set()
+    tps = await partitions_there(settings, DEAD_LETTERS)
     async with AsyncExitStack() as stack:
         reader = await stack.enter_async_context(started(settings, consumer_of(settings)))
-        tps = await partitions_there(settings, reader, DEAD_LETTERS)
         resent = _Resent(settings, stack, tps) if given.resend else None
         producer = None
         if given.resend and not given.dry_run:
@@ -81,6 +81,8 @@ async def _work(given: argparse.Namespace, settings: Settings) -> Counter[str]:
             record_of = letter.topic, letter.partition, letter.offset, letter.index
             if record_of in listed:
                 # Every worker reads every directory: one bad row has a letter of each, and of each start.
+                if producer is not None and resent is not None:
+                    await resent.note(letter.reason, tp, record.offset)
                 continue
             listed.add(record_of)
             counts[letter.reason] += 1
