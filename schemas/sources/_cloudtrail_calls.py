@@ -111,6 +111,7 @@ _SHARE = named(
     "ram", "resource-share/", "resourceArns", "resourceShareArn", "response.resourceShare.resourceShareArn", exact=False
 )
 _LAKE = named("glue", "database/", "resource.database.name", "resource.table.databaseName")
+_RECORDER = named("config", "config-recorder/", "configurationRecorderName")
 _DOCUMENT = named("ssm", "document/", "name")
 
 
@@ -177,6 +178,7 @@ CALLS: Final[dict[tuple[str, str], Call]] = {
     **_every("rds", "ModifyDBClusterSnapshotAttribute",
              Call("grant", _CLUSTER_SNAPSHOT, sharing.database_snapshot, only_outside=True)),
     **_every("rds", "ModifyDBInstance", Call("update", _DB, when=_opens_database)),
+    **_every("rds", "ModifyDBCluster", Call("update", _CLUSTER, when=_opens_database)),
     **_every("rds", "DeleteDBInstance", Call("delete", _DB)),
     **_every("rds", "DeleteDBCluster", Call("delete", _CLUSTER)),
     **_every("rds", "DeleteDBSnapshot", Call("delete", _DB_SNAPSHOT)),
@@ -230,10 +232,8 @@ CALLS: Final[dict[tuple[str, str], Call]] = {
     **_every("cloudtrail", "StartQuery", Call("query", _STORE)),
     **_every("ec2", "DeleteFlowLogs", Call("delete", _FLOW_LOG)),
     **_every("logs", "DeleteLogGroup DeleteLogStream", Call("delete", _LOGS)),
-    **_every("config", "StopConfigurationRecorder",
-             Call("update", named("config", "config-recorder/", "configurationRecorderName"))),
-    **_every("config", "DeleteConfigurationRecorder DeleteDeliveryChannel",
-             Call("delete", named("config", "config-recorder/", "configurationRecorderName"))),
+    **_every("config", "StopConfigurationRecorder", Call("update", _RECORDER)),
+    **_every("config", "DeleteConfigurationRecorder DeleteDeliveryChannel", Call("delete", _RECORDER)),
     **_every("guardduty", "DeleteDetector", Call("delete", named("guardduty", "detector/", "detectorId"))),
     **_every("guardduty", "UpdateDetector",
              Call("update", named("guardduty", "detector/", "detectorId"), when=_switches_off)),

@@ -15,7 +15,7 @@ Identities: `_cloudtrail_identity.py`. Calls: `_cloudtrail_calls.py`. What is de
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from schemas.access import AccessEvent, Action, Outcome
@@ -160,9 +160,8 @@ def _time(raw: dict[str, Any]) -> int:
         moment = datetime.fromisoformat(said)
     except ValueError:
         raise BadRecordError("invalid_value", "`eventTime` is no time") from None
-    if moment.tzinfo is None:
-        raise BadRecordError("invalid_value", "`eventTime` has no offset")
-    at = milliseconds(moment)
+    # CloudTrail's times are UTC; what copies its records (Athena, lakes) writes them with a space and no offset.
+    at = milliseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     if not 0 <= at <= TIME_MAX:
         raise BadRecordError("invalid_value", "`eventTime` is before 1970")
     return at

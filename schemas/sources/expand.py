@@ -12,7 +12,7 @@ MAX_RAW: Final = 8 * 1024 * 1024
 hundred KiB."""
 
 MAX_EXPANDED: Final = 64 * 1024 * 1024
-"""Bytes that a message may expand to: eight times the longest that comes uncompressed. It is held in memory once, twice for a moment."""
+"""Bytes that a message may expand to: eight times the longest that comes uncompressed. It is held in memory once."""
 
 MAX_RATIO: Final = 250
 """How much longer than the compressed bytes the expanded ones may be, beyond `RATIO_FROM`. Audit logs expand 10 to 25
