@@ -32,6 +32,9 @@ within minutes; beyond this many accesses of the same person a repetition is jud
 STRANGERS_MAX: Final = 20_000
 """Principals without any directory row whose memo is kept. They cannot be counted beforehand; the bound caps memory."""
 
+_WITH_KINDS: Final = frozenset({LocationRow.topic, RoleRow.topic, DutyRow.topic})
+"""Topics whose rows of one subject hold side by side, by kind."""
+
 
 class Person:
     """One principal: their histories, and what the judge remembers of them."""
@@ -73,6 +76,8 @@ class Knowledge:
 
     def withdraw(self, topic: str, key: RowKey) -> None:
         """Take one tombstone: withdraw exactly the row of that key."""
+        if key.kind and topic not in _WITH_KINDS:
+            return  # no row has such a key
         self._change(topic, key.subject, key.kind, None, key)
 
     def stranger(self, principal: str) -> Person:

@@ -247,7 +247,10 @@ def parse_row_key(key: bytes | None) -> RowKey:
     try:
         # An identifier may hold a bar itself: the last three parts are ours.
         subject, kind, valid_from, recorded_at = (key or b"").decode("utf-8").rsplit("|", 3)
-        return RowKey(subject, kind, int(valid_from), int(recorded_at))
+        found = RowKey(subject, kind, int(valid_from), int(recorded_at))
+        if (valid_from, recorded_at) != (str(found.valid_from), str(found.recorded_at)):
+            raise ValueError  # another spelling of a number, such as 1_0: no row has such a key
+        return found
     except ValueError:
         raise BadRecordError("bad_key", "not of the form `id|kind|valid_from|recorded_at`") from None
 
