@@ -170,13 +170,17 @@ class Joiner:
     def _stored(self, dataset: DatasetRow | None, classify: Classify, interval: Interval) -> Stored | None:
         if dataset is None:
             return None
-        site = self.policy.sites.get(known(dataset.site) or "")
-        country = known(dataset.site_country) or (site.country if site else None)
+        country = self.stored_in(dataset)
         if country is None:
             return None
         answer = classify(country)
         self._narrow(answer, interval)
         return Stored(country, known(dataset.site), answer.cls)
+
+    def stored_in(self, dataset: DatasetRow) -> str | None:
+        """Return the country in which a version of a dataset is stored, None where nothing says so."""
+        site = self.policy.sites.get(known(dataset.site) or "")
+        return known(dataset.site_country) or (site.country if site else None)
 
     @staticmethod
     def _narrow(answer: Classification, interval: Interval) -> None:

@@ -76,6 +76,8 @@ class Judge:
             else rule.sensitivities
             for rule in self.rules
         }  # fmt: skip
+        self._applying: dict[tuple[str, str, str], tuple[Rule, ...]] = {}
+        """The rules that look at a kind of access; there are as many kinds as combinations of three closed lists."""
         self._bounds = sorted({time for e in self.policy.exemptions for time in (e.since, e.until)})
 
     def judge(self, event: AccessEvent, person: Person, *, reused: bool = False) -> Verdict:
@@ -88,9 +90,11 @@ class Judge:
         findings: list[Finding] = []
         exempted: list[Exempted] = []
         failures: list[Failure] = []
-        for rule in self.rules:
-            if not self.applies(rule, facts):
-                continue
+        gate = facts.principal, facts.outcome, facts.sensitivity
+        rules = self._applying.get(gate)
+        if rules is None:
+            rules = self._applying[gate] = tuple(rule for rule in self.rules if self.applies(rule, facts))
+        for rule in rules:
             try:
                 flag = rule.check(facts, self.policy)
             except Exception as error:  # noqa: BLE001 - whatever a rule raises, the others' verdicts stand

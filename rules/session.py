@@ -18,9 +18,9 @@ from msgspec import UNSET
 from xxhash import xxh3_64_intdigest
 
 from rules.facts import ALWAYS_READ, EVENT_FIELDS
-from rules.join import ORIGINS_MAX
 from rules.judge import Judge, Verdict
 from rules.knowledge import MEMO_MAX, RECENT_MAX, Person
+from rules.meaning import Meanings
 from rules.report import dataset_version_id, report
 from schemas.access import AccessEvent
 from schemas.alert import Alert, EventRef, JudgedWith
@@ -136,10 +136,9 @@ class Session:
         self.policy = judge.policy
         reads = ALWAYS_READ.union(*(rule.reads for rule in judge.rules)) & EVENT_FIELDS.keys()
         fields = {name for read in reads for name in EVENT_FIELDS[read]} | {"dataset_id", "action"}
-        # Tickets and addresses have too many values: they go into the key by what they mean.
-        self._key = attrgetter(*sorted(fields - {"ticket", "source_ip"}))
-        self._meanings: dict[Any, int] = {UNSET: 0}
-        self._meaning_ids: dict[object, int] = {UNSET: 0}
+        # Tickets, addresses and datasets have too many values: they go into the key by what they mean.
+        self._key = attrgetter(*sorted(fields - {"ticket", "source_ip", "dataset_id"}))
+        self._meanings = Meanings(judge.joiner)
         self._tickets = {
             name: self.policy.ticket_patterns[name].fullmatch
             for name, purpose in self.policy.purposes.items()
@@ -173,6 +172,7 @@ class Session:
         decode, people, stranger = ACCESS.decode_canonical, self.knowledge.people, self.knowledge.stranger
         datasets, waiting, tally = self.knowledge.datasets, self._waiting, haul.tally
         key_of, tickets, memo, meanings = self._key, self._tickets, self.memo, self._meanings
+        addresses, known_datasets = meanings.addresses, meanings.datasets
         ahead, late = self.policy.clock_ahead, self.policy.late
         partition_of = self._partition_of
         delay = haul.delays.append
@@ -217,19 +217,22 @@ class Session:
                     if person.workload is not None:
                         said: Any = address  # its networks are finer than what an address means to others
                     else:
-                        said = meanings.get(address)
+                        said = addresses.get(address)
                         if said is None:
-                            said = self._meaning(address)
+                            said = meanings.address(address)
+                    means = known_datasets.get(event.dataset_id)
+                    if means is None or means[0] is not datasets.get(event.dataset_id) or not means[1] <= at < means[2]:
+                        means = meanings.dataset(event.dataset_id, at)
                     asked = tickets.get(event.purpose)  # type: ignore[arg-type]  # UNSET is in no table
                     if asked is None:
-                        key: Any = key_of(event), said
+                        key: Any = key_of(event), said, means[3]
                     elif event.ticket is UNSET:
-                        key = key_of(event), said, "missing"
+                        key = key_of(event), said, means[3], "missing"
                     else:
-                        key = key_of(event), said, asked(event.ticket) is not None
+                        key = key_of(event), said, means[3], asked(event.ticket) is not None
                     holds = person.memo.get(key)
-                    if holds is not None and holds[0] <= at < holds[1] and holds[2] is datasets.get(event.dataset_id):
-                        counted = holds[3]
+                    if holds is not None and holds[0] <= at < holds[1]:
+                        counted = holds[2]
                         tally[counted] = tally.get(counted, 0) + 1
                         hits += 1
                         delay(clock - at)
@@ -248,14 +251,6 @@ class Session:
         haul.memo_hits += hits
         haul.judged += hits
         return haul
-
-    def _meaning(self, address: Any) -> int:
-        """Return a number for what an address says of a place: equal numbers, equal facts."""
-        origin = self.judge.joiner.origin(address)
-        means = origin.country, origin.kind, origin.label
-        if len(self._meanings) >= ORIGINS_MAX:
-            self._meanings = {UNSET: 0}
-        return self._meanings.setdefault(address, self._meaning_ids.setdefault(means, len(self._meaning_ids)))
 
     def remember(self, message: Message) -> None:
         """Take note of the event id of a record that was judged before, by this worker or another."""
@@ -353,8 +348,7 @@ class Session:
         if key is not None and _holds(verdict):
             if len(person.memo) >= MEMO_MAX:
                 person.memo.clear()
-            dataset = self.knowledge.datasets.get(event.dataset_id)
-            person.memo[key] = (verdict.since, verdict.until, dataset, counted)
+            person.memo[key] = (verdict.since, verdict.until, counted)
 
     def _tell(self, verdict: Verdict, message: Message, clock: int, haul: Haul) -> None:
         """Make alerts; one about a version of a dataset only once."""
@@ -384,10 +378,8 @@ def _note(recent: dict[int, int], mark: int, content: int) -> None:
 
 
 def _holds(verdict: Verdict) -> bool:
-    """Whether a verdict may be remembered: nothing of it concerns the single access."""
-    return not (verdict.missing or verdict.exempted or verdict.failures) and all(
-        finding.rule.scope == "dataset" for finding in verdict.findings
-    )
+    """Whether a verdict may be remembered: nothing was found, hidden, failed or waited for."""
+    return not (verdict.findings or verdict.missing or verdict.exempted or verdict.failures)
 
 
 def judged_alone(session: Session, messages: Sequence[Message], clock: int) -> list[Alert]:
