@@ -20,7 +20,7 @@ from msgspec import UNSET, UnsetType
 from rules.knowledge import Knowledge
 from schemas.codec import DIRECTORY, encode, with_recorded_at
 from schemas.errors import BadRecordError, ConfigurationError
-from schemas.fields import Time, milliseconds
+from schemas.fields import TIME_MAX, Time, milliseconds
 from schemas.sources.base import Source, SourceMapping
 from schemas.topics import RAW_MAX_BYTES
 
@@ -178,7 +178,9 @@ _received = msgspec.json.Decoder(_Received).decode
 def _when(value: Any) -> int | None:
     if value is UNSET:
         return None
-    return value if isinstance(value, int) else milliseconds(value)
+    at = value if isinstance(value, int) else milliseconds(value)
+    # An offset can carry a moment past either end of what a record may say.
+    return at if 0 <= at <= TIME_MAX else None
 
 
 def event_lines(name: str | Path, reading: Reading) -> Iterator[Line]:
