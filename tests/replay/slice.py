@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterable
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -70,6 +71,14 @@ def replayed(path: Path, judge: Session, source: str = "cloudtrail") -> tuple[li
     return alerts, reading, duplicates
 
 
-def found(alerts: list[Alert]) -> Found:
+@cache
+def alerts_of(name: str) -> tuple[Alert, ...]:
+    """The alerts of a set, replayed once for all tests that only read them."""
+    alerts, reading, _ = replayed(DATA / f"{name}.jsonl.gz", session())
+    assert not reading.bad
+    return tuple(alerts)
+
+
+def found(alerts: Iterable[Alert]) -> Found:
     """Each finding of each alert."""
     return {(alert.event.event_id, reason.rule_id) for alert in alerts if alert.event for reason in alert.reasons}

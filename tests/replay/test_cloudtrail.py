@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.replay.slice import DATA, SETS, Found, described, found, labelled, records, replayed, session
+from tests.replay.slice import DATA, SETS, Found, alerts_of, described, found, labelled, records, replayed, session
 
 EXPECTED = described("expectations.json")
 
@@ -29,8 +29,7 @@ def expected(name: str) -> Found:
 
 @pytest.mark.parametrize("name", SETS)
 def test_the_real_records_give_the_alerts_that_were_written_down_and_no_others(name: str) -> None:
-    alerts, reading, _ = replayed(DATA / f"{name}.jsonl.gz", session())
-    assert not reading.bad
+    alerts = alerts_of(name)
     assert found(alerts) == expected(name)
     assert len({alert.alert_id for alert in alerts}) == len(alerts) == len({event for event, _ in expected(name)})
 
@@ -75,7 +74,7 @@ def test_services_and_what_they_assume_are_never_unknown_employees(name: str) ->
 
 
 def test_the_same_records_with_their_user_abroad_are_reached_from_a_third_country() -> None:
-    here = found(replayed(DATA / "invictus-aws.jsonl.gz", session())[0])
+    here = found(alerts_of("invictus-aws"))
     abroad = found(replayed(DATA / "invictus-aws.jsonl.gz", session("directory-abroad"))[0]) - here
     assert {rule for _, rule in abroad} == {EXPECTED["abroad"]["rule"]}
     secrets = {record["eventID"] for record in labelled("invictus-aws", EXPECTED["abroad"]["label"])}

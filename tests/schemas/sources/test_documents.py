@@ -89,7 +89,7 @@ def test_an_empty_batch_holds_nothing(data: bytes) -> None:
         (b"7", [7]),
         (b'{"Records": null}', [{"Records": None}]),
     ],
-    ids=str,
+    ids=lambda value: repr(value)[:40],
 )
 def test_what_cannot_be_read_has_its_reason_and_its_neighbours_stand(data: bytes, found: list[Any]) -> None:
     assert read(data) == found
@@ -97,13 +97,13 @@ def test_what_cannot_be_read_has_its_reason_and_its_neighbours_stand(data: bytes
 
 def test_a_long_message_is_read_in_windows_at_bounded_memory() -> None:
     row = {"key": "x" * 2_000, "list": [{"n": n} for n in range(20)]}
-    data = b'{"Records": [' + b",".join([dumps(row)] * 4_000) + b"]}"
-    assert len(data) > 8 * WHOLE_MAX
+    data = b'{"Records": [' + b",".join([dumps(row)] * 3_400) + b"]}"
+    assert len(data) > 7 * WHOLE_MAX
     tracemalloc.start()
     number = sum(1 for each in documents(data) if each == row)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert number == 4_000
+    assert number == 3_400
     assert peak < 8 * 1024 * 1024, "some windows, not a tree of the whole"
 
 
@@ -118,12 +118,12 @@ def test_a_record_that_is_too_long_is_refused_and_the_next_stands() -> None:
     [
         b'{"a": "' + b'\\"' * 700_000,
         b'{"a": ' + b'"' * 600_001,
-        b"[" * 1_500_000,
+        b"[" * 1_100_000,
         b'{"Records":[' * 100_000,
         b"[1" + b",," * 1_000_000 + b"]",
         b"9" * 4_000_000,
         b" " * 4_000_000 + b"x",
-        b"{\n" * 1_000_000,
+        b"{\n" * 600_000,
         b"\\" * 1_000_000,
     ],
     ids=lambda data: repr(data[:12]),
@@ -152,7 +152,7 @@ RECORDS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(RECORDS, st.sampled_from(sorted(FORMS)))
 def test_any_records_survive_any_form(rows: list[dict[str, Any]], form: str) -> None:
     if rows:

@@ -133,7 +133,7 @@ def test_the_time_may_be_written_out() -> None:
         ({"table": {"uid": f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/t"}},
          f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/t"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )  # fmt: skip
 def test_each_kind_of_datastore_has_a_name(store: dict[str, Any], dataset: str) -> None:
     assert event(activity(**{"databucket": None, **store})).dataset_id == dataset
@@ -166,7 +166,7 @@ ARN = f"arn:aws:iam::{ACCOUNT}:user/Bob"
         ({"app_name": "etl"}, "service", "etl"),
         ({"process": {"name": "pg_dump"}}, "service", "pg_dump"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )  # fmt: skip
 def test_each_kind_of_actor_is_named(actor: dict[str, Any], kind: str, person: str) -> None:
     found = event(activity(actor=actor))
@@ -200,7 +200,7 @@ def test_who_called_on_a_persons_behalf_is_kept() -> None:
         ({"status_id": 1, "action_id": 2}, "denied"),
         ({"status_id": 1, "action_id": 1}, "success"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_the_outcome_is_told_by_status_and_control(fields: dict[str, Any], outcome: str) -> None:
     assert event(activity(**fields)).outcome == outcome
@@ -215,7 +215,7 @@ def test_the_outcome_is_told_by_status_and_control(fields: dict[str, Any], outco
         ({"owner": {"account": {"uid": OTHER}}}, NOTHING, f"aws:{OTHER}"),
         ({"ip": "192.0.2.9", "location": {"country": "ZZ"}}, NOTHING, "192.0.2.9"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_an_export_goes_to_its_destination_and_a_read_to_none(
     to: dict[str, Any], maps: SourceMapping, destination: str
@@ -304,7 +304,7 @@ def sized(event: AccessEvent | None) -> AccessEvent | None:
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("flat", [False, True])
 def test_the_same_call_is_the_same_access_whichever_way_it_came(name: str, flat: bool) -> None:
-    rows = records(name)
+    rows = records(name)[:: 4 if flat else 2]
     here = trail.translated(json.dumps(rows).encode())
     there = trail.translated(json.dumps([as_ocsf(row, flat=flat) for row in rows]).encode(), NOTHING, "ocsf")
     assert [each.skipped for each in there] == [each.skipped for each in here]
