@@ -31,6 +31,10 @@ from schemas.sources.addresses import read_address
 from schemas.sources.base import SourceMapping, Translated
 from schemas.sources.matching import Matchers, matchers
 
+WRAPPINGS: Final = ("event", "detail")
+"""Fields that hold a record where something stands around it: collections of records (`src`, `path`, `event`), and
+EventBridge (`detail-type`, `detail`)."""
+
 _EVENT_TYPES: Final = frozenset({"AwsApiCall", "AwsConsoleAction", ""})
 _DATA_STORES: Final = frozenset(
     {"s3", "dynamodb", "rds-data", "s3express", "s3-outposts", "timestream", "kinesis", "qldb"}
@@ -50,8 +54,8 @@ class CloudTrail:
 
 
 def _one(document: dict[str, Any], maps: Matchers) -> list[AccessEvent] | Skip:
-    if "eventName" not in document and isinstance(document.get("event"), dict):
-        document = document["event"]  # the shared data sets wrap a record in {src, path, event}
+    if "eventName" not in document:
+        document = next((table(document, name) for name in WRAPPINGS if table(document, name)), document)
     record = read_record(document)
     if not record.name or not text(document, "eventSource"):
         raise BadRecordError("untranslatable", "neither `eventName` nor `eventSource`: no CloudTrail record")

@@ -114,6 +114,7 @@ def test_what_is_no_address_is_left_out(address: Any) -> None:
 def test_a_record_is_read_out_of_its_wrapping() -> None:
     wrapped = {"src": "somebody/data", "path": "a.json", "event": RECORD}
     assert event(wrapped) == event(RECORD)
+    assert event({"version": "0", "detail-type": "AWS API Call via CloudTrail", "detail": RECORD}) == event(RECORD)
     assert refused({"event": "x"}).reason == "untranslatable"
 
 
