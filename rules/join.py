@@ -13,12 +13,12 @@ from rules.geo import GeoTable
 from rules.jurisdictions import Classification, LegalTable
 from rules.knowledge import Knowledge, Person
 from rules.networks import Origin
-from rules.place import Interval, locate
+from rules.place import Interval, Located, locate
 from rules.policy import Policy, Role
 from rules.transfer import classify_transfer, effective_class
 from schemas.access import AccessEvent
 from schemas.countries import NAMES, normalise
-from schemas.directory import DatasetRow, Sensitivity, WorkloadRow
+from schemas.directory import DatasetRow, EmployeeRow, Sensitivity, WorkloadRow
 from schemas.fields import known
 from schemas.places import PlaceClass
 
@@ -40,6 +40,21 @@ class Joined:
     until: int
     missing: frozenset[str]
     """Of `employee roles dataset place`: an event waits for these (`docs/semantics.md`, "Waiting")."""
+    law_since: int
+    law_until: int
+    """The time on which the law stays the same for where the dataset is stored and where an export goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Who a principal is on [`since`, `until`)."""
+
+    employee: EmployeeRow | None
+    workload: WorkloadRow | None
+    roles: dict[str, Role]
+    lapsed: tuple[Lapsed, ...]
+    since: int
+    until: int
 
 
 class Joiner:
@@ -55,32 +70,26 @@ class Joiner:
 
     def join(self, event: AccessEvent, person: Person, *, reused: bool = False) -> Joined:
         """Return the facts of `event` as of its `occurred_at`."""
-        policy, at = self.policy, event.occurred_at
-        interval = Interval()
-        employee = None
-        if person.employment is not None:
-            employee, since, until = person.employment.at(at)
-            interval.narrow(since, until)
+        at = event.occurred_at
+        interval, law = Interval(), Interval()
+        standing = self.standing(person, at)
+        interval.narrow(standing.since, standing.until)
         dataset = self._dataset(event.dataset_id, at, interval)
-        regime = policy.regime if dataset is None else self.legal.regime_of(dataset.subject_region)
-        employer = None if employee is None else known(employee.employer)
-        entity = policy.entities.get(employer or "")
+        regime = self.regime(dataset)
 
         def classify(country: str) -> Classification:
             return self.classify(country, at, regime)
 
-        def effective(country: str, answer: Classification) -> PlaceClass:
-            return effective_class(entity, country, answer)
-
         address = known(event.source_ip)
         origin: Origin | None = None if address is None else self.origin(address)
-        located = locate(person, at, known(event.device_country), origin, policy, classify, effective, interval)
-        transfer = classify_transfer(employer, policy, regime, at, classify)
-        if entity is not None:
-            self._narrow(classify(entity.country), interval)
-        roles, lapsed = self._roles(person, at, interval, employed=employee is not None)
-        workload, on_site = _workload(person, at, address, origin, interval)
+        located = self.locate(person, standing, at, known(event.device_country), origin, regime, interval)
+        employer = None if standing.employee is None else known(standing.employee.employer)
+        transfer = classify_transfer(employer, self.policy, regime, at, classify)
+        on_site = _on_site(standing.workload, address, origin)
         purpose = known(event.purpose)
+        destination = self._destination(known(event.destination), classify, law)
+        stored = self._stored(dataset, classify, law)
+        interval.narrow(law.since, law.until)
         facts = Facts(
             event=event,
             at=at,
@@ -88,9 +97,9 @@ class Joiner:
             action=event.action,
             outcome=event.result,
             employee_known=person.employment is not None,
-            employee=employee,
-            roles=roles,
-            lapsed=lapsed,
+            employee=standing.employee,
+            roles=standing.roles,
+            lapsed=standing.lapsed,
             dataset_known=event.dataset_id in self.knowledge.datasets,
             dataset=dataset,
             dataset_id=event.dataset_id,
@@ -101,15 +110,55 @@ class Joiner:
             conflict=located.conflict,
             conflict_class=located.conflict_class,
             transfer=transfer,
-            destination=self._destination(known(event.destination), classify, interval),
-            stored=self._stored(dataset, classify, interval),
+            destination=destination,
+            stored=stored,
             purpose=purpose,
             ticket=self.ticket(purpose, known(event.ticket)),
-            workload=workload,
+            workload=standing.workload,
             on_site=on_site,
             reused=reused,
         )
-        return Joined(facts, interval.since, interval.until, _missing(facts, person))
+        return Joined(facts, interval.since, interval.until, _missing(facts, person), law.since, law.until)
+
+    def standing(self, person: Person, at: int) -> Standing:
+        """Return who a principal is at `at`."""
+        interval = Interval()
+        employee = workload = None
+        if person.employment is not None:
+            employee, since, until = person.employment.at(at)
+            interval.narrow(since, until)
+        if person.workload is not None:
+            workload, since, until = person.workload.at(at)
+            interval.narrow(since, until)
+        roles, lapsed = self._roles(person, at, interval, employed=employee is not None)
+        return Standing(employee, workload, roles, lapsed, interval.since, interval.until)
+
+    def locate(
+        self,
+        person: Person,
+        standing: Standing,
+        at: int,
+        device: str | None,
+        origin: Origin | None,
+        regime: str,
+        interval: Interval,
+    ) -> Located:
+        """Weigh the evidence of where a person was at `at`; `interval` is narrowed to the time the answer holds."""
+        entity = (
+            None if standing.employee is None else self.policy.entities.get(known(standing.employee.employer) or "")
+        )
+
+        def classify(country: str) -> Classification:
+            return self.classify(country, at, regime)
+
+        def effective(country: str, answer: Classification) -> PlaceClass:
+            return effective_class(entity, country, answer)
+
+        return locate(person, at, device, origin, self.policy, classify, effective, interval)
+
+    def regime(self, dataset: DatasetRow | None) -> str:
+        """Return the law under which a dataset is judged."""
+        return self.policy.regime if dataset is None else self.legal.regime_of(dataset.subject_region)
 
     def classify(self, country: str, at: int, regime: str) -> Classification:
         """Return the class of a country; the last answer serves for as long as the law does not change."""
@@ -201,19 +250,14 @@ def _missing(facts: Facts, person: Person) -> frozenset[str]:
     return frozenset(missing)
 
 
-def _workload(
-    person: Person, at: int, address: str | None, origin: Origin | None, interval: Interval
-) -> tuple[WorkloadRow | None, bool | None]:
-    if person.workload is None:
-        return None, None
-    row, since, until = person.workload.at(at)
-    interval.narrow(since, until)
+def _on_site(row: WorkloadRow | None, address: str | None, origin: Origin | None) -> bool | None:
+    """Return whether an address is in a workload's networks; None where either is not known."""
     if row is None or not row.networks or address is None or origin is None or origin.kind == "malformed":
-        return row, None
+        return None
     bare = ip_address(address)
     if isinstance(bare, IPv6Address) and bare.ipv4_mapped is not None:
         bare = bare.ipv4_mapped  # as everywhere: ::ffff:10.0.0.1 is 10.0.0.1
-    return row, any(bare in ip_network(network, strict=False) for network in row.networks)
+    return any(bare in ip_network(network, strict=False) for network in row.networks)
 
 
 def country_name(code: str | None) -> str:

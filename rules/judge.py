@@ -57,6 +57,9 @@ class Verdict:
     missing: frozenset[str]
     since: int
     until: int
+    law_since: int
+    law_until: int
+    """As `Joined` has them."""
 
     @property
     def clean(self) -> bool:
@@ -114,7 +117,17 @@ class Judge:
                 since = max(since, bound)
             else:
                 until = min(until, bound)
-        return Verdict(facts, tuple(findings), tuple(exempted), tuple(failures), joined.missing, since, until)
+        return Verdict(
+            facts,
+            tuple(findings),
+            tuple(exempted),
+            tuple(failures),
+            joined.missing,
+            since,
+            until,
+            joined.law_since,
+            joined.law_until,
+        )
 
     def applies(self, rule: Rule, facts: Facts) -> bool:
         """Whether a rule looks at such an access at all."""

@@ -21,10 +21,6 @@ from schemas.directory import (
     WorkloadRow,
 )
 
-MEMO_MAX: Final = 256
-"""Verdicts remembered of one person. Somebody's usual work is a few datasets from a few addresses; one who does more
-is judged in full more often, which is right, only slower."""
-
 RECENT_MAX: Final = 32
 """Event ids remembered of one person, to tell a repeated delivery from an id that is used twice. Logs repeat a record
 within minutes; beyond this many accesses of the same person a repetition is judged again, to the same alert id."""
@@ -39,7 +35,7 @@ _WITH_KINDS: Final = frozenset({LocationRow.topic, RoleRow.topic, DutyRow.topic}
 class Person:
     """One principal: their histories, and what the judge remembers of them."""
 
-    __slots__ = ("duties", "employment", "locations", "memo", "partition", "recent", "roles", "workload")
+    __slots__ = ("duties", "employment", "locations", "meaning", "partition", "recent", "roles", "workload")
 
     def __init__(self) -> None:
         self.employment: Timeline[EmployeeRow] | None = None
@@ -47,7 +43,8 @@ class Person:
         self.roles: dict[str, Timeline[RoleRow]] = {}
         self.duties: dict[str, Timeline[DutyRow]] | None = None
         self.workload: Timeline[WorkloadRow] | None = None
-        self.memo: dict[Any, Any] = {}
+        self.meaning: Any = None
+        """What all this means to the rules (`rules/meaning.py`), None until asked; dropped with every change of it."""
         self.partition = -1
         """The partition of `access.events` where this person's records belong; -1 until asked."""
         self.recent: dict[int, int] | None = None
@@ -96,7 +93,7 @@ class Knowledge:
     def forget_verdicts(self) -> None:
         """Drop every memo: a new policy, a new table of places."""
         for person in (*self.people.values(), *self._strangers.values()):
-            person.memo.clear()
+            person.meaning = None
 
     def forget_ids(self) -> None:
         """Drop every window of event ids: the partitions they belong to may have another owner now."""
@@ -129,7 +126,7 @@ class Knowledge:
             shelf.pop(name, None)
         self.changed += 1
         if person is not None:
-            person.memo.clear()
+            person.meaning = None
 
     def _shelf(self, topic: str, subject: str, kind: str, *, create: bool) -> tuple[Any, str, Person | None]:
         if topic == DatasetRow.topic:

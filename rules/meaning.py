@@ -1,8 +1,9 @@
-"""What values of an event mean to the rules, as small numbers: equal numbers, equal facts.
+"""What an event's person, place and dataset mean to the rules, as small numbers: equal numbers, equal facts.
 
-Addresses and datasets have too many values to remember a verdict for each, and few meanings: a country or none;
-restricted data of the EEA in Ireland. A clean verdict is remembered by these: what else is known of an address or
-a dataset stands in sentences, and nothing is said of a clean access.
+There are many people, addresses and datasets, and few meanings: an active employee with these roles; a badge in Ireland
+that nothing contradicts; restricted data of the EEA stored in Norway. A clean verdict is remembered by these numbers
+(`rules/session.py`), so that it serves everybody and everything alike: what else is known stands in sentences,
+and nothing is said of a clean access. Each meaning holds on an interval of time and is asked anew beyond it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,39 @@ from typing import Any, Final, NamedTuple
 from msgspec import UNSET
 
 from rules.join import ORIGINS_MAX, Joiner
+from rules.knowledge import Person
+from rules.place import Interval
 from rules.policy import Policy
 from rules.timeline import Timeline
 from schemas.directory import DatasetRow
+from schemas.fields import known
 
 DATASETS_MAX: Final = 65_536
 """Datasets whose meaning is remembered, some hundred bytes each: more than a company's catalogue of sensitive data."""
+
+PLACES_MAX: Final = 64
+"""Places remembered of one person while their standing holds: from a few countries, under a few regimes."""
+
+NUMBERS_MAX: Final = 1_000_000
+"""Meanings that are told apart before everything is forgotten and begins anew: no company comes near (200 MB)."""
+
+
+class PlaceMeaning(NamedTuple):
+    """What the evidence of a place means on [`since`, `until`)."""
+
+    since: int
+    until: int
+    number: int
+
+
+class PersonMeaning:
+    """What is known of a person means `number` on [`since`, `until`); beside it, their places in that time."""
+
+    __slots__ = ("is_workload", "number", "places", "since", "until")
+
+    def __init__(self, since: int, until: int, number: int, *, is_workload: bool) -> None:
+        self.since, self.until, self.number, self.is_workload = since, until, number, is_workload
+        self.places: dict[tuple[Any, int, str], PlaceMeaning] = {}
 
 
 class DatasetMeaning(NamedTuple):
@@ -28,6 +56,7 @@ class DatasetMeaning(NamedTuple):
     since: int
     until: int
     number: int
+    regime: str
 
 
 class Meanings:
@@ -37,33 +66,76 @@ class Meanings:
         """Take the joiner whose facts are meant."""
         self._joiner = joiner
         self._patterns = _patterns(joiner.policy)
-        self._numbers: dict[object, int] = {UNSET: 0}
-        self.addresses: dict[Any, int] = {UNSET: 0}
+        self._numbers: dict[object, int] = {}
+        self.addresses: dict[Any, int] = {}
         self.datasets: dict[str, DatasetMeaning] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to begin anew."""
+        return len(self._numbers) >= NUMBERS_MAX
 
     def address(self, address: Any) -> int:
         """Return a number for the country that an address says; why it says none is for sentences only."""
         if len(self.addresses) >= ORIGINS_MAX:
             self.addresses.clear()
-            self.addresses[UNSET] = 0
-        return self.addresses.setdefault(address, self._number(self._joiner.origin(address).country))
+        country = None if address is UNSET else self._joiner.origin(address).country
+        return self.addresses.setdefault(address, self._number("address", country))
 
     def dataset(self, dataset_id: str, at: int) -> DatasetMeaning:
         """Return what a dataset means at a time."""
-        timeline = self._joiner.knowledge.datasets.get(dataset_id)
+        joiner = self._joiner
+        timeline = joiner.knowledge.datasets.get(dataset_id)
         if timeline is None:
-            return DatasetMeaning(None, at, at + 1, self._number(None))
+            return DatasetMeaning(None, at, at + 1, self._number("dataset", None), joiner.regime(None))
         row, since, until = timeline.at(at)
         matched = frozenset(pattern for pattern in self._patterns if fnmatchcase(dataset_id, pattern))
-        means = row and (row.sensitivity, row.subject_region, self._joiner.stored_in(row))
-        found = DatasetMeaning(timeline, since, until, self._number((means, matched)))
+        means = row and (row.sensitivity, row.subject_region, joiner.stored_in(row))
+        number = self._number("dataset", (means, matched))
+        found = DatasetMeaning(timeline, since, until, number, joiner.regime(row))
         if len(self.datasets) >= DATASETS_MAX:
             self.datasets.clear()
         self.datasets[dataset_id] = found
         return found
 
-    def _number(self, means: object) -> int:
-        return self._numbers.setdefault(means, len(self._numbers))
+    def person(self, person: Person, at: int) -> PersonMeaning:
+        """Return what is known of a person at a time, and keep it beside them."""
+        standing = self._joiner.standing(person, at)
+        employee, workload = standing.employee, standing.workload
+        means = (
+            person.employment is not None,
+            employee and (employee.status, known(employee.employer)),
+            frozenset(standing.roles),
+            frozenset((lapsed.name, lapsed.until <= at) for lapsed in standing.lapsed),
+            # Of whom nothing at all is known waits for a row.
+            bool(person.roles),
+            bool(person.locations),
+            workload and tuple(workload.networks or ()),
+        )
+        number = self._number("person", means)
+        is_workload = person.workload is not None
+        found = PersonMeaning(standing.since, standing.until, number, is_workload=is_workload)
+        person.meaning = found
+        return found
+
+    def place(
+        self, person: Person, whose: PersonMeaning, at: int, device: Any, address: Any, regime: str
+    ) -> PlaceMeaning:
+        """Return what the evidence of a place means at a time, and keep it beside the person."""
+        interval = Interval()
+        origin = None if address is UNSET else self._joiner.origin(address)
+        standing = self._joiner.standing(person, at)
+        located = self._joiner.locate(person, standing, at, known(device), origin, regime, interval)
+        place = located.place
+        means = place.country, place.place_class, place.presumed, located.effective, located.conflict_class
+        found = PlaceMeaning(interval.since, interval.until, self._number("place", means))
+        if len(whose.places) >= PLACES_MAX:
+            whose.places.clear()
+        whose.places[device, self.address(address), regime] = found
+        return found
+
+    def _number(self, what: str, means: object) -> int:
+        return self._numbers.setdefault((what, means), len(self._numbers))
 
 
 def _patterns(policy: Policy) -> frozenset[str]:

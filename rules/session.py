@@ -1,9 +1,9 @@
 """Judging a stream: the one path that the worker and `replay` share. Time is passed in; nothing here does I/O.
 
-The usual event costs a decode, a look-up of its person and a look-up of a verdict that still holds. A verdict is
-a pure function of facts that change only at known moments, so a clean one is remembered beside the person with the
-interval on which it holds; what is found, hidden, failed or waited for is judged anew each time. `memo=False` judges
-every event in full and must give the same alerts.
+The usual event costs a decode and the look-up of a verdict that still holds. A verdict is a pure function of facts that
+change only at known moments, so a clean one is remembered under what the event's person, place and dataset mean
+(`rules/meaning.py`) and serves whoever does the same; what is found, hidden, failed or waited for is judged anew
+each time. `memo=False` judges every event in full and must give the same alerts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from xxhash import xxh3_64_intdigest
 
 from rules.facts import ALWAYS_READ, EVENT_FIELDS
 from rules.judge import Judge, Verdict
-from rules.knowledge import MEMO_MAX, RECENT_MAX, Person
+from rules.knowledge import RECENT_MAX, Person
 from rules.meaning import Meanings
 from rules.report import dataset_version_id, report
 from schemas.access import AccessEvent
@@ -30,6 +30,12 @@ from schemas.errors import BadRecordError
 WAITING_MAX: Final = 10_000
 """Events that may wait for a directory row at once, 64 KiB each at most. Beyond it they are judged at once as
 unknown: so many unknown names at once are a directory that is not being fed, not a row that is late."""
+
+VERDICTS_MAX: Final = 262_144
+"""Clean verdicts remembered: every combination of meanings that a company's work comes to, at some 300 bytes each."""
+
+BY_MEANING: Final = frozenset({"ticket", "source_ip", "device_country", "dataset_id"})
+"""Fields that have too many values to remember a verdict for each: what they mean is part of its key instead."""
 
 Tally = tuple[str, str, str]
 """(class of place, sensitivity, outcome): what every event is counted by."""
@@ -136,19 +142,22 @@ class Session:
         self.policy = judge.policy
         reads = ALWAYS_READ.union(*(rule.reads for rule in judge.rules)) & EVENT_FIELDS.keys()
         fields = {name for read in reads for name in EVENT_FIELDS[read]} | {"dataset_id", "action"}
-        # Tickets, addresses and datasets have too many values: they go into the key by what they mean.
-        self._key = attrgetter(*sorted(fields - {"ticket", "source_ip", "dataset_id"}))
-        self._meanings = Meanings(judge.joiner)
+        self._key = attrgetter(*sorted(fields - BY_MEANING))
         self._tickets = {
             name: self.policy.ticket_patterns[name].fullmatch
             for name, purpose in self.policy.purposes.items()
             if purpose.ticket
         }
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Forget every verdict and everything that is numbered."""
         self.knowledge.forget_verdicts()
+        self._meanings = Meanings(self.judge.joiner)
+        self._verdicts: dict[Any, tuple[int, int, Tally]] = {}
 
     def forget(self) -> None:
         """Give up everything remembered of the partitions: they are read again, here or elsewhere."""
-        self.knowledge.forget_verdicts()
         self.knowledge.forget_ids()
         self._waiting.clear()
         self._waiting_count = 0
@@ -168,11 +177,13 @@ class Session:
             partition: which partition it is; -1 where there are none.
             token: handed back in `Haul.released` for every event that had to wait, once it is judged.
         """
+        if self._meanings.full:
+            self._begin_anew()
         haul = Haul()
         decode, people, stranger = ACCESS.decode_canonical, self.knowledge.people, self.knowledge.stranger
         datasets, waiting, tally = self.knowledge.datasets, self._waiting, haul.tally
         key_of, tickets, memo, meanings = self._key, self._tickets, self.memo, self._meanings
-        addresses, known_datasets = meanings.addresses, meanings.datasets
+        addresses, known_datasets, verdicts = meanings.addresses, meanings.datasets, self._verdicts
         ahead, late = self.policy.clock_ahead, self.policy.late
         partition_of = self._partition_of
         delay = haul.delays.append
@@ -205,7 +216,7 @@ class Session:
             recent = person.recent
             if recent is None:
                 recent = person.recent = {}
-            mark = xxh3_64_intdigest(event.event_id.encode())
+            mark = hash(event.event_id)
             content = xxh3_64_intdigest(canonical)
             before = recent.get(mark)
             if before is None:
@@ -213,24 +224,31 @@ class Session:
                     del recent[next(iter(recent))]
                 recent[mark] = content
                 if memo:
-                    address = event.source_ip
-                    if person.workload is not None:
-                        said: Any = address  # its networks are finer than what an address means to others
-                    else:
-                        said = addresses.get(address)
-                        if said is None:
-                            said = meanings.address(address)
-                    means = known_datasets.get(event.dataset_id)
-                    if means is None or means[0] is not datasets.get(event.dataset_id) or not means[1] <= at < means[2]:
-                        means = meanings.dataset(event.dataset_id, at)
+                    whose = person.meaning
+                    if whose is None or not whose.since <= at < whose.until:
+                        whose = meanings.person(person, at)
+                    dataset_id = event.dataset_id
+                    means = known_datasets.get(dataset_id)
+                    if means is None or means[0] is not datasets.get(dataset_id) or not means[1] <= at < means[2]:
+                        means = meanings.dataset(dataset_id, at)
+                    address, device = event.source_ip, event.device_country
+                    said = addresses.get(address)
+                    if said is None:
+                        said = meanings.address(address)
+                    place = whose.places.get((device, said, means[4]))
+                    if place is None or not place[0] <= at < place[1]:
+                        place = meanings.place(person, whose, at, device, address, means[4])
                     asked = tickets.get(event.purpose)  # type: ignore[arg-type]  # UNSET is in no table
                     if asked is None:
-                        key: Any = key_of(event), said, means[3]
+                        ticket: Any = None
                     elif event.ticket is UNSET:
-                        key = key_of(event), said, means[3], "missing"
+                        ticket = UNSET
                     else:
-                        key = key_of(event), said, means[3], asked(event.ticket) is not None
-                    holds = person.memo.get(key)
+                        ticket = asked(event.ticket) is not None
+                    # A workload's networks are finer than what an address means to others.
+                    exact = address if whose.is_workload else None
+                    key: Any = key_of(event), whose.number, place[2], means[3], ticket, exact
+                    holds = verdicts.get(key)
                     if holds is not None and holds[0] <= at < holds[1]:
                         counted = holds[2]
                         tally[counted] = tally.get(counted, 0) + 1
@@ -298,7 +316,7 @@ class Session:
         """Look at the id of an event that waited behind another: whether it is a mere repetition."""
         if person.recent is None:
             person.recent = {}
-        mark = xxh3_64_intdigest(pending.event.event_id.encode())
+        mark = hash(pending.event.event_id)
         before = person.recent.get(mark)
         pending.identified = True
         if pending.content in (before, person.recent.get(mark ^ pending.content)):
@@ -346,9 +364,9 @@ class Session:
         if not verdict.clean:
             self._tell(verdict, message, clock, haul)
         if key is not None and _holds(verdict):
-            if len(person.memo) >= MEMO_MAX:
-                person.memo.clear()
-            person.memo[key] = (verdict.since, verdict.until, counted)
+            if len(self._verdicts) >= VERDICTS_MAX:
+                self._verdicts.clear()
+            self._verdicts[key] = (verdict.law_since, verdict.law_until, counted)
 
     def _tell(self, verdict: Verdict, message: Message, clock: int, haul: Haul) -> None:
         """Make alerts; one about a version of a dataset only once."""

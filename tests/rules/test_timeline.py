@@ -214,12 +214,12 @@ def test_a_row_that_is_known_already_changes_nothing() -> None:
     row = _any_row(RoleRow, "e-1", 0, 1, 1)
     knowledge.apply(row)
     person, changed = knowledge.people["e-1"], knowledge.changed
-    person.memo["key"] = "a verdict"
+    person.meaning = "a meaning"
     knowledge.apply(msgspec.structs.replace(row))
     knowledge.withdraw(RoleRow.topic, parse_row_key(b"e-1|other|1|1"))
-    assert (knowledge.changed, person.memo) == (changed, {"key": "a verdict"})
+    assert (knowledge.changed, person.meaning) == (changed, "a meaning")
     knowledge.apply(msgspec.structs.replace(row, granted_by="e-2"))
-    assert (knowledge.changed, person.memo) == (changed + 1, {})
+    assert (knowledge.changed, person.meaning) == (changed + 1, None)
 
 
 def test_the_memory_of_strangers_is_bounded_and_goes_with_them_when_they_become_known() -> None:
