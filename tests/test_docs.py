@@ -30,18 +30,11 @@ GOOD: dict[str, dict[str, Any]] = {ACCESS_EVENTS: EVENT, ALERTS: ALERT_RECORD, *
 
 
 def test_the_committed_documents_are_as_the_code_writes_them() -> None:
-    stale = [name for name, text in documents().items() if not _same(DOCS / name, text)]
-    assert stale == [], "run `cloverwatch docs` and commit what it writes"
-    assert main(["docs", "--check"]) == 0
-
-
-def _same(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_text(encoding="utf-8") == text
+    assert main(["docs", "--check"]) == 0, "run `cloverwatch docs` and commit what it writes"
 
 
 def test_check_says_which_document_is_stale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["docs", "--folder", str(tmp_path)]) == 0
-    assert main(["docs", "--folder", str(tmp_path), "--check"]) == 0
     (tmp_path / "rules.md").write_text("other")
     (tmp_path / "schemas" / "alerts.json").unlink()
     assert main(["docs", "--folder", str(tmp_path), "--check"]) == 1

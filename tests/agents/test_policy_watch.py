@@ -16,7 +16,7 @@ from agents.policy_watch import PolicyWatch, read_policy
 from rules.cases import POLICY
 from rules.policy import Policy
 
-INTERVAL = 0.01
+INTERVAL = 0.004
 REFUSED = "The new policy is refused, the old one stays in force"
 
 

@@ -35,7 +35,7 @@ _headers = st.lists(
 
 
 @given(_headers, st.none() | st.binary(max_size=9), st.none() | st.binary(max_size=9))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_headers_of_a_dead_letter(headers: list[tuple[str, bytes]], key: bytes | None, value: bytes | None) -> None:
     try:
         letter = DeadLetter.from_message(key, value, headers)
@@ -55,7 +55,7 @@ def test_headers_of_a_dead_letter(headers: list[tuple[str, bytes]], key: bytes |
 @example(b"e-1||01|1")
 @example("e-1||٣|1".encode())
 @example(b"|||||1|1")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_keys_of_directory_messages(key: bytes | None) -> None:
     """A key that is read is the key that a row has: no two ways to write one."""
     try:
@@ -85,7 +85,7 @@ _events = st.lists(_damaged(access(client="c", source_ip="10.0.0.1", subject_ids
 
 
 @given(_events)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_session_judges_or_puts_away_whatever_comes(values: list[bytes]) -> None:
     """Nothing escapes, nothing is counted twice or not at all, and every alert can be read."""
     made = session([*complete(), dataset()])
@@ -106,7 +106,7 @@ _rows = st.sampled_from(sorted(DIRECTORY_TOPICS)).flatmap(
 
 
 @given(_rows)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_row_that_is_read_has_a_key_that_is_read(given_: tuple[str, bytes]) -> None:
     topic, raw = given_
     with contextlib.suppress(BadRecordError):
@@ -116,7 +116,7 @@ def test_a_row_that_is_read_has_a_key_that_is_read(given_: tuple[str, bytes]) ->
 
 
 @given(_damaged(ALERT_RECORD))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_an_alert_of_others_is_read_or_refused(raw: bytes) -> None:
     with contextlib.suppress(BadRecordError):
         alert = ALERT.decode(raw)
@@ -124,7 +124,7 @@ def test_an_alert_of_others_is_read_or_refused(raw: bytes) -> None:
 
 
 @given(st.lists(st.binary(max_size=20) | _damaged(access()), max_size=5), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_files_of_any_bytes(values: list[bytes], packed: bool) -> None:
     """Lines, directories and other systems' files: read, refused line by line, or refused as a file."""
     content = b"\n".join(values)

@@ -41,11 +41,11 @@ def test_where_no_broker_answers_every_command_says_so_and_ends(
     address = f"127.0.0.1:{free_port()}"
     began = time.monotonic()
     said = run(*(str(events) if part == "FILE" else part for part in command),
-               broker=address, start_timeout_s=0.3, policy=policy, web_port=0)  # fmt: skip
+               broker=address, start_timeout_s=0.1, policy=policy, web_port=0)  # fmt: skip
     assert time.monotonic() - began < 3
     assert (said.code, said.out) == (1, "")
     (line,) = said.err.splitlines()
-    assert f"no broker answers at {address} within 0.3 s" in line
+    assert f"no broker answers at {address} within 0.1 s" in line
     assert "CLOVERWATCH_BROKER" in line
 
 

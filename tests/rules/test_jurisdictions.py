@@ -208,7 +208,7 @@ REGIMES = st.sampled_from(["EU", "EEA_EFTA", "UK", "CH", "JP"])
 PERIMETERS = st.sampled_from([NOWHERE, EEA, ENCLAVE, Perimeter.of(["EU"]), Perimeter.of(["IE", "US"])])
 
 
-@settings(max_examples=300)
+@settings(max_examples=80)
 @given(CODES, DAYS, st.integers(0, DAY_MS - 1), REGIMES, PERIMETERS)
 def test_the_answer_and_its_interval_agree_with_a_day_by_day_reading(
     country: str, day: date, past_midnight: int, regime: str, perimeter: Perimeter

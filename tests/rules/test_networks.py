@@ -163,7 +163,7 @@ def small_networks(octet: int) -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=80)
 @given(
     st.lists(small_networks(0), max_size=8, unique=True),
     st.lists(small_networks(0), max_size=8, unique=True),

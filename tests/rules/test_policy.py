@@ -318,7 +318,7 @@ _WORDS = [
     ),
     st.sampled_from([POLICY, DEMO.read_text()]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_damaged_policy_is_refused_or_read_and_nothing_else(edits: list[tuple[int, int, str]], text: str) -> None:
     for start, length, put in edits:
         at = start % (len(text) + 1)
@@ -333,7 +333,7 @@ def test_a_damaged_policy_is_refused_or_read_and_nothing_else(edits: list[tuple[
                                     | st.dictionaries(st.sampled_from(["a", "country", "may", "matrix", "max_age",
                                                                        "cloudtrail", "datasets", "cidr", "rules"]),
                                                       inner, max_size=3), max_leaves=6), max_size=4))  # fmt: skip
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_values_of_any_shape_are_refused_or_read(data: dict[str, Any]) -> None:
     whole = {"version": 1, "perimeter": {"countries": ["IE"]}} | _without_none(data)
     tried(_written(whole))

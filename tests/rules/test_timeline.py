@@ -65,7 +65,7 @@ def _applied(steps: Iterable[Step]) -> Timeline[RoleRow]:
 
 
 @given(histories)
-@settings(max_examples=120)
+@settings(max_examples=50)
 def test_the_answer_is_the_naive_one_everywhere(steps: list[Step]) -> None:
     timeline = _applied(steps)
     left = _left(steps)
@@ -75,7 +75,7 @@ def test_the_answer_is_the_naive_one_everywhere(steps: list[Step]) -> None:
 
 
 @given(histories)
-@settings(max_examples=120)
+@settings(max_examples=50)
 def test_the_answer_is_the_same_on_its_whole_interval(steps: list[Step]) -> None:
     """And for a row nobody can be told apart beyond it: where it ends, another answer or nothing begins."""
     timeline = _applied(steps)
@@ -91,7 +91,7 @@ def test_the_answer_is_the_same_on_its_whole_interval(steps: list[Step]) -> None
 
 
 @given(histories, st.randoms(use_true_random=False))
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_neither_order_nor_compaction_changes_a_history(steps: list[Step], random: Any) -> None:
     left = _left(steps)
     random.shuffle(left)
@@ -99,6 +99,7 @@ def test_neither_order_nor_compaction_changes_a_history(steps: list[Step], rando
 
 
 @given(histories)
+@settings(max_examples=40)
 def test_spans_are_the_versions_in_order(steps: list[Step]) -> None:
     timeline = _applied(steps)
     spans = timeline.spans()
@@ -110,6 +111,7 @@ def test_spans_are_the_versions_in_order(steps: list[Step]) -> None:
 
 
 @given(histories, _rows())
+@settings(max_examples=40)
 def test_what_changes_nothing_gives_the_same_history(steps: list[Step], row: RoleRow) -> None:
     timeline = _applied(steps)
     rows = timeline.rows
@@ -200,7 +202,7 @@ def _picture(knowledge: Knowledge) -> dict[str, Any]:
 
 
 @given(messages, st.randoms(use_true_random=False))
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_compacted_directories_say_the_same(steps: list[tuple[bool, Row]], random: Any) -> None:
     """Only the latest message of each key, in any order, gives the same knowledge as the whole history."""
     latest = {(row.topic, row_key(row)): (add, row) for add, row in steps}

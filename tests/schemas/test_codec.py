@@ -352,7 +352,7 @@ def mutated(draw: st.DrawFn) -> tuple[Codec[Any], bytes]:
 
 
 @given(mutated())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_only_bad_record_errors_escape(given_: tuple[Codec[Any], bytes]) -> None:
     codec, raw = given_
     got = tried(codec, raw)
