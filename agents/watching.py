@@ -20,7 +20,7 @@ from schemas.alert import Alert
 from schemas.codec import encode
 from schemas.errors import BadRecordError
 from schemas.sources import SOURCES
-from schemas.sources.base import SourceMapping
+from schemas.sources.base import SourceMapping, Translated
 from schemas.topics import RAW_TOPICS
 
 RETRY_EVERY_S: Final = 0.05
@@ -91,19 +91,31 @@ class Watch:
         skipped: dict[str, int] = {}
         for record in batch.records:
             mapping = self.session.policy.sources.get(name, _NO_MAPPING)
+            bad: dict[str, list[Translated]] = {}
             for found in source.translate(record.value, mapping):
                 if found.event is not None:
                     origin = f"{record.topic}/{record.partition}/{record.offset}/{found.index}".encode()
                     value = encode(found.event)
                     sends.append(await self.publisher.access(found.event.person, value, [(ORIGIN, origin)]))
                 elif found.bad is not None:
-                    sends.append(await self.bad(record, found.bad, found.index))
+                    bad.setdefault(found.bad.reason, []).append(found)
                 else:
                     skipped[found.skipped or "other"] = skipped.get(found.skipped or "other", 0) + 1
+            sends += [await self._bad_of_one(record, each) for each in bad.values()]
         for reason, number in skipped.items():
             self.metrics.skipped.labels(name, reason).inc(number)
         self.metrics.records.labels(batch.topic).inc(len(batch.records))
         await self.settler.put(sends, [Open(delivery)])
+
+    async def _bad_of_one(self, record: Any, found: list[Translated]) -> Sent:
+        """Put away a message of many records once for each reason, not once for each record: it is kept whole."""
+        first = found[0]
+        assert first.bad is not None  # noqa: S101  # as `translate` gathered them
+        if more := len(found) - 1:
+            self.metrics.dead_letters.labels(record.topic, first.bad.reason).inc(more)
+            detail = f"{first.bad.detail} (and {more} more of its records)"
+            return await self.bad(record, BadRecordError(first.bad.reason, detail), first.index)
+        return await self.bad(record, first.bad, first.index)
 
     async def bad(self, message: Any, error: BadRecordError, index: int | None = None) -> Sent:
         """Put away a record that cannot be used, and count it."""

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any
 
 from schemas.access import AccessEvent
 from schemas.errors import BadRecordError
 from schemas.sources.base import Translated
 from schemas.sources.documents import documents
 from schemas.sources.expand import expand
-
-MAX_BAD: Final = 1000
-"""Bad records of one message that are told apart. With more of them it is no log of this system, and the last one
-stands for the rest, whose bytes are the message's."""
 
 One = Callable[[dict[str, Any]], list[AccessEvent] | str]
 """Translates one record: its accesses, or why it is none. Raises `BadRecordError`."""
@@ -26,15 +22,11 @@ def translated(raw: bytes | None, one: One) -> Iterator[Translated]:
     except BadRecordError as error:
         yield Translated(index=0, bad=error)
         return
-    bad = 0
     for index, document in enumerate(documents(data)):
         try:
             found = one(_record(document))
         except BadRecordError as error:
             yield Translated(index=index, bad=error)
-            bad += 1
-            if bad >= MAX_BAD:
-                return
             continue
         if isinstance(found, str):
             yield Translated(index=index, skipped=found)

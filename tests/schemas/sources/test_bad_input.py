@@ -8,7 +8,6 @@ import json
 import pytest
 
 from schemas.sources import SOURCES
-from schemas.sources._batch import MAX_BAD
 from schemas.sources.expand import MAX_RAW
 from tests.schemas.records import EVENT
 from tests.schemas.sources.trail import ACTIVITY, NOTHING, RECORD, translated
@@ -74,8 +73,12 @@ def test_a_repeated_key_is_refused_wherever_it_is(source: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["cloudtrail", "ocsf"])
-def test_a_message_of_nothing_but_bad_records_is_given_up(source: str) -> None:
-    assert len(translated(b"[" + b",".join([b"{}"] * (MAX_BAD + 50)) + b"]", NOTHING, source)) == MAX_BAD
+def test_bad_records_without_number_do_not_take_a_good_one_with_them(source: str) -> None:
+    raw = b"[" + b",".join([b"{}"] * 5_000 + [GOOD[source]]) + b"]"
+    *bad, good = translated(raw, NOTHING, source)
+    assert len(bad) == 5_000
+    assert all(each.bad is not None for each in bad)
+    assert good.event is not None
 
 
 @pytest.mark.parametrize("source", SOURCES)
