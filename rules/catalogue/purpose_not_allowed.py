@@ -3,7 +3,7 @@
 from rules.cases import DAY, Case
 from rules.facts import Facts
 from rules.policy import Policy
-from rules.rule import SENSITIVE, Flag, Rule
+from rules.rule import LET_THROUGH, SENSITIVE, Flag, Rule
 
 
 def check(facts: Facts, policy: Policy) -> Flag | None:
@@ -35,10 +35,13 @@ RULE = Rule(
     references=("GDPR Art. 5(1)(b)",),
     severity="medium",
     sensitivities=SENSITIVE,
+    outcomes=LET_THROUGH,
     reads=frozenset({"roles", "sensitivity", "action", "dataset_id", "purpose", "ticket"}),
     check=check,
     cases=(
         Case(name="no purpose", fires=True, event={"purpose": None}),
+        Case(name="no purpose, let through, then failed", fires=True, event={"purpose": None, "outcome": "error"}),
+        Case(name="no purpose, and refused", fires=False, event={"purpose": None, "outcome": "denied"}),
         Case(name="a purpose and its ticket", fires=False),
         Case(name="no ticket", fires=True, event={"ticket": None}),
         Case(name="a ticket of another form", fires=True, event={"ticket": "holiday"}),

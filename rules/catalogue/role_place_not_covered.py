@@ -3,7 +3,7 @@
 from rules.cases import DAY, Case
 from rules.facts import Facts
 from rules.policy import Policy
-from rules.rule import Flag, Rule
+from rules.rule import LET_THROUGH, Flag, Rule
 
 
 def check(facts: Facts, _: Policy) -> Flag | None:
@@ -23,10 +23,15 @@ RULE = Rule(
     example="A role that covers work inside the perimeter is used on a trip to Japan.",
     tune="`roles.*.places`; `sensitivities` of the rule.",
     references=("GDPR Art. 32",),
+    outcomes=LET_THROUGH,
     reads=frozenset({"roles", "sensitivity", "action", "dataset_id", "effective"}),
     check=check,
     cases=(
         Case(name="inside-only, used in Japan", fires=True, badge="JP", roles=(("inside-only", -DAY, None),)),
+        Case(name="used in Japan, let through, then failed", fires=True, badge="JP",
+             roles=(("inside-only", -DAY, None),), event={"outcome": "error"}),
+        Case(name="used in Japan and refused", fires=False, badge="JP",
+             roles=(("inside-only", -DAY, None),), event={"outcome": "denied"}),
         Case(name="inside-only, used in Ireland", fires=False, roles=(("inside-only", -DAY, None),)),
         Case(name="another role covers Japan", fires=False, badge="JP",
              roles=(("inside-only", -DAY, None), ("reader", -DAY, None))),
