@@ -14,6 +14,7 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 from typing import Final
@@ -270,8 +271,9 @@ UNKNOWN_PLACE: Final = Classification(
 _NO_DECISION: Final = replace(UNKNOWN_PLACE, cls=PlaceClass.THIRD_COUNTRY, basis="no adequacy decision")
 
 
+@cache
 def shipped() -> LegalTable:
-    """Return the table that is packed with the program: the one place in `rules` that opens a resource.
+    """Return the table that is packed with the program, read once: the one place in `rules` that opens a resource.
 
     The file is part of the package like its code, so reading it is no dependency on the machine around it.
     """
