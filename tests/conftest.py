@@ -1,5 +1,6 @@
 """Brokers for every test that needs one."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ from tests.brokers import embedded, kafka
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs a container engine where none answers."""
+    gc.collect()
+    gc.freeze()  # what is collected stays to the end: no look at it in every collection of garbage
     wanting = [item for item in items if item.get_closest_marker("engine")]
     if wanting and not _engine():
         config.hook.pytest_deselected(items=wanting)

@@ -25,6 +25,7 @@ from tests.rules.world import event_of, knowledge_of
 from tests.schemas.records import ALERT_RECORD, EVENT, ROWS
 
 DOCS = Path("docs")
+_documents = cache(documents)
 CODECS: dict[str, Codec[Any]] = {ACCESS_EVENTS: ACCESS, ALERTS: ALERT, **DIRECTORY}
 GOOD: dict[str, dict[str, Any]] = {ACCESS_EVENTS: EVENT, ALERTS: ALERT_RECORD, **ROWS}
 
@@ -45,7 +46,7 @@ def test_check_says_which_document_is_stale(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_no_document_knows_the_machine_that_wrote_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    before = documents()
+    before = _documents()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -202,7 +203,7 @@ def test_every_topic_has_its_row() -> None:
 
 
 def test_tables_have_as_many_cells_as_their_heads() -> None:
-    for name, text in documents().items():
+    for name, text in _documents().items():
         if not name.endswith(".md"):
             continue
         width = 0

@@ -265,6 +265,7 @@ def test_empty_directories_and_empty_files_are_said(run: Run, policy: Path, tmp_
     assert "0 accesses read" in said.err
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough_is_no_error(policy: Path, people: Path, tmp_path: Path) -> None:
     many = write(tmp_path / "many.jsonl", *(access(event_id=f"ev-{n}", **OUTSIDE) for n in range(400)))
     code = "import sys; from agents.cli import main; sys.exit(main(sys.argv[1:]))"
