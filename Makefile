@@ -6,7 +6,7 @@ SEED   ?= 7
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock docs clean
+.PHONY: help setup demo test check bench bench-hot lock docs clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ check: setup  ## formatting, lint, types
 
 bench: setup  ## throughput and latency beside their baselines; writes build/bench.json
 	$(BIN)/python -m benchmarks
+
+bench-hot: setup  ## microseconds an event of the hot path, without a broker
+	$(BIN)/python -m benchmarks.hot
 
 lock: setup  ## resolve the dependencies anew (needs uv); no index address is written
 	$(COMPILE) --group dev pyproject.toml -o requirements-dev.lock

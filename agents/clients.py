@@ -75,13 +75,15 @@ def producer_of(settings: Settings, **more: Any) -> AIOKafkaProducer:
     """
     return AIOKafkaProducer(
         **security(settings),
-        acks="all",
-        enable_idempotence=settings.replication_factor > 1,
-        linger_ms=LINGER_MS,
-        max_request_size=MAX_REQUEST,
-        request_timeout_ms=REQUEST_TIMEOUT_MS,
-        metadata_max_age_ms=METADATA_MAX_AGE_MS,
-        **more,
+        **{
+            "acks": "all",
+            "enable_idempotence": settings.replication_factor > 1,
+            "linger_ms": LINGER_MS,
+            "max_request_size": MAX_REQUEST,
+            "request_timeout_ms": REQUEST_TIMEOUT_MS,
+            "metadata_max_age_ms": METADATA_MAX_AGE_MS,
+            **more,
+        },
     )
 
 

@@ -41,12 +41,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--events", type=int, default=400_000, help="accesses of the throughput runs")
     parser.add_argument("--employees", type=int, default=1_000_000, help="of the large directory")
     parser.add_argument("--seconds", type=float, default=30.0, help="of the latency run")
+    parser.add_argument("--out", type=Path, default=RESULT, metavar="FILE", help="where the figures go as JSON")
     parser.add_argument("--only", choices=("throughput", "latency", "crowd"), help="a part of it")
     given = parser.parse_args(arguments)
     say = Console(stderr=True, highlight=False).print
     result: dict[str, Any] = {"machine": _machine(), "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-    build = RESULT.parent
-    build.mkdir(exist_ok=True)
+    build = given.out.parent
+    build.mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, str, str, str, str]] = []
     if given.only in {None, "throughput", "latency"}:
         say("making up a month of accesses")
@@ -62,7 +63,7 @@ def main(arguments: list[str]) -> int:
                 rows += _latency(settings, month, given.seconds, build, result, say)
     if given.only in {None, "crowd"}:
         rows += _crowd(given.broker, given.employees, given.events, build, result, say)
-    RESULT.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    given.out.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     _print(result, rows)
     return 0
 

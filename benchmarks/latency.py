@@ -10,13 +10,15 @@ from typing import Any, Final
 
 import orjson
 
+from agents.cli.send import Outgoing
 from agents.clients import consumer_of, producer_of
 from agents.settings import Settings
 from benchmarks.process import Worker, usage
 from benchmarks.stream import Load, outgoing
+from benchmarks.throughput import READ
 from schemas.topics import ACCESS_EVENTS, ALERTS
 
-TICK_S: Final = 0.002
+TICK_S: Final = 0.005
 """Events are sent in handfuls this far apart: a stream of single sends would measure the sender."""
 
 ALERT_EVERY: Final = 100
@@ -48,7 +50,8 @@ def measure(settings: Settings, load: Load, pace: int, seconds: float, log: Path
     """Send at `pace` events a second for `seconds`, to a worker that has caught up."""
     worker = Worker(settings, log)
     try:
-        worker.until("ready", lambda found: found.get("cloverwatch_ready") == 1)
+        behind = len(load.events)
+        worker.until("done with what was there before", lambda found: found.get(READ, 0) >= behind)
         return asyncio.run(_measure(settings, load, pace, seconds, worker))
     finally:
         worker.end()
@@ -90,24 +93,36 @@ async def _measure(settings: Settings, load: Load, pace: int, seconds: float, wo
 
 
 async def _send(producer: Any, load: Load, pace: int, seconds: float, sent: dict[str, float]) -> int:
-    """Send the load's accesses under new ids, now and then one with a purpose that no role has."""
-    bodies = [orjson.loads(event.value) for event in load.events]
-    bodies = [body for body in bodies if body.get("employee_id") and body.get("purpose")]
-    now_ms = int(time.time() * 1000)
+    """Send at a steady pace; return how many were sent."""
+    messages = _messages(load, int(pace * seconds))
     began = time.monotonic()
     count = 0
-    while (spent := time.monotonic() - began) < seconds:
-        while count < spent * pace:
-            body = bodies[count % len(bodies)]
-            wrong = count % ALERT_EVERY == 0
-            event_id = f"lat-{now_ms}-{count}"
-            message = outgoing({**body, "event_id": event_id, **({"purpose": "none-such"} if wrong else {})})
-            if wrong:
+    while count < len(messages):
+        due = min(len(messages), int((time.monotonic() - began) * pace))
+        for event_id, message in messages[count:due]:
+            if event_id is not None:
                 sent[event_id] = time.monotonic()
             await producer.send(ACCESS_EVENTS, key=message.key, value=message.value, partition=message.partition)
-            count += 1
+        count = max(count, due)
         await asyncio.sleep(TICK_S)
     return count
+
+
+def _messages(load: Load, count: int) -> list[tuple[str | None, Outgoing]]:
+    """Return the load's accesses under new ids, now and then one with a purpose that no role has (and then its id)."""
+    rows = [orjson.loads(row.value) for topic, row in load.rows if topic == "directory.datasets"]
+    watched = {row["dataset_id"] for row in rows if row["sensitivity"] in {"restricted", "allowable"}}
+    bodies = [orjson.loads(event.value) for event in load.events]
+    bodies = [body for body in bodies if body.get("purpose") and body["dataset_id"] in watched]
+    now_ms = int(time.time() * 1000)
+    messages = []
+    for number in range(count):
+        wrong = number % ALERT_EVERY == 0
+        event_id = f"lat-{now_ms}-{number}"
+        more = {"purpose": "none-such"} if wrong else {}
+        event = {**bodies[number % len(bodies)], "event_id": event_id, **more}
+        messages.append((event_id if wrong else None, outgoing(event)))
+    return messages
 
 
 async def _read(consumer: Any, arrived: dict[str, float]) -> None:

@@ -43,13 +43,21 @@ def worker(settings: Settings, events: int, log: Path) -> Throughput:
     began = time.monotonic()
     process = Worker(settings, log)
     try:
-        first, said = process.until("reading", lambda found: found.get(READ, 0) > 0)
-        before, used = said[READ], usage(process.pid)
+        first, used = began, usage(process.pid)
+
+        def reading(found: dict[str, float]) -> bool:
+            nonlocal first, used
+            if found.get(READ, 0) > 0:
+                return True
+            first, used = time.monotonic(), usage(process.pid)  # the last time at which nothing was read
+            return False
+
+        process.until("reading", reading)
         last, said = process.until(f"done with {events} events", lambda found: found[READ] >= events)
         now = usage(process.pid)
         judged = sum(value for name, value in said.items() if name.startswith("cloverwatch_events_judged_total"))
         return Throughput(
-            events=events - int(before),
+            events=events,
             seconds=last - first,
             cpu_s=now.cpu_s - used.cpu_s,
             peak_mib=now.peak_mib,
