@@ -134,7 +134,7 @@ def load_directory(folder: Path, known_at: int | None = None) -> Directory:
     Rows may come in any order. A row's `recorded_at` is its `valid_from` where it has none: a file has no append time.
 
     Raises:
-        ConfigurationError: the folder is not there, or none of its files is.
+        ConfigurationError: the folder is not there, or none of its files is, or they hold no row that can be used.
     """
     if not folder.is_dir():
         raise ConfigurationError(f"directory: {folder} is no folder; it holds employees.jsonl, datasets.jsonl …")
@@ -160,6 +160,13 @@ def load_directory(folder: Path, known_at: int | None = None) -> Directory:
         found.hashes[topic] = whole.hexdigest()
     if not found.hashes:
         raise ConfigurationError(f"directory: {folder} holds none of the directory files (employees.jsonl …)")
+    if not found.knowledge.rows:
+        refused = next((f"; {file}:{line}: {error.reason}: {error.detail}" for file, line, error in found.bad), "")
+        when = "" if known_at is None else " that was recorded by then"
+        raise ConfigurationError(
+            f"directory: the files in {folder} hold no row{when}: every access would be judged as unknown{refused}; "
+            "`cloverwatch check FILE` says what is wrong with each"
+        )
     return found
 
 

@@ -145,6 +145,11 @@ class ReferenceTables(Service):
                 self._current_at[topic] = now
         if not behind and not self.ready.is_set():
             self.log.info("Reference tables read: %s", dict(self.knowledge.rows))
+            if not self.knowledge.rows:
+                self.log.error(
+                    "The directories are empty: every access will be judged as unknown. Fill them, for instance with "
+                    "`cloverwatch send employees.jsonl locations.jsonl roles.jsonl datasets.jsonl`"
+                )
             self.ready.set()
 
     def _apply(self, record: ConsumerRecord) -> None:

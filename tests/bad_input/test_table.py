@@ -234,8 +234,13 @@ async def test_a_row_under_a_key_that_is_not_its_own_is_read_and_counted() -> No
 # Empty directories, and a rule that raises.
 
 
-async def test_empty_directories_judge_everything_as_unknown_after_the_wait() -> None:
+async def test_empty_directories_are_said_and_judge_everything_as_unknown_after_the_wait(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with Heart().beating() as heart:
+        (error,) = (record.getMessage() for record in caplog.records if record.levelname == "ERROR")
+        assert "The directories are empty" in error
+        assert "`cloverwatch send" in error
         tp = await heart.judge("e-1", [raw()], T)
         (alert,) = heart.stored.alerts
         assert set(alert.facts["unknown"]) == {"dataset", "employee", "place", "roles"}

@@ -253,14 +253,21 @@ def test_a_gzip_file_that_is_cut_off_says_so(run: Run, policy: Path, people: Pat
     assert f"{path} cannot be read: " in said.err
 
 
-def test_empty_directories_and_empty_files_are_said(run: Run, policy: Path, tmp_path: Path, events: Path) -> None:
+def test_empty_directories_end_with_2_and_say_what_would_come_of_them(
+    run: Run, policy: Path, tmp_path: Path, events: Path, people: Path
+) -> None:
     folder = tmp_path / "empty"
-    write(folder / "employees.jsonl")
-    said = run("replay", "--policy", policy, "--directory", folder, events)
-    assert said.code == 0
-    assert "no rows" in said.err
-    assert {reason["rule_id"] for reason in said.records[0]["reasons"]} >= {"employee.unknown", "dataset.unknown"}
-    said = run("replay", "--policy", policy, "--directory", folder, write(tmp_path / "none.jsonl"))
+    for content in ([], [b"nothing"]):
+        write(folder / "employees.jsonl", *content)
+        said = run("replay", "--policy", policy, "--directory", folder, events)
+        assert (said.code, said.out) == (2, "")
+        assert f"the files in {folder} hold no row: every access would be judged as unknown" in said.err
+        assert ("employees.jsonl:1: not_json" in said.err) is bool(content)
+    given = ["replay", "--policy", policy, "--directory", people]
+    said = run(*given, "--as-known-at", "1999-01-01T00:00:00Z", events)
+    assert said.code == 2
+    assert "hold no row that was recorded by then" in said.err
+    said = run(*given, write(tmp_path / "none.jsonl"))
     assert (said.code, said.out) == (0, "")
     assert "0 accesses read" in said.err
 
