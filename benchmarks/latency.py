@@ -110,10 +110,12 @@ async def _send(producer: Any, load: Load, pace: int, seconds: float, sent: dict
 
 def _messages(load: Load, count: int) -> list[tuple[str | None, Outgoing]]:
     """Return the load's accesses under new ids, now and then one with a purpose that no role has (and then its id)."""
-    rows = [orjson.loads(row.value) for topic, row in load.rows if topic == "directory.datasets"]
-    watched = {row["dataset_id"] for row in rows if row["sensitivity"] in {"restricted", "allowable"}}
+    rows = [orjson.loads(row.value) for _, row in load.rows]
+    watched = {row["dataset_id"] for row in rows if row.get("sensitivity") in {"restricted", "allowable"}}
+    known = {row.get("employee_id") for row in rows}  # of others is waited for
     bodies = [orjson.loads(event.value) for event in load.events]
-    bodies = [body for body in bodies if body.get("purpose") and body["dataset_id"] in watched]
+    bodies = [body for body in bodies if body.get("purpose") and body.get("employee_id") in known]
+    bodies = [body for body in bodies if body["dataset_id"] in watched and body.get("outcome") != "denied"]
     now_ms = int(time.time() * 1000)
     messages = []
     for number in range(count):
