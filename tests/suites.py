@@ -10,13 +10,15 @@ from typing import Final, NamedTuple
 from xml.etree import ElementTree as ET
 
 SUITES: Final = {
-    "unit": "not broker and not faults and not slow and not engine",
+    "unit": "not hypothesis and not broker and not faults and not slow and not engine",
+    "property": "hypothesis and not broker and not faults and not slow and not engine",
     "slow": "slow and not broker and not faults and not engine",
     "broker": "broker and not faults",
     "faults": "faults",
     "engine": "engine",
 }
-"""By name, the marker expression of its tests. Each test belongs to exactly one (`tests/test_suites.py`)."""
+"""By name, the marker expression of its tests. Each test belongs to exactly one (`tests/test_suites.py`). Hypothesis
+marks its tests by itself."""
 
 BUILD: Final = Path("build/tests")
 NO_TESTS: Final = 5

@@ -34,6 +34,7 @@ def test_the_committed_documents_are_as_the_code_writes_them() -> None:
     assert main(["docs", "--check"]) == 0, "run `cloverwatch docs` and commit what it writes"
 
 
+@pytest.mark.slow
 def test_check_says_which_document_is_stale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["docs", "--folder", str(tmp_path)]) == 0
     (tmp_path / "rules.md").write_text("other")

@@ -6,7 +6,7 @@ from _pytest.mark.expression import Expression
 
 from tests.suites import SUITES
 
-MARKERS = ("broker", "faults", "slow", "engine")
+MARKERS = ("broker", "faults", "slow", "engine", "hypothesis")
 
 
 def test_each_set_of_markers_is_in_one_suite() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 
+import pytest
+
 from agents.watching import ORIGIN
 from schemas.topics import ACCESS_EVENTS, RAW_CLOUDTRAIL
 from tests.bad_input.worker import Heart
@@ -47,6 +49,7 @@ async def test_a_message_is_put_away_once_for_each_reason_and_its_good_records_a
         assert heart.ledger.committable(tp) == 1
 
 
+@pytest.mark.slow
 async def test_a_message_that_expands_beyond_the_bound_is_put_away_and_the_next_is_translated() -> None:
     bomb = gzip.compress(b"[" + b" " * (70 * 1024 * 1024) + b"]")
     async with Heart().beating() as heart:

@@ -145,6 +145,7 @@ def test_a_role_is_off_its_place_however_the_address_is_written_and_never_by_one
     assert {rule for _, rule in found(alerts)} == ({"workload.off_place"} if fires else set())
 
 
+@pytest.mark.slow
 def test_the_command_line_gives_the_same_verdicts() -> None:
     files = [str(DATA / f"{name}.jsonl.gz") for name in SETS]
     program = "import sys; from agents.cli import main; sys.exit(main())"

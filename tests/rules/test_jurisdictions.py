@@ -210,6 +210,7 @@ PERIMETERS = st.sampled_from([NOWHERE, EEA, ENCLAVE, Perimeter.of(["EU"]), Perim
 
 @settings(max_examples=80)
 @given(CODES, DAYS, st.integers(0, DAY_MS - 1), REGIMES, PERIMETERS)
+@pytest.mark.slow
 def test_the_answer_and_its_interval_agree_with_a_day_by_day_reading(
     country: str, day: date, past_midnight: int, regime: str, perimeter: Perimeter
 ) -> None:

@@ -95,6 +95,7 @@ def test_what_cannot_be_read_has_its_reason_and_its_neighbours_stand(data: bytes
     assert read(data) == found
 
 
+@pytest.mark.slow
 def test_a_long_message_is_read_in_windows_at_bounded_memory() -> None:
     row = {"key": "x" * 2_000, "list": [{"n": n} for n in range(20)]}
     data = b'{"Records": [' + b",".join([dumps(row)] * 3_400) + b"]}"
@@ -128,6 +129,7 @@ def test_a_record_that_is_too_long_is_refused_and_the_next_stands() -> None:
     ],
     ids=lambda data: repr(data[:12]),
 )
+@pytest.mark.slow
 def test_hostile_texts_cost_their_length(data: bytes) -> None:
     began = time.perf_counter()
     assert len(read(data)) < 3

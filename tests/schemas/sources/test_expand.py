@@ -69,6 +69,7 @@ def test_what_is_not_is_refused_with_its_reason(raw: bytes | None, why: str) -> 
     assert reason(raw) == why
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused_at_bounded_memory_and_time() -> None:
     """8 MiB that expand to 8 GiB."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, 31)
