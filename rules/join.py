@@ -85,7 +85,7 @@ class Joiner:
         located = self.locate(person, standing, at, known(event.device_country), origin, regime, interval)
         employer = None if standing.employee is None else known(standing.employee.employer)
         transfer = classify_transfer(employer, self.policy, regime, at, classify)
-        on_site = _on_site(standing.workload, address, origin)
+        at_home = on_site(standing.workload, address, origin)
         purpose = known(event.purpose)
         destination = self._destination(known(event.destination), classify, law)
         stored = self._stored(dataset, classify, law)
@@ -115,7 +115,7 @@ class Joiner:
             purpose=purpose,
             ticket=self.ticket(purpose, known(event.ticket)),
             workload=standing.workload,
-            on_site=on_site,
+            on_site=at_home,
             reused=reused,
         )
         return Joined(facts, interval.since, interval.until, _missing(facts, person), law.since, law.until)
@@ -250,7 +250,7 @@ def _missing(facts: Facts, person: Person) -> frozenset[str]:
     return frozenset(missing)
 
 
-def _on_site(row: WorkloadRow | None, address: str | None, origin: Origin | None) -> bool | None:
+def on_site(row: WorkloadRow | None, address: str | None, origin: Origin | None) -> bool | None:
     """Return whether an address is in a workload's networks; None where either is not known."""
     if row is None or not row.networks or address is None or origin is None or origin.kind == "malformed":
         return None

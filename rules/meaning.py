@@ -1,9 +1,10 @@
 """What an event's person, place and dataset mean to the rules, as small numbers: equal numbers, equal facts.
 
 There are many people, addresses and datasets, and few meanings: an active employee with these roles; a badge in Ireland
-that nothing contradicts; restricted data of the EEA stored in Norway. A clean verdict is remembered by these numbers
-(`rules/session.py`), so that it serves everybody and everything alike: what else is known stands in sentences,
-and nothing is said of a clean access. Each meaning holds on an interval of time and is asked anew beyond it.
+that nothing contradicts; restricted data of the EEA stored in Norway. The three together are a scene. A clean verdict
+is remembered by the scene's number (`rules/session.py`), so that it serves everybody and everything alike: what else is
+known stands in sentences, and nothing is said of a clean access. Each meaning holds on an interval of time and is asked
+anew beyond it; a person's scenes are kept beside them, so that a sitting at the same work costs one look-up an event.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
 
-from rules.join import ORIGINS_MAX, Joiner
+from rules.join import ORIGINS_MAX, Joiner, Standing, on_site
 from rules.knowledge import Person
 from rules.place import Interval
 from rules.policy import Policy
 from rules.timeline import Timeline
-from schemas.directory import DatasetRow
+from schemas.directory import DatasetRow, WorkloadRow
 from schemas.fields import known
 
 DATASETS_MAX: Final = 65_536
@@ -27,8 +28,16 @@ DATASETS_MAX: Final = 65_536
 PLACES_MAX: Final = 64
 """Places remembered of one person while their standing holds: from a few countries, under a few regimes."""
 
+SCENES_MAX: Final = 32
+"""Scenes remembered of one person while their standing holds, some 250 bytes each: a day's datasets, from a place or
+two. The next one forgets them all."""
+
 NUMBERS_MAX: Final = 1_000_000
 """Meanings that are told apart before everything is forgotten and begins anew: no company comes near (200 MB)."""
+
+
+Where = tuple[str, Any, Any]
+"""(dataset, address, what the device claims) as an event says them; the latter two may be `UNSET`."""
 
 
 class PlaceMeaning(NamedTuple):
@@ -40,13 +49,14 @@ class PlaceMeaning(NamedTuple):
 
 
 class PersonMeaning:
-    """What is known of a person means `number` on [`since`, `until`); beside it, their places in that time."""
+    """What is known of a person means `number` on [`since`, `until`); beside it, their places and scenes then."""
 
-    __slots__ = ("is_workload", "number", "places", "since", "until")
+    __slots__ = ("number", "places", "scenes", "since", "standing", "until")
 
-    def __init__(self, since: int, until: int, number: int, *, is_workload: bool) -> None:
-        self.since, self.until, self.number, self.is_workload = since, until, number, is_workload
+    def __init__(self, standing: Standing, number: int) -> None:
+        self.since, self.until, self.number, self.standing = standing.since, standing.until, number, standing
         self.places: dict[tuple[Any, int, str], PlaceMeaning] = {}
+        self.scenes: dict[Where, Scene] = {}
 
 
 class DatasetMeaning(NamedTuple):
@@ -57,6 +67,15 @@ class DatasetMeaning(NamedTuple):
     until: int
     number: int
     regime: str
+
+
+class Scene(NamedTuple):
+    """Who, from where and on what mean `number` on [`since`, `until`), while `timeline` is the dataset's history."""
+
+    timeline: Timeline[DatasetRow] | None
+    since: int
+    until: int
+    number: int
 
 
 class Meanings:
@@ -77,6 +96,9 @@ class Meanings:
 
     def address(self, address: Any) -> int:
         """Return a number for the country that an address says; why it says none is for sentences only."""
+        number = self.addresses.get(address)
+        if number is not None:
+            return number
         if len(self.addresses) >= ORIGINS_MAX:
             self.addresses.clear()
         country = None if address is UNSET else self._joiner.origin(address).country
@@ -112,10 +134,31 @@ class Meanings:
             bool(person.locations),
             workload and tuple(workload.networks or ()),
         )
-        number = self._number("person", means)
-        is_workload = person.workload is not None
-        found = PersonMeaning(standing.since, standing.until, number, is_workload=is_workload)
+        found = PersonMeaning(standing, self._number("person", means))
         person.meaning = found
+        return found
+
+    def scene(self, person: Person, at: int, where: Where) -> Scene:
+        """Return what who, from where and on what mean together at a time, and keep it beside the person."""
+        dataset_id, address, device = where
+        whose: PersonMeaning | None = person.meaning
+        if whose is None or not whose.since <= at < whose.until:
+            whose = self.person(person, at)
+        data = self.datasets.get(dataset_id)
+        timeline = self._joiner.knowledge.datasets.get(dataset_id)
+        if data is None or data.timeline is not timeline or not data.since <= at < data.until:
+            data = self.dataset(dataset_id, at)
+        place = whose.places.get((device, self.address(address), data.regime))
+        if place is None or not place.since <= at < place.until:
+            place = self.place(person, whose, at, device, address, data.regime)
+        # A workload's networks are finer than what an address means to others.
+        means = whose.number, place.number, data.number, self._on_site(whose.standing.workload, address)
+        since = max(whose.since, place.since, data.since)
+        until = min(whose.until, place.until, data.until)
+        found = Scene(timeline, since, until, self._number("scene", means))
+        if len(whose.scenes) >= SCENES_MAX:
+            whose.scenes.clear()
+        whose.scenes[where] = found
         return found
 
     def place(
@@ -124,8 +167,7 @@ class Meanings:
         """Return what the evidence of a place means at a time, and keep it beside the person."""
         interval = Interval()
         origin = None if address is UNSET else self._joiner.origin(address)
-        standing = self._joiner.standing(person, at)
-        located = self._joiner.locate(person, standing, at, known(device), origin, regime, interval)
+        located = self._joiner.locate(person, whose.standing, at, known(device), origin, regime, interval)
         place = located.place
         means = place.country, place.place_class, place.presumed, located.effective, located.conflict_class
         found = PlaceMeaning(interval.since, interval.until, self._number("place", means))
@@ -133,6 +175,11 @@ class Meanings:
             whose.places.clear()
         whose.places[device, self.address(address), regime] = found
         return found
+
+    def _on_site(self, workload: WorkloadRow | None, address: Any) -> bool | None:
+        if workload is None or address is UNSET:
+            return None
+        return on_site(workload, address, self._joiner.origin(address))
 
     def _number(self, what: str, means: object) -> int:
         return self._numbers.setdefault((what, means), len(self._numbers))

@@ -8,7 +8,7 @@ each time. `memo=False` judges every event in full and must give the same alerts
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -181,13 +181,12 @@ class Session:
             self._begin_anew()
         haul = Haul()
         decode, people, stranger = ACCESS.decode_canonical, self.knowledge.people, self.knowledge.stranger
-        datasets, waiting, tally = self.knowledge.datasets, self._waiting, haul.tally
-        key_of, tickets, memo, meanings = self._key, self._tickets, self.memo, self._meanings
-        addresses, known_datasets, verdicts = meanings.addresses, meanings.datasets, self._verdicts
+        datasets, waiting, partition_of = self.knowledge.datasets, self._waiting, self._partition_of
+        key_of, tickets, memo, meanings, verdicts = self._key, self._tickets, self.memo, self._meanings, self._verdicts
         ahead, late = self.policy.clock_ahead, self.policy.late
-        partition_of = self._partition_of
-        delay = haul.delays.append
-        hits = duplicates = 0
+        hits: list[Tally] = []
+        count, delay = hits.append, haul.delays.append
+        duplicates = 0
         for message in messages:
             try:
                 event, canonical = decode(message.value)
@@ -197,18 +196,19 @@ class Session:
             kind = event.principal_type
             name: str = event.employee_id if kind is UNSET or kind == "employee" else event.principal_id  # type: ignore[assignment]  # held by the codec
             person = people.get(name) or stranger(name)
-            if partition_of is not None:
+            if person.partition != partition and partition_of is not None:
                 if person.partition < 0:
                     person.partition = partition_of(name)
                 if person.partition != partition:
                     haul.misplaced.append((message, name))
                     continue
             at = event.occurred_at
-            now = message.timestamp
-            if at > now + ahead:
-                haul.ahead += 1
-            elif at < now - late:
-                haul.late += 1
+            early = at - message.timestamp
+            if not -late <= early <= ahead:
+                if early > 0:
+                    haul.ahead += 1
+                else:
+                    haul.late += 1
             if waiting and name in waiting and self._waiting_count < WAITING_MAX:
                 self._hold(Pending(message, event, xxh3_64_intdigest(canonical), token, 0), name, haul)
                 continue
@@ -224,20 +224,15 @@ class Session:
                     del recent[next(iter(recent))]
                 recent[mark] = content
                 if memo:
+                    where = event.dataset_id, event.source_ip, event.device_country
                     whose = person.meaning
-                    if whose is None or not whose.since <= at < whose.until:
-                        whose = meanings.person(person, at)
-                    dataset_id = event.dataset_id
-                    means = known_datasets.get(dataset_id)
-                    if means is None or means[0] is not datasets.get(dataset_id) or not means[1] <= at < means[2]:
-                        means = meanings.dataset(dataset_id, at)
-                    address, device = event.source_ip, event.device_country
-                    said = addresses.get(address)
-                    if said is None:
-                        said = meanings.address(address)
-                    place = whose.places.get((device, said, means[4]))
-                    if place is None or not place[0] <= at < place[1]:
-                        place = meanings.place(person, whose, at, device, address, means[4])
+                    scene = None if whose is None else whose.scenes.get(where)
+                    if (
+                        scene is None
+                        or not scene[1] <= at < scene[2]
+                        or scene[0] is not datasets.get(where[0])  # a row of the dataset came
+                    ):
+                        scene = meanings.scene(person, at, where)
                     asked = tickets.get(event.purpose)  # type: ignore[arg-type]  # UNSET is in no table
                     if asked is None:
                         ticket: Any = None
@@ -245,14 +240,10 @@ class Session:
                         ticket = UNSET
                     else:
                         ticket = asked(event.ticket) is not None
-                    # A workload's networks are finer than what an address means to others.
-                    exact = address if whose.is_workload else None
-                    key: Any = key_of(event), whose.number, place[2], means[3], ticket, exact
+                    key: Any = scene[3], ticket, key_of(event)
                     holds = verdicts.get(key)
                     if holds is not None and holds[0] <= at < holds[1]:
-                        counted = holds[2]
-                        tally[counted] = tally.get(counted, 0) + 1
-                        hits += 1
+                        count(holds[2])
                         delay(clock - at)
                         continue
                 else:
@@ -266,8 +257,10 @@ class Session:
                 pending = Pending(message, event, content, token, 0, identified=True, reused=True)
                 self._judge(pending, name, person, None, clock, haul)
         haul.duplicates += duplicates
-        haul.memo_hits += hits
-        haul.judged += hits
+        for counted, number in Counter(hits).items():
+            haul.tally[counted] = haul.tally.get(counted, 0) + number
+        haul.memo_hits += len(hits)
+        haul.judged += len(hits)
         return haul
 
     def remember(self, message: Message) -> None:

@@ -23,7 +23,7 @@ from msgspec.structs import force_setattr
 from schemas import access, directory
 from schemas.access import AccessEvent
 from schemas.alert import Alert
-from schemas.countries import normalise
+from schemas.countries import NAMES, normalise
 from schemas.directory import ROWS, DatasetRow, EmployeeRow, LocationRow, Row, SubjectRow, WorkloadRow
 from schemas.errors import BadRecordError
 from schemas.fields import TIME_MAX, milliseconds
@@ -181,7 +181,7 @@ def _settle_access(event: AccessEvent) -> bool:
             raise BadRecordError("missing_field", "an employee's access without `employee_id`")
     elif event.principal_id is UNSET:
         raise BadRecordError("missing_field", f"an access of a {event.principal_type} without `principal_id`")
-    if event.device_country is not UNSET:
+    if event.device_country is not UNSET and event.device_country not in NAMES:
         settled &= _settle_country(event, "device_country")
     return settled
 
