@@ -43,6 +43,8 @@ class Joined:
     law_since: int
     law_until: int
     """The time on which the law stays the same for where the dataset is stored and where an export goes."""
+    unlocated: bool
+    """No row says where the employee was: what the address says may be overruled by one that is late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,15 @@ class Joiner:
             on_site=at_home,
             reused=reused,
         )
-        return Joined(facts, interval.since, interval.until, _missing(facts, person), law.since, law.until)
+        return Joined(
+            facts,
+            interval.since,
+            interval.until,
+            _missing(facts, person),
+            law.since,
+            law.until,
+            unlocated=facts.principal == "employee" and not person.locations,
+        )
 
     def standing(self, person: Person, at: int) -> Standing:
         """Return who a principal is at `at`."""

@@ -117,12 +117,14 @@ class Judge:
                 since = max(since, bound)
             else:
                 until = min(until, bound)
+        # Nobody waits for a location row whose access is clean without one: many companies have only addresses.
+        missing = joined.missing | {"place"} if joined.unlocated and findings else joined.missing
         return Verdict(
             facts,
             tuple(findings),
             tuple(exempted),
             tuple(failures),
-            joined.missing,
+            missing,
             since,
             until,
             joined.law_since,

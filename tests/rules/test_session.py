@@ -22,6 +22,7 @@ from schemas.alert import Alert
 from schemas.directory import Row
 from tests.rules.streams import (
     INDIAN,
+    IRISH,
     access,
     badge,
     complete,
@@ -30,6 +31,7 @@ from tests.rules.streams import (
     judge,
     line,
     role,
+    row,
     session,
     timeless,
 )
@@ -81,8 +83,8 @@ def test_a_row_that_arrives_in_time_leaves_no_alert(what: str) -> None:
     assert (haul.held, haul.judged, haul.alerts, made.waiting) == (1, 0, [], 1)
     assert made.retry(T + GRACE - 1) is not None, "it is looked at once more, and waits on"
     assert made.waiting == 1
-    for row in LATE[what]:
-        made.knowledge.apply(row)
+    for late in LATE[what]:
+        made.knowledge.apply(late)
     haul = retried(made, T + GRACE - 1)
     assert (haul.judged, haul.alerts, haul.released, made.waiting) == (1, [], ["batch"], 0)
 
@@ -97,9 +99,26 @@ def test_a_row_that_arrives_too_late_leaves_one_alert(what: str) -> None:
     assert rules_of(haul.alerts) >= UNKNOWN[what]
     unknown = haul.alerts[0].facts["unknown"]
     assert {what} <= set(unknown) or what == "everything"
-    for row in LATE[what]:
-        made.knowledge.apply(row)
+    for late in LATE[what]:
+        made.knowledge.apply(late)
     assert made.retry(T + 2 * GRACE) is None, "what is judged is judged"
+
+
+def test_an_address_in_the_wrong_country_waits_for_the_row_that_says_better() -> None:
+    made = session([employee(), role(), dataset()])
+    haul = taken(made, access(source_ip=INDIAN))
+    assert (haul.held, haul.alerts) == (1, []), "no row says where the employee was; one may be late"
+    made.knowledge.apply(row("directory.locations", employee_id="e-1", country="IE", evidence="contract"))
+    haul = retried(made, T + 1)
+    assert rules_of(haul.alerts) == {"place.conflict"}, "then it is no place, but still evidence against it"
+    late = session([employee(), role(), dataset()])
+    taken(late, access(source_ip=INDIAN))
+    assert "place.third_country" in rules_of(retried(late, T + GRACE).alerts)
+
+
+def test_an_address_at_home_waits_for_nothing() -> None:
+    haul = taken(session([employee(), role(), dataset()]), access(source_ip=IRISH))
+    assert (haul.judged, haul.held, haul.alerts) == (1, 0, [])
 
 
 def test_nothing_is_looked_at_where_nothing_can_have_changed() -> None:
