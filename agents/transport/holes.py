@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import Any
 
 from agents.ledger import TP
+from agents.transport.batch import Record
 
 __all__ = ["SkippedRanges", "WatchedRecords"]
 
@@ -74,7 +75,10 @@ class _WatchedBatches:
 
 
 class WatchedRecords(OrderedDict[Any, Any]):
-    """Replaces the fetcher's table of fetched partitions, to watch each result that is put there."""
+    """Replaces the fetcher's table of fetched partitions, to watch each result that is put there.
+
+    Its records are made ours too: see `Record`.
+    """
 
     def __init__(self, skipped: SkippedRanges) -> None:
         super().__init__()
@@ -84,4 +88,18 @@ class WatchedRecords(OrderedDict[Any, Any]):
         records = getattr(result, "_partition_records", None)  # absent where the result is an error
         if records is not None:
             records._records = _WatchedBatches((tp.topic, tp.partition), records, records._records, self._skipped)
+            records._consumer_record = _record
         super().__setitem__(tp, result)
+
+
+def _record(tp: Any, record: Any) -> Record:
+    return Record(
+        tp.topic,
+        tp.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        tuple(record.headers),
+        record.timestamp_type,
+    )

@@ -101,7 +101,7 @@ def main() -> None:
         async for delivery in deliveries(stream):
             sent = []
             for record in delivery.batch.records:
-                value = record.value.decode()
+                value = (record.value or b"").decode()
                 if value == args.raise_at and (args.raise_once is None or args.raise_once.exists()):
                     if args.raise_once is not None:
                         args.raise_once.unlink()

@@ -124,6 +124,7 @@ def test_what_holes_are_seen_by_is_still_in_the_fetcher() -> None:
         "records.has_next()",
         "records.next_batch()",
         "_aborted_producers",
+        "consumer_record = self._consumer_record(tp, record)",
     ):
         assert relied_on in unpack, relied_on
 

@@ -14,6 +14,7 @@ from agents.publisher import Publisher, partition_of
 from agents.reference import ReferenceTables
 from agents.settling import Settler
 from agents.transport import Delivery, RecordBatch
+from agents.transport.batch import Record
 from agents.watching import Watch
 from agents.worker import describe
 from rules.session import Session
@@ -26,19 +27,6 @@ from schemas.topics import ACCESS_EVENTS, ALERTS, DEAD_LETTERS, DIRECTORY_TOPICS
 from tests.rules.streams import JUDGED_WITH, judge, knowing
 
 PARTITIONS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A record as a client reads it."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass
@@ -197,7 +185,7 @@ class Heart:
         ]
         self.ends[tp] = first + len(records)
         span = self.ledger.deliver(tp, first, first + len(records) - 1)
-        batch = RecordBatch(*tp, records, span)  # stands in for a client's record
+        batch = RecordBatch(*tp, records, span)
         await self.watch.judge(Delivery(batch, _Event(self.ledger, span)))
         for _ in range(10):
             await asyncio.sleep(0)
@@ -209,7 +197,7 @@ class Heart:
         records = [Record(*tp, at, timestamp, None, value) for at, value in enumerate(values)]
         self.ledger.position(tp, 0)
         span = self.ledger.deliver(tp, 0, len(records) - 1)
-        batch = RecordBatch(*tp, records, span)  # stands in for a client's record
+        batch = RecordBatch(*tp, records, span)
         await self.watch.translate(Delivery(batch, _Event(self.ledger, span)))
         for _ in range(10):
             await asyncio.sleep(0)
