@@ -16,7 +16,7 @@ from benchmarks.process import usage
 from schemas.access import AccessEvent
 from schemas.topics import ACCESS_EVENTS
 
-BATCH = 2_000
+BATCH = 5_000
 """As many records as a worker's batch has."""
 
 

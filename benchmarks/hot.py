@@ -25,7 +25,7 @@ from schemas.codec import ACCESS
 REPEATS: Final = 3
 """The least of so many is taken: what else the machine does only ever adds."""
 
-BATCH: Final = 2_000
+BATCH: Final = 5_000
 """As many records as a worker's batch has."""
 
 

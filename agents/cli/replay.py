@@ -33,7 +33,7 @@ exit codes: 0 judged, 1 with --strict a line or a row cannot be used, 2 usage, p
 
 _ORDER: Final[dict[str, int]] = {word: rank for rank, word in enumerate(SEVERITIES)}
 
-BATCH: Final = 2_000
+BATCH: Final = 5_000
 """Lines judged at once: what a worker's batch holds."""
 
 
