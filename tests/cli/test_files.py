@@ -273,11 +273,14 @@ def test_empty_directories_end_with_2_and_say_what_would_come_of_them(
 
 
 @pytest.mark.slow
-def test_a_reader_that_has_enough_is_no_error(policy: Path, people: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("more", "ends_with"), [([], 0), (["--fail-on", "critical"], 1)])
+def test_a_reader_that_has_enough_is_no_error_but_no_clean_result_either(
+    policy: Path, people: Path, tmp_path: Path, more: list[str], ends_with: int
+) -> None:
     many = write(tmp_path / "many.jsonl", *(access(event_id=f"ev-{n}", **OUTSIDE) for n in range(400)))
     code = "import sys; from agents.cli import main; sys.exit(main(sys.argv[1:]))"
     with subprocess.Popen(
-        [sys.executable, "-c", code, "replay", "--policy", policy, "--directory", people, many],
+        [sys.executable, "-c", code, "replay", "--policy", policy, "--directory", people, *more, many],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ},
@@ -287,7 +290,16 @@ def test_a_reader_that_has_enough_is_no_error(policy: Path, people: Path, tmp_pa
         process.stdout.readline()
         process.stdout.close()
         assert b"Traceback" not in process.stderr.read()
-        assert process.wait(20) == 0
+        assert process.wait(20) == ends_with
+
+
+def test_what_the_system_refuses_ends_with_1_and_names_the_file(run: Run, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    said = run("demo", "--events", "100", "--write", blocked / "month")
+    assert said.code == 1
+    assert str(blocked) in said.err
+    assert "Traceback" not in said.err
 
 
 def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, policy: Path) -> None:

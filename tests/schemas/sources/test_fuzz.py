@@ -23,6 +23,8 @@ from tests.schemas.records import ALERT_RECORD, EVENT, ROWS
 from tests.schemas.sources.test_ocsf import as_ocsf
 from tests.schemas.sources.trail import ACTIVITY, RECORD, mapping
 
+pytestmark = pytest.mark.slow
+
 ROUNDS: Final = 400
 """Mutations a decoder and seed. More are run by giving `SEEDS` more numbers; these take some seconds together."""
 
