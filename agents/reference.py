@@ -40,7 +40,7 @@ class ReferenceTables(Service):
         consumer: of all directory topics, without a group, not started.
         knowledge: what is filled.
         on_bad_row: awaited for every row that cannot be used.
-        changed: called after rows were applied: an event may wait for one of them.
+        read: called once, when everything that was there at the start is read.
     """
 
     def __init__(
@@ -49,14 +49,14 @@ class ReferenceTables(Service):
         knowledge: Knowledge,
         *,
         on_bad_row: BadRow,
-        changed: Callable[[], None],
+        read: Callable[[], None],
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._consumer = consumer
         self.knowledge = knowledge
         self._on_bad_row = on_bad_row
-        self._changed = changed
+        self._read = read
         self.ready = asyncio.Event()
         self.strange_keys = 0
         """Rows whose message key is not the row's own: compaction may lose one of their versions."""
@@ -113,8 +113,6 @@ class ReferenceTables(Service):
                         await self._on_bad_row(record, error)
                 self._positions[tp] = records[-1].offset + 1
                 self._applied += 1
-            if fetched:
-                self._changed()
             for tp in self._positions:
                 # Control records and what compaction left out move the position without a record.
                 self._positions[tp] = max(self._positions[tp], await self._consumer.position(tp))
@@ -150,6 +148,7 @@ class ReferenceTables(Service):
                     "The directories are empty: every access will be judged as unknown. Fill them, for instance with "
                     "`cloverwatch send employees.jsonl locations.jsonl roles.jsonl datasets.jsonl`"
                 )
+            self._read()
             self.ready.set()
 
     def _apply(self, record: ConsumerRecord) -> None:

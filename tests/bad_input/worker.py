@@ -146,7 +146,7 @@ class Heart:
             self.directories,  # stands in for a consumer
             self.session.knowledge,
             on_bad_row=self._bad_row,
-            changed=lambda: None,
+            read=lambda: None,
         )
         settler = Settler()
         publisher = Publisher(self.stored, PARTITIONS)  # stands in for a producer
