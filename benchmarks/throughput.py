@@ -43,21 +43,17 @@ def worker(settings: Settings, events: int, log: Path) -> Throughput:
     began = time.monotonic()
     process = Worker(settings, log)
     try:
-        first, used = began, usage(process.pid)
-
-        def reading(found: dict[str, float]) -> bool:
-            nonlocal first, used
-            if found.get(READ, 0) > 0:
-                return True
-            first, used = time.monotonic(), usage(process.pid)  # the last time at which nothing was read
-            return False
-
-        process.until("reading", reading)
+        # The clock starts with the first look that finds events judged, and these are not counted: what the worker did
+        # before them (its tables, a last look through its memory) is its start, which is told apart.
+        first, said = process.until("reading", lambda found: found.get(READ, 0) > 0)
+        used, before = usage(process.pid), int(said[READ])
+        if before >= events:
+            raise RuntimeError(f"{events} events are too few: they were judged before the first look")
         last, said = process.until(f"done with {events} events", lambda found: found[READ] >= events)
         now = usage(process.pid)
         judged = sum(value for name, value in said.items() if name.startswith("cloverwatch_events_judged_total"))
         return Throughput(
-            events=events,
+            events=events - before,
             seconds=last - first,
             cpu_s=now.cpu_s - used.cpu_s,
             peak_mib=now.peak_mib,

@@ -29,7 +29,18 @@ def test_a_habit_costs_little_and_less_than_judging_in_full() -> None:
 def test_every_figure_is_measured(embedded_broker: Broker, tmp_path: Path) -> None:
     assert embedded_broker.kind == "embedded"  # where it does not run, neither does the benchmark
     out = tmp_path / "bench.json"
-    arguments = ["--broker", "embedded", "--events", "4000", "--employees", "2000", "--seconds", "8", "--out", str(out)]
+    arguments = [
+        "--broker",
+        "embedded",
+        "--events",
+        "30000",
+        "--employees",
+        "2000",
+        "--seconds",
+        "8",
+        "--out",
+        str(out),
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *arguments], capture_output=True, text=True, check=False, timeout=240
     )
