@@ -12,10 +12,13 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from agents.settings import PREFIX, Settings
 from schemas.errors import ReferenceUnavailableError
-from schemas.topics import BY_NAME, TOPICS, Topic
+from schemas.topics import ACCESS_EVENTS, BY_NAME, RAW_TOPICS, TOPICS, Topic
 
 LEADER_WITHIN_S: Final = 10.0
 """How long a new topic's partitions may stay without a leader."""
+
+APPENDED: Final = frozenset({ACCESS_EVENTS, *RAW_TOPICS})
+"""Topics whose records carry the broker's time. A row's is its producer's: `recorded_at` where that is absent."""
 
 POLL_S: Final = 0.1
 """Between two looks whether they have one."""
@@ -36,6 +39,8 @@ def config_of(topic: Topic) -> dict[str, str]:
         "cleanup.policy": topic.cleanup,
         "retention.ms": "-1" if topic.retention_ms is None else str(topic.retention_ms),
         "max.message.bytes": str(topic.max_message_bytes),
+        # When a record came is what the broker says: a producer's clock decides nothing (`docs/semantics.md`).
+        **({"message.timestamp.type": "LogAppendTime"} if topic.name in APPENDED else {}),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 from rules.facts import Destination, Facts, Lapsed, Stored, Ticket
@@ -21,6 +21,7 @@ from schemas.countries import NAMES, normalise
 from schemas.directory import DatasetRow, EmployeeRow, Sensitivity, WorkloadRow
 from schemas.fields import known
 from schemas.places import PlaceClass
+from schemas.sources.addresses import read_address
 
 Classify = Callable[[str], Classification]
 
@@ -264,9 +265,10 @@ def on_site(row: WorkloadRow | None, address: str | None, origin: Origin | None)
     """Return whether an address is in a workload's networks; None where either is not known."""
     if row is None or not row.networks or address is None or origin is None or origin.kind == "malformed":
         return None
-    bare = ip_address(address)
-    if isinstance(bare, IPv6Address) and bare.ipv4_mapped is not None:
-        bare = bare.ipv4_mapped  # as everywhere: ::ffff:10.0.0.1 is 10.0.0.1
+    text = read_address(address).ip
+    if text is None:
+        return None
+    bare = ip_address(text)
     return any(bare in ip_network(network, strict=False) for network in row.networks)
 
 

@@ -28,6 +28,7 @@ from typing import Final
 from rules.geo import GeoTable
 from schemas.countries import normalise
 from schemas.errors import ConfigurationError
+from schemas.sources.addresses import read_address
 
 
 class RangeKind(StrEnum):
@@ -202,8 +203,8 @@ class NetworkMap:
 def parse_address(text: str) -> tuple[int, int] | None:
     """Return (32 or 128, the address as an integer), or None where the text is no address.
 
-    An IPv4 address written as IPv6 is read as IPv4. A zone (`%eth0`) is dropped. Leading zeros in IPv4 are no
-    address: programs disagree on whether they are octal.
+    A port and brackets are left out. An IPv4 address written as IPv6 is read as IPv4. A zone (`%eth0`) is dropped.
+    Leading zeros in IPv4 are no address: programs disagree on whether they are octal.
     """
     if len(text) > _TEXT_MAX:
         return None
@@ -213,7 +214,8 @@ def parse_address(text: str) -> tuple[int, int] | None:
             return _V4_BITS, _OCTET[first] << 24 | _OCTET[second] << 16 | _OCTET[third] << 8 | _OCTET[fourth]
         value = int(IPv6Address(text))
     except (ValueError, KeyError):
-        return None
+        bare = read_address(text).ip
+        return None if bare is None or bare == text else parse_address(bare)
     if value >> _V4_BITS == _V4_MAPPED_HIGH:
         return _V4_BITS, value & 0xFFFF_FFFF
     return _V6_BITS, value

@@ -5,7 +5,6 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Any, Final
 
-import msgspec
 from msgspec import UNSET
 
 from rules.join import country_name
@@ -59,19 +58,29 @@ def report(
     return alerts
 
 
-def access_alert_id(event: AccessEvent, *, reused: bool) -> str:
-    """Return the id of the alert about one access, be there one or not: that of its event and person.
+def access_alert_id(event: AccessEvent) -> str:
+    """Return the id of the alert about one access, be there one or not: that of its event id, and of who did what.
 
-    The same id of two persons, or a further access of one person under a used id, has an id of its own: otherwise its
-    alert would replace the first one's in a compacted topic. An id must not be a way to hide.
+    The same access delivered again has the same id, whenever that is and by whichever source it came. The same event id
+    of another person, or for something else, has an id of its own: otherwise its alert would replace the first one's in
+    a compacted topic, however long after. An id must not be a way to hide.
     """
-    return digest(ACCESS, *_identity(event, reused=reused))
+    return digest(ACCESS, *_identity(event))
 
 
-def _identity(event: AccessEvent, *, reused: bool) -> tuple[str, ...]:
-    # Whether an id is used again is remembered beside each person, so persons are told apart here.
-    identity = event.event_id, event.person
-    return (*identity, msgspec.json.encode(event).decode()) if reused else identity
+def _identity(event: AccessEvent) -> tuple[object, ...]:
+    return (
+        event.event_id,
+        event.person,
+        event.occurred_at,
+        event.dataset_id,
+        event.action,
+        event.result,
+        known(event.destination),
+        known(event.source_ip),
+        known(event.device_country),
+        known(event.record_count),
+    )
 
 
 def dataset_version_id(dataset: DatasetRow) -> str:
@@ -93,7 +102,7 @@ def _access_alert(
     ordered = [top, *(finding for finding in findings if finding is not top)]
     said = "; ".join(finding.sentence for finding in ordered)
     return Alert(
-        alert_id=access_alert_id(event, reused=facts.reused),
+        alert_id=access_alert_id(event),
         family=ACCESS,
         rule_id=top.rule.id,
         severity=top.severity,
@@ -139,7 +148,7 @@ def _failure_alert(
     failed = ", ".join(f"{failure.rule.id} ({failure.error})" for failure in verdict.failures)
     event = verdict.facts.event
     return Alert(
-        alert_id=digest(FAILED, *_identity(event, reused=verdict.facts.reused)),
+        alert_id=digest(FAILED, *_identity(event)),
         family=FAILED,
         rule_id=FAILED,
         severity=FAILED_SEVERITY,

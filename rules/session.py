@@ -338,7 +338,9 @@ class Session:
         event, message = pending.event, pending.message
         verdict = self.judge.judge(event, person, reused=pending.reused)
         if verdict.missing and self.patient and not last_chance:
-            pending.deadline = message.timestamp + self.policy.facts_grace
+            if not pending.deadline:
+                # A producer may set a record's time as it likes: none makes it wait longer than from now on.
+                pending.deadline = min(message.timestamp, clock) + self.policy.facts_grace
             if pending.deadline > clock:
                 if self._waiting_count < WAITING_MAX:
                     self._hold(pending, name, haul)

@@ -30,6 +30,8 @@ RULE = Rule(
     cases=(
         Case(name="from a laptop", fires=True, workload={"networks": ["10.0.0.0/16"]},
              event={**_MACHINE, "source_ip": "1.2.3.4"}),
+        Case(name="from a laptop, with its port", fires=True, workload={"networks": ["10.0.0.0/16"]},
+             event={**_MACHINE, "source_ip": "1.2.3.4:443"}),
         Case(name="from its own network", fires=False, workload={"networks": ["10.0.0.0/16"]},
              event={**_MACHINE, "source_ip": "10.0.255.255"}),
         Case(name="one address beyond its network", fires=True, workload={"networks": ["10.0.0.0/16"]},

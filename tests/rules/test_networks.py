@@ -121,7 +121,6 @@ def test_only_an_ordinary_address_asks_the_geographic_table() -> None:
         "256.1.1.1",
         "01.2.3.4",
         "1.2.3.4/24",
-        "1.2.3.4:443",
         "::g",
         "1::2::3",
         ":" * 70,

@@ -387,7 +387,7 @@ def _streamed(
         batch = messages[at : at + size]
         clock = batch[-1].timestamp
         while todo and todo[0] <= clock:
-            _arrive(made, arrivals[todo.pop(0)], alerts, open_parts)
+            _arrive(made, todo[0], arrivals[todo.pop(0)], alerts, open_parts)
         # The clock of a worker that follows the log: no event waits longer than it may because of a slow test.
         haul = made.take(batch, max(clock, batch[0].timestamp), token=at)
         open_parts[at] += haul.held
@@ -406,17 +406,17 @@ def _streamed(
             kills = killed < 4
     for when in todo:
         _retried(made, when, alerts, open_parts)
-        _arrive(made, arrivals[when], alerts, open_parts)
+        _arrive(made, when, arrivals[when], alerts, open_parts)
     _retried(made, messages[-1].timestamp + 2 * GRACE, alerts, open_parts)
     assert made.waiting == 0
     assert not open_parts.total()
     return alerts, killed
 
 
-def _arrive(made: Session, rows: Iterable[Row], alerts: list[Alert], open_parts: Counter[int]) -> None:
+def _arrive(made: Session, when: int, rows: Iterable[Row], alerts: list[Alert], open_parts: Counter[int]) -> None:
     for each in rows:
         made.knowledge.apply(each)
-    _retried(made, 0, alerts, open_parts)
+    _retried(made, when, alerts, open_parts)
 
 
 def _retried(made: Session, clock: int, alerts: list[Alert], open_parts: Counter[int]) -> None:

@@ -267,6 +267,26 @@ def test_each_content_under_one_id_has_an_alert_of_its_own() -> None:
     assert {alert.alert_id for alert in taken(made, *events, first=20).alerts} == {alert.alert_id for alert in alerts}
 
 
+def test_content_that_comes_long_after_under_a_used_id_replaces_no_alert() -> None:
+    """Beyond what is remembered of ids, the id of the alert itself tells them apart."""
+    made = session([*complete(), dataset()])
+    first = taken(made, access(event_id="ev-used", device_country="IN", action="export")).alerts
+    taken(made, *(access(event_id=f"ev-{number}") for number in range(2 * RECENT_MAX)), first=1)
+    later = taken(made, access(event_id="ev-used", device_country="IN"), first=9_000).alerts
+    again = taken(made, access(event_id="ev-used", device_country="IN", action="export"), first=9_001).alerts
+    assert first[0].alert_id != later[0].alert_id
+    assert first[0].alert_id == again[0].alert_id
+
+
+def test_no_time_that_a_producer_sets_makes_an_access_wait_longer() -> None:
+    made = session([*complete()])  # of the dataset no row came yet
+    far = Line(line(access(), 0).value, T + 365 * 86_400_000, 0, "access.events")
+    assert made.take([far], T, token="batch").held == 1
+    made.knowledge.apply(employee("e-9"))  # something changed: it is looked at again, and waits on
+    assert made.retry(T + GRACE - 1) is None or made.waiting == 1
+    assert retried(made, T + GRACE).judged == 1
+
+
 def test_a_repetition_among_waiting_accesses_is_one_too() -> None:
     made = session([*complete()])
     haul = taken(made, access(), access(), access(action="export"), access(action="export"))
