@@ -1,0 +1,39 @@
+"""Every behaviour rule, registered here and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rules.behaviour import (
+    canary,
+    denied_burst,
+    dormant,
+    enumeration,
+    first_of_kind,
+    impossible_travel,
+    low_and_slow,
+    new_country,
+    off_hours,
+    peer_volume,
+    snooping,
+    split_accounts,
+    volume,
+)
+from rules.habits.signal import BehaviourRule
+
+RULES: Final[tuple[BehaviourRule, ...]] = (
+    volume.RULE,
+    peer_volume.RULE,
+    first_of_kind.RULE,
+    off_hours.RULE,
+    impossible_travel.RULE,
+    new_country.RULE,
+    enumeration.RULE,
+    snooping.RULE,
+    low_and_slow.RULE,
+    split_accounts.RULE,
+    dormant.RULE,
+    denied_burst.RULE,
+    canary.RULE,
+)
+"""In the order of the documents."""

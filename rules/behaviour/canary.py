@@ -1,0 +1,27 @@
+"""Any touch of a dataset or data subject that exists only to be touched."""
+
+from __future__ import annotations
+
+from rules.habits.observer import Look
+from rules.habits.signal import BehaviourRule, Moment, Signal
+
+
+def check(moment: Moment) -> Signal | None:
+    """Look whether the directory marks the dataset or a data subject as a canary."""
+    subject = any(row.canary for row in moment.subjects)
+    if not moment.setting.canary and not subject:
+        return None
+    what = "dataset" if moment.setting.canary else "data subject"
+    return Signal(3.0, f"touched a {what} that nobody has any reason to touch", "no touch ever", "a touch", 0)
+
+
+RULE = BehaviourRule(
+    id="behaviour.canary",
+    title="A canary was touched",
+    why="Nothing in anybody's work leads there: whoever comes is looking around.",
+    example="The profile of a person who does not exist is read.",
+    tune="`canary = true` in `directory.datasets` and `directory.subjects`.",
+    severity="critical",
+    looks=Look.CANARY | Look.SUBJECT,
+    check=check,
+)

@@ -1,0 +1,60 @@
+"""Two countries too far apart for the time between."""
+
+from __future__ import annotations
+
+from rules.habits.distances import apart_km
+from rules.habits.habit import Spot
+from rules.habits.observer import Look
+from rules.habits.signal import BehaviourRule, Moment, Signal, amount
+from schemas.countries import NAMES
+
+LEAST_KM = 300.0
+"""Nearer than this, a border is a walk, and tables of addresses err."""
+
+LEAST_MS = 60_000
+"""Two accesses in the same minute count as a minute apart."""
+
+
+def check(moment: Moment) -> Signal | None:
+    """Compare like with like: the device's country with the device's, the address's with the address's."""
+    pairs = (
+        ("device", moment.before.device, moment.setting.device),
+        ("address", moment.before.address, moment.setting.address),
+    )
+    best: Signal | None = None
+    for kind, last, now in pairs:
+        signal = None if last is None or now is None else _between(moment, kind, last, now)
+        if signal is not None and (best is None or signal.score > best.score):
+            best = signal
+    return best
+
+
+def _between(moment: Moment, kind: str, last: Spot, now: str) -> Signal | None:
+    far = apart_km(last.country, now)
+    if far < LEAST_KM:
+        return None
+    apart = max(LEAST_MS, abs(moment.at - last.at))
+    speed = far / (apart / 3_600_000)
+    if speed <= moment.to.travel_kmh:
+        return None
+    return Signal(
+        speed / moment.to.travel_kmh,
+        f"their {kind} was in {NAMES.get(last.country, last.country)} and {apart / 60_000:,.0f} minutes apart in "
+        f"{NAMES.get(now, now)}, {far:,.0f} km away at least",
+        amount(moment.to.travel_kmh, "km/h at most"),
+        amount(speed, "km/h at least"),
+        moment.habit.active_days,
+        {"kind": kind, "distance_km": round(far)},
+    )
+
+
+RULE = BehaviourRule(
+    id="behaviour.impossible_travel",
+    title="In two places at once",
+    why="Nobody is in Dublin and an hour later in Singapore; an account that is has two users.",
+    example="An access from Ireland, and forty minutes later one from India.",
+    tune="`behaviour.travel_kmh`; networks of VPN exits and providers say nothing of a place (`networks`).",
+    severity="high",
+    looks=Look.MOVED,
+    check=check,
+)

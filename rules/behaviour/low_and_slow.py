@@ -1,0 +1,34 @@
+"""A little every day that adds up over weeks."""
+
+from __future__ import annotations
+
+from rules.habits.observer import Look
+from rules.habits.signal import BehaviourRule, Moment, Signal, amount
+
+
+def check(moment: Moment) -> Signal | None:
+    """Look at what the days of late add up to, beyond what is usual."""
+    score = moment.habit.drift / moment.to.drift
+    if score < moment.to.weak or moment.before.ended is None:
+        return None
+    return Signal(
+        score,
+        f"day after day somewhat more than usual: together {moment.habit.drift / 6.2:,.0f} times a doubling of their "
+        "80th percentile",
+        "ups and downs that even out",
+        amount(moment.habit.drift, "codes beyond"),
+        moment.habit.active_days,
+        {"drift": round(moment.habit.drift, 1)},
+    )
+
+
+RULE = BehaviourRule(
+    id="behaviour.low_and_slow",
+    title="A little more, every day",
+    why="Who stays below every daily limit can still carry a user base away in a month.",
+    example="For three weeks an agent reads twice as many profiles a day as before, never more.",
+    tune="`behaviour.drift`.",
+    severity="medium",
+    looks=Look.DAY,
+    check=check,
+)

@@ -1,0 +1,38 @@
+"""A country in which the person was never seen."""
+
+from __future__ import annotations
+
+from rules.habits.history import ENOUGH
+from rules.habits.observer import Look
+from rules.habits.signal import BehaviourRule, Moment, Signal
+from schemas.countries import NAMES
+
+
+def check(moment: Moment) -> Signal | None:
+    """Look for a country that neither the habit nor the directories know."""
+    country = moment.setting.device or moment.setting.address
+    if country is None or country in moment.announced or moment.habit.active_days < ENOUGH:
+        return None
+    places = ", ".join(
+        NAMES.get(seen.country, seen.country) for seen in moment.habit.countries if seen.country != country
+    )
+    return Signal(
+        1.0,
+        f"never seen in {NAMES.get(country, country)} before, and nothing announced it",
+        f"from {places or 'nowhere else'}",
+        f"from {NAMES.get(country, country)}",
+        moment.habit.active_days,
+        {"country": country},
+    )
+
+
+RULE = BehaviourRule(
+    id="behaviour.new_country",
+    title="From a country never seen before",
+    why="A stolen account is used from where its thief is, inside the perimeter too.",
+    example="An agent in Cork is seen in Romania; no journey was announced.",
+    tune="Announce journeys in `directory.locations`; map networks that say nothing of a place.",
+    severity="medium",
+    looks=Look.COUNTRY,
+    check=check,
+)

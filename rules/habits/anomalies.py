@@ -1,0 +1,202 @@
+"""Judging behaviour: from an event to what is to be told of its person.
+
+An event is applied to its person's habit, the rules that should look are asked, and what they say becomes an episode:
+one alert that is amended while the anomaly goes on, and is over a cool-down after its last signal. Weak signals of one
+day are added up (`COMPOSITE`); each alone stays silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec import UNSET
+
+from rules.habits.calendar import zones_of
+from rules.habits.days import Standing
+from rules.habits.habit import Episode, Habit
+from rules.habits.limits import lift_wires
+from rules.habits.observer import Before, Look, Observer, Setting
+from rules.habits.peers import Peers
+from rules.habits.signal import BehaviourRule, Moment, Signal
+from rules.habits.sketch import mark
+from rules.habits.thresholds import Behaviour
+from rules.knowledge import Knowledge, Person
+from schemas.access import AccessEvent
+from schemas.directory import EmployeeRow, SubjectRow
+from schemas.fields import known
+
+COMPOSITE: Final = "behaviour.composite"
+
+WIRED: Final = Look.VOLUME | Look.NOVEL | Look.RUN | Look.OFF_HOURS
+"""What a wire pointed at."""
+
+COMPOSITE_RULES: Final = 3
+"""Rules that must have spoken, or two views of one thing would be taken for two things."""
+
+AGAIN: Final = 1.0
+"""By how much a score must have grown for an amended alert: as much again as it took to be told at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What is to be told: the first word on an episode (revision 0), or more of it."""
+
+    person: str
+    at: int
+    since: int
+    revision: int
+    signals: tuple[tuple[str, Signal], ...]
+    """Rule id and signal, the strongest first."""
+    setting: Setting
+    event: AccessEvent
+
+
+class Anomalies:
+    """Judges behaviour under one policy."""
+
+    def __init__(
+        self, knowledge: Knowledge, to: Behaviour, cool_down: int, rules: Sequence[BehaviourRule], peers: Peers
+    ) -> None:
+        """Take the directories, thresholds, the cool-down in milliseconds, the rules in force, and the peers."""
+        self._knowledge = knowledge
+        self._to = to
+        self._cool_down = cool_down
+        self._rules = tuple(rules)
+        self._by_look: dict[int, tuple[BehaviourRule, ...]] = {}
+        self._peers = peers
+        self._observer = Observer(to, knowledge.subjects)
+
+    def take(self, name: str, person: Person, habit: Habit, event: AccessEvent, setting: Setting) -> Telling | None:
+        """Apply an event to its person's habit; return what is to be told of it."""
+        look, before = self._observer.apply(
+            habit, event, setting, lambda: self._standing(person, event.occurred_at, setting)
+        )
+        if before is None:
+            return None
+        if before.ended is not None:
+            self._peers.ended(habit.group, mark(name), before.day, before.ended)
+        if not look:
+            return None
+        rules = self._by_look.get(look)
+        if rules is None:
+            rules = self._by_look[look] = tuple(rule for rule in self._rules if rule.looks & look)
+        if not rules:
+            return None
+        moment = self._moment(name, person, habit, event, setting, before, look)
+        if look & WIRED:
+            lift_wires(habit)
+        signals = [(rule.id, signal) for rule in rules if (signal := rule.check(moment)) is not None]
+        return self._weigh(name, habit, event, setting, signals) if signals else None
+
+    def _weigh(
+        self, name: str, habit: Habit, event: AccessEvent, setting: Setting, signals: list[tuple[str, Signal]]
+    ) -> Telling | None:
+        """Tell what is strong; keep what is weak until it is strong together."""
+        strong = [each for each in signals if each[1].score >= 1.0]
+        for rule_id, signal in signals:
+            habit.weak[rule_id] = max(habit.weak.get(rule_id, 0.0), min(1.0, signal.score))
+        together = sum(habit.weak.values())
+        if not strong and len(habit.weak) >= COMPOSITE_RULES and together >= self._to.composite:
+            parts = ", ".join(f"{rule.removeprefix('behaviour.')} {score:.1f}" for rule, score in habit.weak.items())
+            sentence = f"several unusual things within a day, none strong by itself ({parts})"
+            composite = Signal(
+                together / self._to.composite,
+                sentence,
+                f"less than {self._to.composite}",
+                f"{together:.1f}",
+                habit.active_days,
+                {"parts": {rule: round(score, 2) for rule, score in habit.weak.items()}},
+            )
+            strong = [(COMPOSITE, composite), *signals]
+        if not strong:
+            return None
+        at = event.occurred_at
+        episode = habit.episode
+        if episode is None or at - episode.last_at > self._cool_down:
+            episode = habit.episode = Episode(at, 0, at, {})
+        else:
+            episode.last_at = max(at, episode.last_at)
+            if not any(signal.score >= episode.told.get(rule, -AGAIN) + AGAIN for rule, signal in strong):
+                return None
+            episode.revision += 1
+        for rule_id, signal in strong:
+            episode.told[rule_id] = max(episode.told.get(rule_id, 0.0), round(signal.score, 3))
+        strong.sort(key=lambda each: (-each[1].score, each[0]))
+        return Telling(name, at, episode.since, episode.revision, tuple(strong), setting, event)
+
+    def _standing(self, person: Person, at: int, setting: Setting) -> Standing:
+        employee = _employee(person, at)
+        team = "" if employee is None else known(employee.team) or ""
+        roles = sorted(role for role, timeline in person.roles.items() if timeline.at(at)[0] is not None)
+        zone = None if employee is None else known(employee.time_zone)
+        if zone is None:
+            home = None if employee is None else known(employee.home_country)
+            zones = zones_of(home or setting.country)
+            zone = zones[0] if zones else "UTC"
+        return Standing(zone, mark("|".join((team, *roles))))
+
+    def _moment(
+        self,
+        name: str,
+        person: Person,
+        habit: Habit,
+        event: AccessEvent,
+        setting: Setting,
+        before: Before,
+        look: int,
+    ) -> Moment:
+        at = event.occurred_at
+        duties = person.duties or {}
+        tokens = event.subject_ids if look & Look.SUBJECT and event.subject_ids is not UNSET else ()
+        return Moment(
+            person=name,
+            habit=habit,
+            event=event,
+            at=at,
+            setting=setting,
+            before=before,
+            look=look,
+            to=self._to,
+            peers=self._peers.of(habit.group, habit.day, self._to.peers_least),
+            employee=_employee(person, at),
+            duties=frozenset(duty for duty, timeline in duties.items() if timeline.at(at)[0] is not None),
+            announced=frozenset(
+                place.country for kind in person.locations.values() if (place := kind.at(at)[0]) is not None
+            ),
+            leaves_at=_leaves_at(person, at),
+            absent_until=_absent_until(person, before.seen_at, at),
+            subjects=tuple(row for token in tokens if (row := self._subject(token, at)) is not None),
+        )
+
+    def _subject(self, token: str, at: int) -> SubjectRow | None:
+        timeline = self._knowledge.subjects.get(token)
+        return None if timeline is None else timeline.at(at)[0]
+
+
+def _employee(person: Person, at: int) -> EmployeeRow | None:
+    return None if person.employment is None else person.employment.at(at)[0]
+
+
+def _leaves_at(person: Person, at: int) -> int | None:
+    """Return when the employment ends, as far as rows that reach beyond `at` say so."""
+    if person.employment is None:
+        return None
+    ends = [row.valid_from for row in person.employment.rows if row.status == "terminated" and row.valid_from > at]
+    return min(ends, default=None)
+
+
+def _absent_until(person: Person, since: int, at: int) -> int | None:
+    """Return when the last leave between two moments ended."""
+    if person.employment is None or not since:
+        return None
+    ends = []
+    for row in person.employment.rows:
+        if row.status not in {"leave", "suspended"} or row.valid_from >= at:
+            continue
+        end = known(row.valid_until)
+        until = person.employment.at(row.valid_from)[2] if end is None else end
+        if until > since:
+            ends.append(min(until, at))
+    return max(ends, default=None)

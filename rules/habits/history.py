@@ -1,0 +1,62 @@
+"""The days behind somebody, one byte a day and measure: enough to say what is usual, small enough to keep for all.
+
+A value is kept as the rounded logarithm of one more than it (`code`), so that a byte reaches from 0 to 2 × 10¹² in
+steps of 12 %. What is usual is said by quantiles of the last active days: a single wild day moves them little.
+"""
+
+from __future__ import annotations
+
+from math import exp, log1p
+from typing import Final
+
+STEPS: Final = 9.0
+"""Codes to a factor of e."""
+
+DAYS: Final = 40
+"""Active days remembered: eight working weeks, so that a month's end is seen once or twice."""
+
+ENOUGH: Final = 10
+"""Active days below which nothing is said of somebody's own habit."""
+
+_P95: Final = 0.95
+_MEDIAN: Final = 0.5
+
+
+def code(value: float) -> int:
+    """Return a value as its code, 0 to 255."""
+    return min(255, round(log1p(value) * STEPS))
+
+
+def value(coded: float) -> float:
+    """Return what a code stands for."""
+    return exp(coded / STEPS) - 1.0
+
+
+def appended(days: bytes, coded: int) -> bytes:
+    """Return the days with one more, the oldest dropped beyond `DAYS`."""
+    return (days + bytes((coded,)))[-DAYS:]
+
+
+def quantile(days: bytes, share: float) -> float:
+    """Return the code below which so large a share of days lies, between the two nearest; 0 without days."""
+    if not days:
+        return 0.0
+    ordered = sorted(days)
+    at = share * (len(ordered) - 1)
+    low = int(at)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
+
+
+def p95(days: bytes) -> float:
+    """Return the code of the 95th percentile of the days."""
+    return quantile(days, _P95)
+
+
+def spread(days: bytes) -> float:
+    """Return how far the upper half of the days reaches, as a standard deviation in codes.
+
+    The distance from the median to the 90th percentile is 1.28 of them where the logarithm is normal; low values, which
+    only say that somebody had a quiet day, have no part in it.
+    """
+    return (quantile(days, 0.9) - quantile(days, _MEDIAN)) / 1.2816

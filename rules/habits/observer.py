@@ -1,0 +1,269 @@
+"""Applying events to a habit, one by one: sums move, hours and days end, and what may be unusual is pointed at.
+
+`Observer.apply` costs some additions and comparisons for the usual event. It decides nothing: it says which kinds of
+rules should look (`Look`), by comparing sums with wires that were laid when a day began.
+
+Events of one person are applied in the order of their partition. An event of an earlier hour of the present day counts
+in the day's sums and not in the hour's; one of an earlier day is too late for a habit: it is judged, and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from enum import IntFlag
+from typing import Any, Final, NamedTuple
+
+from msgspec import UNSET
+
+from rules.habits.days import Standing, roll
+from rules.habits.habit import ACCOUNTS_MAX, COUNTRIES_MAX, Habit, Measure, Run, Seen, Spot
+from rules.habits.runs import came_back, ran_on
+from rules.habits.sketch import bit_of, distinct, mark
+from rules.habits.thresholds import Behaviour
+from schemas.access import AccessEvent
+
+FORGET_COUNTRY_DAYS: Final = 90
+"""How long a country counts as known after a stay: a quarter."""
+
+DAY_MS: Final = 86_400_000
+
+DENIED_WINDOW_MS: Final = 10 * 60_000
+"""Denials within so long are one burst."""
+
+STAYED_MS: Final = 60_000
+"""How exactly it is remembered when somebody was last where they are: to a minute."""
+
+EXACT: Final = 64
+"""Different data subjects up to which bits are counted one by one; beyond, two may share one, and it is estimated."""
+
+LISTED_MOST: Final = 20
+"""Data subjects of one access up to which each is thought to have been looked up: more were listed."""
+
+
+class Look(IntFlag):
+    """Which kinds of rules should look at an event."""
+
+    DAY = 1
+    """It is the first of a local day, after a long silence or days that were all above the usual."""
+    VOLUME = 2
+    """A sum of the hour or the day crossed its wire."""
+    NOVEL = 4
+    """A dataset not touched before, and enough of them today."""
+    COUNTRY = 8
+    """A country not seen before, or not for long."""
+    MOVED = 16
+    """Evidence names another country than the last of its kind."""
+    DENIED = 32
+    RUN = 64
+    SUBJECT = 128
+    """A data subject of whom the directory speaks, or one looked up on several days."""
+    OFF_HOURS = 256
+    CANARY = 512
+    ACCOUNTS = 1024
+    """Another service account than before today."""
+    LATE = 2048
+    """Too late for the habit."""
+
+
+NOTHING: Final = Look(0)
+
+
+class Setting(NamedTuple):
+    """What an access was to, and from where: the same for every access of a person to a dataset from an address."""
+
+    dataset: int
+    """`sketch.bloom_of` the marked id of the dataset."""
+    sensitivity: str
+    canary: bool
+    country: str | None
+    """Where the person is believed to be."""
+    device: str | None
+    """The country that the device names."""
+    address: str | None
+    """The country that the address names; None where it says nothing of a place."""
+
+
+class Before(NamedTuple):
+    """What an event found, for rules that compare."""
+
+    seen_at: int
+    day: int
+    device: Spot | None
+    address: Spot | None
+    denied: int
+    """Denials of the burst before it."""
+    ended: tuple[int, ...] | None
+    """Sums of the day that this event ended, by measure."""
+
+
+class Observer:
+    """Applies events to habits under one policy."""
+
+    def __init__(self, to: Behaviour, subjects: Container[str]) -> None:
+        """Take the thresholds, and the tokens of data subjects of whom the directory speaks."""
+        self._to = to
+        self._dormant_ms = to.dormant_days * DAY_MS
+        self._drift = to.weak * to.drift
+        self._subjects = subjects
+
+    def apply(
+        self, habit: Habit, event: AccessEvent, setting: Setting, standing: Callable[[], Standing]
+    ) -> tuple[int, Before | None]:
+        """Apply one event; return which rules should look (`Look`), and what it found where any should.
+
+        Args:
+            habit: is changed.
+            event: the next of its person.
+            setting: what it was to, and from where.
+            standing: asked when an hour begins.
+        """
+        at = event.occurred_at
+        look = 0
+        ended = None
+        found = habit.seen_at, habit.day, habit.device, habit.address, habit.denied
+        if not habit.hour_from <= at < habit.hour_until:
+            if at < habit.day_from:
+                look = Look.LATE | (Look.CANARY if setting.canary else 0) | self._spoken_of(event)
+                return look, Before(*found, None)
+            if at >= habit.hour_until:
+                awake = habit.seen_at and at - habit.seen_at >= self._dormant_ms
+                ended = roll(habit, at, setting.country, standing, self._to)
+                if awake or (ended is not None and habit.drift >= self._drift):
+                    look = Look.DAY
+        habit.seen_at = max(habit.seen_at, at)
+        if setting.device is not None:
+            device = habit.device
+            if device is None or setting.device != device.country:
+                look |= _moved(habit, "device", setting.device, at)
+            elif at - device.at > STAYED_MS:
+                habit.device = Spot(device.country, at)
+        if setting.address is not None:
+            address = habit.address
+            if address is None or setting.address != address.country:
+                look |= _moved(habit, "address", setting.address, at)
+            elif at - address.at > STAYED_MS:
+                habit.address = Spot(address.country, at)
+        if setting.canary:
+            look |= Look.CANARY
+        wires = habit.wires
+        if event.outcome == "denied":
+            if at - habit.denied_from > DENIED_WINDOW_MS:
+                habit.denied, habit.denied_from = 0, at
+            habit.denied += 1
+            habit.denials += 1
+            if habit.denied >= wires[Measure.DENIED]:
+                look |= Look.DENIED
+            return look, Before(*found, ended) if look or ended else None
+        if habit.denied:
+            look |= Look.DENIED if at - habit.denied_from <= DENIED_WINDOW_MS else 0
+            habit.denied = 0
+        habit.accesses += 1
+        in_hour = at >= habit.hour_from
+        records = event.record_count
+        if records is UNSET:
+            records = 1
+        habit.records += records
+        if in_hour:
+            habit.hour_records += records
+        size = event.bytes
+        if size is not UNSET:
+            habit.volume += size
+            if in_hour:
+                habit.hour_bytes += size
+        subjects = event.subject_ids
+        if subjects is not UNSET and subjects:
+            look |= self._data_subjects(habit, event, subjects, in_hour=in_hour)
+        if habit.datasets[0] & setting.dataset != setting.dataset:
+            look |= _dataset(habit, setting.dataset)
+        if event.service_account is not UNSET:
+            look |= _account(habit, event.service_account)
+        if not habit.usual_slot:
+            habit.off_hours += 1
+            if habit.off_hours >= wires[Measure.OFF_HOURS]:
+                look |= Look.OFF_HOURS
+        if (
+            habit.records >= wires[0]
+            or habit.hour_records >= wires[4]
+            or habit.volume >= wires[1]
+            or habit.hour_bytes >= wires[5]
+            or habit.subjects >= wires[2]
+            or habit.hour_subjects >= wires[6]
+        ):
+            look |= Look.VOLUME
+        return look, Before(*found, ended) if look or ended else None
+
+    def _spoken_of(self, event: AccessEvent) -> int:
+        subjects = event.subject_ids
+        if subjects is UNSET:
+            return 0
+        known = self._subjects
+        return Look.SUBJECT if any(token in known for token in subjects) else 0
+
+    def _data_subjects(self, habit: Habit, event: AccessEvent, subjects: Any, *, in_hour: bool) -> int:
+        """Count different data subjects, their run, and those that come back on several days without a ticket."""
+        look = 0
+        known = self._subjects
+        bits = habit.subject_bits
+        new = 0
+        for token in subjects:
+            if token in known:
+                look |= Look.SUBJECT
+            subject = mark(token)
+            bit = bit_of(subject)
+            if bits & bit:
+                continue
+            bits |= bit
+            new += 1
+            if event.ticket is UNSET and len(subjects) <= LISTED_MOST and came_back(habit, subject):
+                look |= Look.SUBJECT
+        if not new:
+            habit.run = Run()
+            return look
+        habit.subject_bits = bits
+        habit.subjects += new
+        if habit.subjects > EXACT:
+            habit.subjects = max(habit.subjects, distinct(bits))
+        if in_hour:
+            habit.hour_subjects += new
+        if new < len(subjects):
+            habit.run = Run()
+            return look
+        run = ran_on(habit.run, subjects, event.occurred_at)
+        habit.run = run
+        if run.length > habit.longest_run:
+            habit.longest_run = run.length
+            if run.length >= habit.wires[Measure.RUN]:
+                look |= Look.RUN
+        return look
+
+
+def _moved(habit: Habit, kind: str, country: str, at: int) -> int:
+    """Take note of another country; a late event moves nobody."""
+    last: Spot | None = getattr(habit, kind)
+    if last is None or at >= last.at:
+        setattr(habit, kind, Spot(country, at))
+    days = {seen.country: seen.day for seen in habit.countries}
+    if last is not None:
+        days[last.country] = habit.day  # where they were until now
+    fresh = country not in days or habit.day - days[country] > FORGET_COUNTRY_DAYS
+    days[country] = habit.day
+    kept = sorted(days.items(), key=lambda each: each[1])[-COUNTRIES_MAX:]
+    habit.countries = tuple(Seen(name, day) for name, day in kept)
+    return Look.MOVED | (Look.COUNTRY if fresh else 0)
+
+
+def _dataset(habit: Habit, bloom: int) -> int:
+    known = habit.datasets[1] & bloom == bloom
+    habit.datasets = habit.datasets[0] | bloom, habit.datasets[1]
+    if known:
+        return 0
+    habit.novel += 1
+    return Look.NOVEL if habit.novel >= habit.wires[Measure.NOVEL] else 0
+
+
+def _account(habit: Habit, account: str) -> int:
+    which = mark(account)
+    if which in habit.accounts or len(habit.accounts) >= ACCOUNTS_MAX:
+        return 0
+    habit.accounts = (*habit.accounts, which)
+    return Look.ACCOUNTS

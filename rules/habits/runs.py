@@ -1,0 +1,48 @@
+"""Data subjects one after the other, and the same ones again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rules.habits.habit import REPEATS_MAX, Habit, Repeat, Run
+
+RUN_BREAKS_MS: Final = 15 * 60_000
+"""A pause that ends a run of new data subjects: case work pauses, a script does not."""
+
+
+def came_back(habit: Habit, subject: int) -> bool:
+    """Watch a data subject looked up without a ticket; return whether it was looked up on another day before."""
+    day, kept = habit.day, list(habit.repeats)
+    for at, each in enumerate(kept):
+        if each.subject == subject:
+            if each.last_day == day:
+                return False
+            kept[at] = Repeat(subject, each.days + 1, day)
+            habit.repeats = tuple(kept)
+            return True
+    if len(kept) < REPEATS_MAX:
+        habit.repeats = (*kept, Repeat(subject, 1, day))
+    else:
+        least = min(range(REPEATS_MAX), key=lambda at: (kept[at].days, kept[at].last_day))
+        kept[least] = Repeat(subject, 1, day)
+        habit.repeats = tuple(kept)
+    return False
+
+
+def ran_on(run: Run, subjects: Sequence[str], at: int) -> Run:
+    """Return a run that goes on with data subjects who are all new today, or begins with them."""
+    number, count = _number(subjects[-1]), len(subjects)
+    if not run.length or not 0 <= at - run.last_at <= RUN_BREAKS_MS:
+        return Run(count, at, at, number)
+    gap = float(at - run.last_at)
+    pace = run.pace + (gap - run.pace) / 8 if run.pace else gap
+    jitter = run.jitter + (abs(gap - pace) - run.jitter) / 8
+    steps = run.steps + (1 if 0 < number - run.number <= count else 0)
+    return Run(run.length + count, run.since, at, number, steps, pace, jitter)
+
+
+def _number(token: str) -> int:
+    """Return the number at the end of a token, -1 where it has none; of a long one its last nine digits."""
+    digits = token[len(token.rstrip("0123456789")) :][-9:]
+    return int(digits) if digits else -1
