@@ -9,6 +9,7 @@ from typing import Any
 
 from mode import Service
 
+from rules.behaviour import BEHAVIOUR_IDS
 from rules.catalogue import RULE_IDS
 from rules.policy import Policy, parse
 from schemas.errors import ConfigurationError
@@ -29,7 +30,7 @@ def read_policy(path: Path) -> tuple[bytes, Policy]:
         raise ConfigurationError(f"policy: {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"policy: {path} is not UTF-8 at byte {error.start}") from None
-    return content, parse(text, str(path), RULE_IDS)
+    return content, parse(text, str(path), RULE_IDS | BEHAVIOUR_IDS)
 
 
 class PolicyWatch(Service):

@@ -138,9 +138,9 @@ def score(population: Population, planted: dict[str, list[Act]], tellings: list[
     for told in tellings:
         label = by_person.get(told.person)
         if label is not None and windows[label][0] <= told.at <= windows[label][1]:
-            found[label] |= {rule for rule, _ in told.signals}
+            found[label] |= {rule.id for rule, _ in told.signals}
         elif told.revision == 0 and told.at >= start and (label is None or told.at < windows[label][0]):
-            false[told.signals[0][0]] += 1
+            false[told.signals[0][0].id] += 1
             falsely.append(
                 f"{told.person} {told.at // DAY - start // DAY} {told.signals[0][0]} {told.signals[0][1].sentence}"
             )

@@ -41,6 +41,17 @@ class Exemption:
     since: int
     until: int
 
+    def covers_behaviour(self, rule_id: str, person: str, at: int, country: str | None) -> bool:
+        """Whether it hides a signal about somebody's behaviour, which is about no single dataset and no role."""
+        return (
+            rule_id in self.rules
+            and self.since <= at < self.until
+            and (not self.employees or person in self.employees)
+            and (not self.countries or country in self.countries)
+            and not self.datasets
+            and not self.roles
+        )
+
 
 def read_exemptions(
     file: TomlFile, tables: Sequence[Any], rule_ids: frozenset[str], roles: frozenset[str]

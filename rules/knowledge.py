@@ -35,7 +35,7 @@ _WITH_KINDS: Final = frozenset({LocationRow.topic, RoleRow.topic, DutyRow.topic}
 class Person:
     """One principal: their histories, and what the judge remembers of them."""
 
-    __slots__ = ("duties", "employment", "locations", "meaning", "partition", "recent", "roles", "workload")
+    __slots__ = ("duties", "employment", "habit", "locations", "meaning", "partition", "recent", "roles", "workload")
 
     def __init__(self) -> None:
         self.employment: Timeline[EmployeeRow] | None = None
@@ -47,6 +47,8 @@ class Person:
         """What all this means to the rules (`rules/meaning.py`), None until asked; dropped with every change of it."""
         self.partition = -1
         """The partition of `access.events` where this person's records belong; -1 until asked."""
+        self.habit: Any = None
+        """How they work (`rules/habits/habit.py`), None before the first access that counts in it."""
         self.recent: dict[int, int] | None = None
         """64-bit hash of an event id → hash of its content, the newest last."""
 
@@ -99,6 +101,11 @@ class Knowledge:
         """Drop every window of event ids: the partitions they belong to may have another owner now."""
         for person in (*self.people.values(), *self._strangers.values()):
             person.recent = None
+
+    def forget_habits(self) -> None:
+        """Drop every habit: the partitions they belong to may have another owner now."""
+        for person in (*self.people.values(), *self._strangers.values()):
+            person.habit = None
 
     def _person(self, principal: str) -> Person:
         person = self.people.get(principal)

@@ -14,7 +14,9 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
 
-from rules.join import ORIGINS_MAX, Joiner, Standing, on_site
+from rules.habits.observer import Setting
+from rules.habits.sketch import bloom_of, mark
+from rules.join import ORIGINS_MAX, UNKNOWN_SENSITIVITY, Joiner, Standing, on_site
 from rules.knowledge import Person
 from rules.place import Interval
 from rules.policy import Policy
@@ -46,6 +48,7 @@ class PlaceMeaning(NamedTuple):
     since: int
     until: int
     number: int
+    country: str | None
 
 
 class PersonMeaning:
@@ -67,6 +70,10 @@ class DatasetMeaning(NamedTuple):
     until: int
     number: int
     regime: str
+    sensitivity: str
+    canary: bool
+    bloom: int
+    """The dataset's bits in a filter (`rules/habits/sketch.py`)."""
 
 
 class Scene(NamedTuple):
@@ -76,6 +83,8 @@ class Scene(NamedTuple):
     since: int
     until: int
     number: int
+    setting: Setting
+    """The same, as the rules about behaviour see it."""
 
 
 class Meanings:
@@ -109,12 +118,16 @@ class Meanings:
         joiner = self._joiner
         timeline = joiner.knowledge.datasets.get(dataset_id)
         if timeline is None:
-            return DatasetMeaning(None, at, at + 1, self._number("dataset", None), joiner.regime(None))
+            bloom = bloom_of(mark(dataset_id))
+            unknown = self._number("dataset", None), joiner.regime(None), UNKNOWN_SENSITIVITY
+            return DatasetMeaning(None, at, at + 1, *unknown, canary=False, bloom=bloom)
         row, since, until = timeline.at(at)
         matched = frozenset(pattern for pattern in self._patterns if fnmatchcase(dataset_id, pattern))
         means = row and (row.sensitivity, row.subject_region, joiner.stored_in(row))
         number = self._number("dataset", (means, matched))
-        found = DatasetMeaning(timeline, since, until, number, joiner.regime(row))
+        sensitivity, canary = (UNKNOWN_SENSITIVITY, False) if row is None else (row.sensitivity, row.canary)
+        bloom = bloom_of(mark(dataset_id))
+        found = DatasetMeaning(timeline, since, until, number, joiner.regime(row), sensitivity, canary, bloom)
         if len(self.datasets) >= DATASETS_MAX:
             self.datasets.clear()
         self.datasets[dataset_id] = found
@@ -155,7 +168,9 @@ class Meanings:
         means = whose.number, place.number, data.number, self._on_site(whose.standing.workload, address)
         since = max(whose.since, place.since, data.since)
         until = min(whose.until, place.until, data.until)
-        found = Scene(timeline, since, until, self._number("scene", means))
+        named = None if address is UNSET else self._joiner.origin(address).country
+        setting = Setting(data.bloom, data.sensitivity, data.canary, place.country, known(device), named)
+        found = Scene(timeline, since, until, self._number("scene", means), setting)
         if len(whose.scenes) >= SCENES_MAX:
             whose.scenes.clear()
         whose.scenes[where] = found
@@ -170,7 +185,7 @@ class Meanings:
         located = self._joiner.locate(person, whose.standing, at, known(device), origin, regime, interval)
         place = located.place
         means = place.country, place.place_class, place.presumed, located.effective, located.conflict_class
-        found = PlaceMeaning(interval.since, interval.until, self._number("place", means))
+        found = PlaceMeaning(interval.since, interval.until, self._number("place", means), place.country)
         if len(whose.places) >= PLACES_MAX:
             whose.places.clear()
         whose.places[device, self.address(address), regime] = found

@@ -17,6 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from rules.exemptions import Exemption, read_exemptions
+from rules.habits.thresholds import Behaviour
 from rules.jurisdictions import Perimeter
 from rules.networks import NetworkEntry, NetworkMap, RangeKind, shipped_map
 from rules.policy_file import Path, TomlFile, country, duration, nearest
@@ -154,6 +155,9 @@ class Policy:
     rules: Mapping[str, RuleSettings]
     exemptions: tuple[Exemption, ...]
     sources: Mapping[str, SourceMapping]
+    behaviour: Behaviour | None
+    """None: the file has no `[behaviour]`, and behaviour is not judged."""
+    cool_down: int
     ticket_patterns: Mapping[str, re.Pattern[str]] = field(repr=False)
 
     def settings(self, rule_id: str) -> RuleSettings:
@@ -184,6 +188,7 @@ _SECTIONS: Final = [
     "rules",
     "exemptions",
     "sources",
+    "behaviour",
 ]
 
 FRAMEWORKS: Final = ["CH-DPF", "DPF", "PIPEDA", "UK-DPF"]
@@ -245,6 +250,7 @@ def parse(text: str, name: str, rule_ids: frozenset[str]) -> Policy:
             hint = f'an id is written in quotes, as in [rules."{min(rule_ids)}"]; ' if "." not in rule_id else ""
             raise file.fail(("rules", rule_id), f"no such rule; {hint}{nearest(rule_id, list(rule_ids))}")
     rules = _named(file, data, "rules", RuleSettings)
+    behaviour = None if "behaviour" not in data else file.read(("behaviour",), data["behaviour"], Behaviour)
     return Policy(
         version=hashlib.sha256(text.encode()).hexdigest()[:16],
         perimeter=inside,
@@ -264,6 +270,8 @@ def parse(text: str, name: str, rule_ids: frozenset[str]) -> Policy:
         rules=rules,
         exemptions=read_exemptions(file, _tables(file, data, "exemptions"), rule_ids, frozenset(roles)),
         sources=_sources(file, data),
+        behaviour=behaviour,
+        cool_down=_duration(file, ("behaviour", "cool_down"), (behaviour or Behaviour()).cool_down, least=1),
         ticket_patterns=_ticket_patterns(file, purposes),
     )
 

@@ -18,6 +18,8 @@ from msgspec import UNSET
 from xxhash import xxh3_64_intdigest
 
 from rules.facts import ALWAYS_READ, EVENT_FIELDS
+from rules.habits.peers import Peers
+from rules.habits.watch import BehaviourWatch
 from rules.judge import Judge, Verdict
 from rules.knowledge import RECENT_MAX, Person
 from rules.meaning import Meanings
@@ -134,12 +136,18 @@ class Session:
         self._waiting_count = 0
         self._seen_change = -1
         self._told: set[str] = set()
+        self.peers = Peers()
         self.adopt(judge)
 
     def adopt(self, judge: Judge) -> None:
         """Judge by another policy or table from now on: at a batch's boundary, as the caller makes sure."""
         self.judge = judge
         self.policy = judge.policy
+        self._behaviour = (
+            None
+            if self.policy.behaviour is None
+            else BehaviourWatch(self.policy, self.knowledge, self.peers, self.describe, self.provenance)
+        )
         reads = ALWAYS_READ.union(*(rule.reads for rule in judge.rules)) & EVENT_FIELDS.keys()
         fields = {name for read in reads for name in EVENT_FIELDS[read]} | {"dataset_id", "action"}
         self._key = attrgetter(*sorted(fields - BY_MEANING))
@@ -159,6 +167,7 @@ class Session:
     def forget(self) -> None:
         """Give up everything remembered of the partitions: they are read again, here or elsewhere."""
         self.knowledge.forget_ids()
+        self.knowledge.forget_habits()
         self._waiting.clear()
         self._waiting_count = 0
         self._told.clear()
@@ -183,7 +192,7 @@ class Session:
         decode, people, stranger = ACCESS.decode_canonical, self.knowledge.people, self.knowledge.stranger
         datasets, waiting, partition_of = self.knowledge.datasets, self._waiting, self._partition_of
         key_of, tickets, memo, meanings, verdicts = self._key, self._tickets, self.memo, self._meanings, self._verdicts
-        ahead, late = self.policy.clock_ahead, self.policy.late
+        ahead, late, behaviour = self.policy.clock_ahead, self.policy.late, self._behaviour
         hits: list[Tally] = []
         count, delay = hits.append, haul.delays.append
         duplicates = 0
@@ -245,6 +254,8 @@ class Session:
                     if holds is not None and holds[0] <= at < holds[1]:
                         count(holds[2])
                         delay(clock - at)
+                        if behaviour is not None:
+                            behaviour.observe(message, name, person, event, scene.setting, clock, haul)
                         continue
                 else:
                     key = None
@@ -362,6 +373,9 @@ class Session:
             if len(self._verdicts) >= VERDICTS_MAX:
                 self._verdicts.clear()
             self._verdicts[key] = (verdict.law_since, verdict.law_until, counted)
+        if self._behaviour is not None:
+            scene = self._meanings.scene(person, facts.at, (event.dataset_id, event.source_ip, event.device_country))
+            self._behaviour.observe(message, name, person, event, scene.setting, clock, haul)
 
     def _tell(self, verdict: Verdict, message: Message, clock: int, haul: Haul) -> None:
         """Make alerts; one about a version of a dataset only once."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from rules.behaviour import (
     canary,
+    composite,
     denied_burst,
     dormant,
     enumeration,
@@ -35,5 +36,8 @@ RULES: Final[tuple[BehaviourRule, ...]] = (
     dormant.RULE,
     denied_burst.RULE,
     canary.RULE,
+    composite.RULE,
 )
 """In the order of the documents."""
+
+BEHAVIOUR_IDS: Final = frozenset(rule.id for rule in RULES)

@@ -28,12 +28,10 @@ from schemas.directory import EmployeeRow, SubjectRow
 from schemas.fields import known
 
 COMPOSITE: Final = "behaviour.composite"
+"""Asked after the others, about what they said."""
 
 WIRED: Final = Look.VOLUME | Look.NOVEL | Look.RUN | Look.OFF_HOURS
 """What a wire pointed at."""
-
-COMPOSITE_RULES: Final = 3
-"""Rules that must have spoken, or two views of one thing would be taken for two things."""
 
 AGAIN: Final = 1.0
 """By how much a score must have grown for an amended alert: as much again as it took to be told at all."""
@@ -47,8 +45,8 @@ class Telling:
     at: int
     since: int
     revision: int
-    signals: tuple[tuple[str, Signal], ...]
-    """Rule id and signal, the strongest first."""
+    signals: tuple[tuple[BehaviourRule, Signal], ...]
+    """The strongest first."""
     setting: Setting
     event: AccessEvent
 
@@ -64,6 +62,7 @@ class Anomalies:
         self._to = to
         self._cool_down = cool_down
         self._rules = tuple(rules)
+        self._composite = next((rule for rule in rules if rule.id == COMPOSITE), None)
         self._by_look: dict[int, tuple[BehaviourRule, ...]] = {}
         self._peers = peers
         self._observer = Observer(to, knowledge.subjects)
@@ -87,44 +86,32 @@ class Anomalies:
         moment = self._moment(name, person, habit, event, setting, before, look)
         if look & WIRED:
             lift_wires(habit)
-        signals = [(rule.id, signal) for rule in rules if (signal := rule.check(moment)) is not None]
-        return self._weigh(name, habit, event, setting, signals) if signals else None
+        signals = [(rule, signal) for rule in rules if (signal := rule.check(moment)) is not None]
+        return self._weigh(moment, signals) if signals else None
 
-    def _weigh(
-        self, name: str, habit: Habit, event: AccessEvent, setting: Setting, signals: list[tuple[str, Signal]]
-    ) -> Telling | None:
+    def _weigh(self, moment: Moment, signals: list[tuple[BehaviourRule, Signal]]) -> Telling | None:
         """Tell what is strong; keep what is weak until it is strong together."""
+        habit, at = moment.habit, moment.at
         strong = [each for each in signals if each[1].score >= 1.0]
-        for rule_id, signal in signals:
-            habit.weak[rule_id] = max(habit.weak.get(rule_id, 0.0), min(1.0, signal.score))
-        together = sum(habit.weak.values())
-        if not strong and len(habit.weak) >= COMPOSITE_RULES and together >= self._to.composite:
-            parts = ", ".join(f"{rule.removeprefix('behaviour.')} {score:.1f}" for rule, score in habit.weak.items())
-            sentence = f"several unusual things within a day, none strong by itself ({parts})"
-            composite = Signal(
-                together / self._to.composite,
-                sentence,
-                f"less than {self._to.composite}",
-                f"{together:.1f}",
-                habit.active_days,
-                {"parts": {rule: round(score, 2) for rule, score in habit.weak.items()}},
-            )
-            strong = [(COMPOSITE, composite), *signals]
+        for rule, signal in signals:
+            habit.weak[rule.id] = max(habit.weak.get(rule.id, 0.0), min(1.0, signal.score))
+        if not strong and self._composite is not None:
+            together = self._composite.check(moment)
+            strong = [] if together is None else [(self._composite, together), *signals]
         if not strong:
             return None
-        at = event.occurred_at
         episode = habit.episode
         if episode is None or at - episode.last_at > self._cool_down:
             episode = habit.episode = Episode(at, 0, at, {})
         else:
             episode.last_at = max(at, episode.last_at)
-            if not any(signal.score >= episode.told.get(rule, -AGAIN) + AGAIN for rule, signal in strong):
+            if not any(signal.score >= episode.told.get(rule.id, -AGAIN) + AGAIN for rule, signal in strong):
                 return None
             episode.revision += 1
-        for rule_id, signal in strong:
-            episode.told[rule_id] = max(episode.told.get(rule_id, 0.0), round(signal.score, 3))
-        strong.sort(key=lambda each: (-each[1].score, each[0]))
-        return Telling(name, at, episode.since, episode.revision, tuple(strong), setting, event)
+        for rule, signal in strong:
+            episode.told[rule.id] = max(episode.told.get(rule.id, 0.0), round(signal.score, 3))
+        strong.sort(key=lambda each: (-each[1].score, each[0].id))
+        return Telling(moment.person, at, episode.since, episode.revision, tuple(strong), moment.setting, moment.event)
 
     def _standing(self, person: Person, at: int, setting: Setting) -> Standing:
         employee = _employee(person, at)

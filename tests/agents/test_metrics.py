@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from agents.ledger import HoleKind
 from agents.metrics import BUCKETS_S, Metrics
 from agents.watching import SOURCE_OF
+from rules.behaviour import BEHAVIOUR_IDS
 from rules.catalogue import RULE_IDS
 from rules.judge import FAILED
 from rules.session import Haul
@@ -29,7 +30,7 @@ LABELS: dict[str, tuple[str, ...]] = {
     "topic": tuple(BY_NAME),
     "reason": tuple(REASONS),
     "source": tuple(SOURCE_OF.values()),
-    "rule": (*sorted(RULE_IDS), FAILED),
+    "rule": (*sorted(RULE_IDS | BEHAVIOUR_IDS), FAILED),
     "severity": SEVERITIES,
     "sensitivity": get_args(Sensitivity),
     "outcome": get_args(Outcome),

@@ -27,7 +27,7 @@ NEXT = MONDAY + 49 * DAY
 
 def signal(life: Life, rule: str) -> Signal:
     """Return the last signal of a rule."""
-    return [found for told in life.told for each, found in told.signals if each == rule][-1]
+    return [found for told in life.told for each, found in told.signals if each.id == rule][-1]
 
 
 def test_every_rule_has_a_name_and_reasons() -> None:

@@ -83,4 +83,4 @@ class Life:
 
     def rules(self) -> set[str]:
         """Return the ids of the rules that were told of."""
-        return {rule for each in self.told for rule, _ in each.signals}
+        return {rule.id for each in self.told for rule, _ in each.signals}

@@ -10,6 +10,7 @@ import msgspec
 import orjson
 
 from agents.files import Line
+from rules.behaviour import BEHAVIOUR_IDS
 from rules.cases import DATASET, DAY, EMPLOYEE, EVENT, POLICY, T
 from rules.catalogue import RULE_IDS, RULES
 from rules.join import Joiner
@@ -84,7 +85,7 @@ def complete(who: str = "e-1") -> list[Row]:
 @cache
 def policy(more: str = "") -> Policy:
     """The policy of the cases, and more of it."""
-    return parse(POLICY + more, "cases.toml", RULE_IDS)
+    return parse(POLICY + more, "cases.toml", RULE_IDS | BEHAVIOUR_IDS)
 
 
 def knowing(rows: Iterable[Row]) -> Knowledge:

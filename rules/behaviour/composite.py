@@ -1,0 +1,38 @@
+"""Weak signals of one person within a day that together are strong."""
+
+from __future__ import annotations
+
+from rules.habits.observer import NOTHING
+from rules.habits.signal import BehaviourRule, Moment, Signal
+
+LEAST = 3
+"""Rules that must have spoken, or two views of one thing would be taken for two things."""
+
+
+def check(moment: Moment) -> Signal | None:
+    """Add up the day's signals that alone say nothing."""
+    weak = moment.habit.weak
+    together = sum(weak.values())
+    if len(weak) < LEAST or together < moment.to.composite:
+        return None
+    parts = ", ".join(f"{rule.removeprefix('behaviour.')} {score:.1f}" for rule, score in sorted(weak.items()))
+    return Signal(
+        together / moment.to.composite,
+        f"several unusual things within a day, none strong by itself ({parts})",
+        f"less than {moment.to.composite} of all together",
+        f"{together:.1f}",
+        moment.habit.active_days,
+        {"parts": {rule: round(score, 2) for rule, score in weak.items()}},
+    )
+
+
+RULE = BehaviourRule(
+    id="behaviour.composite",
+    title="Several unusual things at once",
+    why="Each by itself happens to everybody; all on one day, to one person, hardly ever.",
+    example="On one day somewhat more records than usual, three new datasets, four denials and a late hour.",
+    tune="`behaviour.composite` and `behaviour.weak`.",
+    severity="medium",
+    looks=NOTHING,  # asked by the engine after the others
+    check=check,
+)

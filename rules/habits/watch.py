@@ -1,0 +1,82 @@
+"""Behaviour as a session judges it: each event once, exemptions, and the alert that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from rules.behaviour import RULES
+from rules.habits.anomalies import Anomalies, Telling
+from rules.habits.habit import Habit
+from rules.habits.observer import Setting
+from rules.habits.peers import Peers
+from rules.habits.report import behaviour_alert
+from rules.habits.thresholds import Behaviour
+from rules.knowledge import Knowledge, Person
+from rules.policy import Policy
+from schemas.access import AccessEvent
+from schemas.alert import EventRef, JudgedWith
+
+
+class BehaviourWatch:
+    """Judges behaviour under one policy; habits hang on their persons and outlive it."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        knowledge: Knowledge,
+        peers: Peers,
+        describe: Callable[[Any, AccessEvent], EventRef],
+        provenance: Callable[[], JudgedWith],
+    ) -> None:
+        """Take a policy with a `[behaviour]`, the directories, the peers, and what alerts are made with."""
+        self._policy = policy
+        self._describe, self._provenance = describe, provenance
+        enabled = [rule for rule in RULES if policy.settings(rule.id).enabled]
+        to = policy.behaviour or Behaviour()
+        self._anomalies = Anomalies(knowledge, to, policy.cool_down, enabled, peers)
+
+    def observe(
+        self, message: Any, name: str, person: Person, event: AccessEvent, setting: Setting, clock: int, haul: Any
+    ) -> None:
+        """Apply an event to its person's habit, once: what is counted there already is passed over on a replay."""
+        habit = person.habit
+        if habit is None:
+            habit = person.habit = Habit()
+        if person.partition >= 0:
+            if message.offset <= habit.applied:
+                return
+            habit.applied = message.offset
+        telling = self._anomalies.take(name, person, habit, event, setting)
+        if telling is not None:
+            telling = self._unexempted(telling, haul)
+        if telling is not None:
+            haul.alerts.append(
+                behaviour_alert(
+                    telling,
+                    self._describe(message, event),
+                    now=message.timestamp,
+                    detected_at=clock,
+                    judged_with=self._provenance(),
+                    policy=self._policy,
+                )
+            )
+
+    def _unexempted(self, telling: Telling, haul: Any) -> Telling | None:
+        """Leave out signals that somebody answers for; they stay counted."""
+        kept = []
+        country = telling.setting.country
+        for rule, signal in telling.signals:
+            covering = (
+                each
+                for each in self._policy.exemptions
+                if each.covers_behaviour(rule.id, telling.person, telling.at, country)
+            )
+            exemption = next(covering, None)
+            if exemption is None:
+                kept.append((rule, signal))
+            else:
+                what = rule.id, exemption.id
+                haul.exempted[what] = haul.exempted.get(what, 0) + 1
+        return replace(telling, signals=tuple(kept)) if kept else None
