@@ -53,6 +53,8 @@ class Settler(Service):
     async def put(self, sends: Sequence[Sent], settle: Sequence[Open], then: Callable[[], None] | None = None) -> None:
         """Call `then` and settle each of `settle` by one part once all `sends` are stored; waits while many are."""
         if not sends and self._queue.empty():
+            if then is not None:
+                then()
             for item in settle:
                 item.done()
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -52,6 +53,9 @@ class Watch:
     warm: Callable[[Mapping[TP, int]], Any]
     """Awaited with the partitions about to be read for the first time and where reading begins."""
     _warmed: set[TP] = field(default_factory=set)
+    _storing: dict[int, asyncio.Future[None]] = field(default_factory=dict)
+    """What was judged and is not stored yet, in the order of judging."""
+    _judged: int = 0
 
     def forget(self) -> None:
         """Partitions change hands: what is remembered of them is given up, waiting events too (they are unacked)."""
@@ -69,18 +73,41 @@ class Watch:
             if not batch.span.open:
                 return  # given up while the past was read
         item = Open(delivery)
+        done = self._begin()
         haul = self.session.take(batch.records, wall_clock(), batch.partition, item)
         if haul.held:
             item.parts += haul.held
             delivery.hold()
         self.metrics.records.labels(batch.topic).inc(len(batch.records))
-        await self._store(haul, [item])
+        await self._store(haul, [item], done)
+
+    async def stored(self) -> None:
+        """Return when everything that was judged until now is stored."""
+        for waited in list(self._storing.values()):
+            await waited
+
+    def _begin(self) -> Callable[[], None]:
+        """Take note that something is being judged; call what is returned when all that came of it is stored."""
+        self._judged += 1
+        number = self._judged
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._storing[number] = future
+
+        def done() -> None:
+            self._storing.pop(number, None)
+            if not future.done():
+                future.set_result(None)
+
+        return done
 
     async def retry(self) -> None:
         """Judge what has waited and need not any longer."""
+        done = self._begin()
         haul = self.session.retry(wall_clock())
-        if haul is not None:
-            await self._store(haul, haul.released)
+        if haul is None:
+            done()
+        else:
+            await self._store(haul, haul.released, done)
 
     async def translate(self, delivery: Delivery) -> None:
         """Translate a batch of another system's records and write them to `access.events`."""
@@ -127,7 +154,7 @@ class Watch:
         self.metrics.reference_bad.labels(message.topic, error.reason).inc()
         await (await self.bad(message, error))
 
-    async def _store(self, haul: Haul, settle: Iterable[Open]) -> None:
+    async def _store(self, haul: Haul, settle: Iterable[Open], done: Callable[[], None]) -> None:
         sends = [await self.publisher.alert(alert) for alert in haul.alerts]
         for message, error in haul.bad:
             sends.append(await self.bad(message, error))
@@ -136,7 +163,13 @@ class Watch:
         self.metrics.count(haul)
         self.metrics.waiting.set(self.session.waiting)
         alerts = haul.alerts
-        await self.settler.put(sends, list(settle), (lambda: self._told(alerts)) if alerts else None)
+
+        def then() -> None:
+            if alerts:
+                self._told(alerts)
+            done()
+
+        await self.settler.put(sends, list(settle), then)
 
     def count_alert(self, alert: Alert) -> None:
         """Count an alert that the brokers have stored."""

@@ -115,6 +115,7 @@ class Session:
         partition_of: Callable[[str], int] | None = None,
         memo: bool = True,
         patient: bool = True,
+        touched: Callable[[str, Person], None] | None = None,
     ) -> None:
         """Take a judge.
 
@@ -125,6 +126,7 @@ class Session:
             partition_of: where a person's records belong; None where there are no partitions.
             memo: whether verdicts are remembered while they hold.
             patient: whether events wait for directory rows; False where the directories stand still.
+            touched: told of every habit that changes, where habits are kept.
         """
         self.knowledge = judge.joiner.knowledge
         self.describe = describe
@@ -137,6 +139,7 @@ class Session:
         self._seen_change = -1
         self._told: set[str] = set()
         self.peers = Peers()
+        self.touched = touched
         self.adopt(judge)
 
     def adopt(self, judge: Judge) -> None:
@@ -146,7 +149,7 @@ class Session:
         self._behaviour = (
             None
             if self.policy.behaviour is None
-            else BehaviourWatch(self.policy, self.knowledge, self.peers, self.describe, self.provenance)
+            else BehaviourWatch(self.policy, self.knowledge, self.peers, self.describe, self.provenance, self.touched)
         )
         reads = ALWAYS_READ.union(*(rule.reads for rule in judge.rules)) & EVENT_FIELDS.keys()
         fields = {name for read in reads for name in EVENT_FIELDS[read]} | {"dataset_id", "action"}

@@ -17,6 +17,7 @@ RAW_CLOUDTRAIL: Final = "access.raw.cloudtrail"
 RAW_OCSF: Final = "access.raw.ocsf"
 ALERTS: Final = "alerts"
 DEAD_LETTERS: Final = "dead-letters"
+STATE_HABITS: Final = "state.habits"
 
 DEFAULT_PARTITIONS: Final = 32
 """Partitions of `access.events`: the bound of scale-out, fixed when the topic is created."""
@@ -111,6 +112,18 @@ TOPICS: Final[tuple[Topic, ...]] = (
         readers="`cloverwatch alerts`, delivery",
         personal_data="employees",
         holds="alerts and their revisions",
+    ),
+    Topic(
+        name=STATE_HABITS,
+        key="bucket|term",
+        partitions=None,
+        cleanup="compact",
+        retention_ms=None,
+        max_message_bytes=RAW_MAX_BYTES,
+        writers="the workers",
+        readers="the workers, a partition by its owner",
+        personal_data="how employees work: sums of days, hours, countries; no data subject in clear",
+        holds="snapshots of people's habits, in buckets",
     ),
     Topic(
         name=DEAD_LETTERS,

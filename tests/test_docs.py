@@ -200,7 +200,7 @@ def test_every_topic_has_its_row() -> None:
     text = (DOCS / "topics.md").read_text(encoding="utf-8")
     for topic in TOPICS:
         (row,) = [each for each in text.splitlines() if each.startswith(f"| `{topic.name}` |")]
-        assert row.count(" | ") == 8, "a bar in a cell would shift the columns"
+        assert len(re.findall(r"(?<!\\)\|", row)) == 10, "a bar in a cell would shift the columns"
 
 
 def test_tables_have_as_many_cells_as_their_heads() -> None:

@@ -2,45 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
+
+Factor = Annotated[float, Meta(gt=1.0, le=1e6)]
+Positive = Annotated[float, Meta(gt=0.0, le=1e6)]
+Part = Annotated[float, Meta(ge=0.1, le=0.95)]
+Count = Annotated[int, Meta(ge=1, le=1 << 40)]
+Days = Annotated[int, Meta(ge=2, le=365)]
 
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Numbers by which the behaviour rules tell the unusual from the usual. A measure is told in `Measure`'s units."""
 
-    factor: float = 3.0
+    factor: Factor = 3.0
     """A sum is far above a person's habit from so many times the 95th percentile of their days on."""
-    sigmas: float = 3.7
+    sigmas: Positive = 3.7
     """And from so many standard deviations above their median day (of the logarithm), where days differ much."""
-    weak: float = 0.6
+    weak: Part = 0.6
     """From this part of the way to its limit on, a signal counts for `composite`, and the rules look closer."""
-    peer_factor: float = 3.0
+    peer_factor: Factor = 3.0
     """A sum is far above the peers' from so many times the 99th percentile of their days on."""
-    peers_least: int = 5
+    peers_least: Count = 5
     """People with a history in a group below which it says nothing of its members."""
-    floor_records: int = 200
+    floor_records: Count = 200
     """Records an hour or day that are never many."""
-    floor_bytes: int = 50_000_000
+    floor_bytes: Count = 50_000_000
     """Bytes an hour or day that are never many."""
-    floor_subjects: int = 30
+    floor_subjects: Count = 30
     """Data subjects an hour or day that are never many."""
-    floor_off_hours: int = 5
+    floor_off_hours: Count = 5
     """Accesses out of hours that are never many."""
-    floor_novel: int = 4
+    floor_novel: Count = 4
     """Datasets never touched before that are never many."""
-    floor_run: int = 25
+    floor_run: Count = 25
     """Data subjects in a row that are never many."""
-    floor_denied: int = 5
+    floor_denied: Count = 5
     """Denials within ten minutes that are never many."""
-    drift: float = 60.0
+    drift: Positive = 60.0
     """How far days may add up beyond the usual: ten days at twice the 95th percentile."""
-    repeat_days: int = 4
+    repeat_days: Days = 4
     """Days within two weeks on which the same data subject is looked up without a ticket: snooping."""
-    dormant_days: int = 45
+    dormant_days: Days = 45
     """Days of silence after which an account wakes."""
-    travel_kmh: float = 900.0
+    travel_kmh: Positive = 900.0
     """Nobody travels faster: an airliner's cruise."""
     cool_down: str = "24h"
     """So long after the last signal an anomaly is over; the next one is an alert of its own."""
-    composite: float = 2.2
+    composite: Positive = 2.2
     """Sum of a day's weak signals, of three rules at least, that together are strong."""

@@ -29,10 +29,14 @@ class BehaviourWatch:
         peers: Peers,
         describe: Callable[[Any, AccessEvent], EventRef],
         provenance: Callable[[], JudgedWith],
+        touched: Callable[[str, Person], None] | None = None,
     ) -> None:
-        """Take a policy with a `[behaviour]`, the directories, the peers, and what alerts are made with."""
+        """Take a policy with a `[behaviour]`, the directories, the peers, and what alerts are made with.
+
+        `touched` is told of every habit that changes, where habits are kept.
+        """
         self._policy = policy
-        self._describe, self._provenance = describe, provenance
+        self._describe, self._provenance, self._touched = describe, provenance, touched
         enabled = [rule for rule in RULES if policy.settings(rule.id).enabled]
         to = policy.behaviour or Behaviour()
         self._anomalies = Anomalies(knowledge, to, policy.cool_down, enabled, peers)
@@ -48,6 +52,8 @@ class BehaviourWatch:
             if message.offset <= habit.applied:
                 return
             habit.applied = message.offset
+        if self._touched is not None:
+            self._touched(name, person)
         telling = self._anomalies.take(name, person, habit, event, setting)
         if telling is not None:
             telling = self._unexempted(telling, haul)

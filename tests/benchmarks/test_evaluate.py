@@ -24,7 +24,7 @@ def test_a_small_population_with_incidents_of_every_kind() -> None:
 @pytest.mark.slow
 def test_thresholds_that_nobody_reaches_find_nothing_of_volume() -> None:
     """The figures are found, not written: with other thresholds they are others."""
-    blind = Behaviour(factor=1e6, peer_factor=1e6, floor_run=10**9, composite=99.0, drift=1e9)
+    blind = Behaviour(factor=1e6, peer_factor=1e6, floor_run=10**9, composite=99.0, drift=1e6)
     found = run(SEED, people=120, days=75, share=0.6, to=blind)
     bulk = [label for label in found["planted"] if label.startswith("volume/")]
     assert bulk

@@ -359,3 +359,21 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none.toml", tmp_path):
         with pytest.raises(ConfigurationError, match=re.escape(str(path))):
             read_policy(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["factor = 1.0", "factor = nan", "factor = inf", "weak = 0.0", "weak = 1.5", "floor_records = -1", "drift = 0.0",
+     "dormant_days = 0", 'cool_down = "soon"', "facktor = 3.0", "composite = true"],
+)  # fmt: skip
+def test_behaviour_is_told_in_numbers_that_can_be_meant(line: str) -> None:
+    error = refused(f"{BASE}\n[behaviour]\n{line}\n")
+    assert f"behaviour.{line.split(maxsplit=1)[0]}" in error
+    assert "p.toml:" in error
+
+
+def test_a_section_of_behaviour_switches_it_on() -> None:
+    assert read(BASE).behaviour is None
+    found = read(f"{BASE}\n[behaviour]\nfactor = 4\ncool_down = '12h'\n")
+    assert found.behaviour is not None
+    assert (found.behaviour.factor, found.cool_down) == (4.0, 12 * 3_600_000)
