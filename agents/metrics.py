@@ -101,6 +101,11 @@ class Metrics:
         self.memo_hits = Counter(
             "cloverwatch_memo_hits", "Accesses whose verdict still held from an earlier one.", registry=r
         )
+        self.state_items = Gauge("cloverwatch_habits", "People whose habit is kept.", registry=r)
+        self.state_bytes = Counter("cloverwatch_state_written_bytes", "Bytes of snapshots written.", registry=r)
+        self.state_load = Gauge(
+            "cloverwatch_state_load_seconds", "How long it took to read what is known of the past.", registry=r
+        )
         self.lag = Gauge(
             "cloverwatch_consumer_lag_records",
             "Offsets between what is committed and the end of the log.",

@@ -116,6 +116,13 @@ class Settings:
         unit="s",
         least=0.05,
     )
+    state_interval_s: float = setting(
+        10.0,
+        "How often people's habits are written, and offsets with them, where the policy judges behaviour.",
+        "A kill makes so many seconds of events be read again; each write costs a snapshot of everybody active since.",
+        unit="s",
+        least=0.05,
+    )
     max_poll_records: int = setting(
         5000,
         "Records of one batch at most.",

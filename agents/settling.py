@@ -49,6 +49,28 @@ class Settler(Service):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._queue: asyncio.Queue[_Work] = asyncio.Queue(IN_FLIGHT)
+        self._begun: dict[int, asyncio.Future[None]] = {}
+        """What is being judged or not stored yet, in the order of its beginning."""
+        self._number = 0
+
+    def begin(self) -> Callable[[], None]:
+        """Take note that something is about to be judged; what is returned is called when all of it is stored."""
+        self._number += 1
+        number = self._number
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._begun[number] = future
+
+        def done() -> None:
+            self._begun.pop(number, None)
+            if not future.done():
+                future.set_result(None)
+
+        return done
+
+    async def stored(self) -> None:
+        """Return when everything that came of what was judged until now is stored."""
+        for waited in list(self._begun.values()):
+            await waited
 
     async def put(self, sends: Sequence[Sent], settle: Sequence[Open], then: Callable[[], None] | None = None) -> None:
         """Call `then` and settle each of `settle` by one part once all `sends` are stored; waits while many are."""

@@ -1,4 +1,4 @@
-"""Event ids of the recent past, read back from the log itself, so that a restart forgets none of them.
+"""What is known of the past of partitions: people's habits, and event ids of the recent past.
 
 Which ids were used lately decides whether an access is new, a repetition or another under a used id. The log before
 the commit holds exactly that, so on assignment its last records are read again and remembered, not judged.
@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Set
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.ledger import TP
+from agents.clients import consumer_of
+from agents.ledger import TP, Ledger
+from agents.settings import Settings
+from agents.snapshots import Snapshots
+from schemas.topics import ACCESS_EVENTS
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +27,30 @@ RECORDS_BACK: Final = 10_000
 
 WITHIN_S: Final = 15.0
 """Longer than this is not waited for: judging late is worse than telling a repetition from a new access."""
+
+
+async def read_past(settings: Settings, ledger: Ledger, remember: Callable[[Any], None], habits: Snapshots) -> Set[TP]:
+    """Read what is known of the past of every partition of `access.events` assigned, and return these.
+
+    Args:
+        settings: where the brokers are.
+        ledger: says where reading begins.
+        remember: takes each record of the recent past.
+        habits: the states of the partitions' people.
+    """
+    heads = {tp: (ledger.head(tp), ledger.expected(tp)) for tp in ledger.partitions() if tp[0] == ACCESS_EVENTS}
+    starts = {tp: head.first if head is not None else expected or 0 for tp, (head, expected) in heads.items()}
+    began = time.monotonic()
+    consumer = consumer_of(settings)
+    await consumer.start()
+    try:
+        ids = await remember_ids(consumer, starts, remember)
+        people = await habits.load(consumer, [partition for _, partition in starts])
+    finally:
+        await consumer.stop()
+    took = time.monotonic() - began
+    log.info("The past of %d partitions: %d event ids, %d habits, %.1f s", len(starts), ids, people, took)
+    return starts.keys()
 
 
 async def remember_ids(consumer: AIOKafkaConsumer, starts: Mapping[TP, int], remember: Callable[[Any], None]) -> int:

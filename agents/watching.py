@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -50,12 +49,9 @@ class Watch:
     settler: Settler
     tables: ReferenceTables
     metrics: Metrics
-    warm: Callable[[Mapping[TP, int]], Any]
-    """Awaited with the partitions about to be read for the first time and where reading begins."""
+    warm: Callable[[], Awaitable[Set[TP]]]
+    """Awaited before partitions are read for the first time; returns those whose past is known now."""
     _warmed: set[TP] = field(default_factory=set)
-    _storing: dict[int, asyncio.Future[None]] = field(default_factory=dict)
-    """What was judged and is not stored yet, in the order of judging."""
-    _judged: int = 0
 
     def forget(self) -> None:
         """Partitions change hands: what is remembered of them is given up, waiting events too (they are unacked)."""
@@ -68,12 +64,13 @@ class Watch:
         batch = delivery.batch
         tp = (batch.topic, batch.partition)
         if tp not in self._warmed:
-            self._warmed.add(tp)
-            await self.warm({tp: batch.records[0].offset})
-            if not batch.span.open:
-                return  # given up while the past was read
+            warmed = await self.warm()
+            if batch.span.open:  # else partitions changed hands meanwhile, and know nothing again
+                self._warmed |= warmed
+        if not batch.span.open:
+            return  # given up: it is read again, here or elsewhere
         item = Open(delivery)
-        done = self._begin()
+        done = self.settler.begin()
         haul = self.session.take(batch.records, wall_clock(), batch.partition, item)
         if haul.held:
             item.parts += haul.held
@@ -81,28 +78,9 @@ class Watch:
         self.metrics.records.labels(batch.topic).inc(len(batch.records))
         await self._store(haul, [item], done)
 
-    async def stored(self) -> None:
-        """Return when everything that was judged until now is stored."""
-        for waited in list(self._storing.values()):
-            await waited
-
-    def _begin(self) -> Callable[[], None]:
-        """Take note that something is being judged; call what is returned when all that came of it is stored."""
-        self._judged += 1
-        number = self._judged
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._storing[number] = future
-
-        def done() -> None:
-            self._storing.pop(number, None)
-            if not future.done():
-                future.set_result(None)
-
-        return done
-
     async def retry(self) -> None:
         """Judge what has waited and need not any longer."""
-        done = self._begin()
+        done = self.settler.begin()
         haul = self.session.retry(wall_clock())
         if haul is None:
             done()

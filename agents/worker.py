@@ -7,14 +7,14 @@ import gc
 import logging
 import socket
 import time
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Set
 from importlib.metadata import version
 from typing import Any
 
 from mode import Service
 
 from agents.clients import consumer_of, faust_security, producer_of, with_admin
+from agents.gauges import refresh
 from agents.integrity import Integrity
 from agents.ledger import TP, Hole
 from agents.metrics import Metrics
@@ -24,15 +24,17 @@ from agents.publisher import Publisher, partition_of
 from agents.reference import ReferenceTables
 from agents.settings import Settings
 from agents.settling import Settler
+from agents.snapshots import Snapshots
 from agents.tables import geo_table, legal_table
-from agents.transport import StreamApp, StreamSettings, TransportObserver, deliveries
+from agents.transport import BeforeCommit, StreamApp, StreamSettings, TransportObserver, deliveries
 from agents.transport.lag import LagService
-from agents.warming import remember_ids
+from agents.warming import read_past
 from agents.watchdog import Watchdog, WatchdogSettings
 from agents.watching import ORIGIN, Retrying, Watch, wall_clock
 from agents.web import WebServer, listening
 from rules.catalogue import RULES
 from rules.geo import GeoTable
+from rules.habits.shelf import HabitShelf
 from rules.join import Joiner
 from rules.judge import Judge
 from rules.jurisdictions import LegalTable
@@ -42,7 +44,7 @@ from rules.session import Session
 from schemas.access import AccessEvent
 from schemas.alert import EventRef, JudgedWith
 from schemas.errors import ConfigurationError
-from schemas.topics import ACCESS_EVENTS, DIRECTORY_TOPICS, RAW_TOPICS
+from schemas.topics import ACCESS_EVENTS, DIRECTORY_TOPICS, RAW_TOPICS, STATE_HABITS
 
 log = logging.getLogger(__name__)
 
@@ -86,13 +88,6 @@ class Worker:
         self.metrics = Metrics(version("cloverwatch"))
         self.metrics.policy.labels(policy.version).set(1)
         self.knowledge = Knowledge()
-        partitions = settings.partitions
-        self.session = Session(
-            self._judge(policy),
-            describe=describe,
-            provenance=self._provenance,
-            partition_of=lambda person: partition_of(person, partitions),
-        )
         context, credentials = faust_security(settings)
         self.app = StreamApp(
             StreamSettings(
@@ -101,7 +96,7 @@ class Worker:
                 datadir=settings.data_dir,
                 session_timeout=settings.session_timeout_s,
                 max_poll_records=settings.max_poll_records,
-                commit_interval=settings.commit_interval_s,
+                commit_interval=commit_interval(settings, policy),
                 credentials=credentials,
                 ssl_context=context,
             ),
@@ -118,6 +113,22 @@ class Worker:
         consumer = self.loop.run_until_complete(_made(lambda: consumer_of(settings, *DIRECTORY_TOPICS)))
         self.tables = ReferenceTables(consumer, self.knowledge, on_bad_row=self._bad_row, read=_spare_the_collector)
         self.settler = Settler()
+        self.habits = Snapshots(
+            STATE_HABITS,
+            HabitShelf(self.knowledge, wall_clock),
+            self.producer,
+            self.settler.stored,
+            settings.session_timeout_s,
+            self.metrics.state_bytes.inc,
+        )
+        partitions = settings.partitions
+        self.session = Session(
+            self._judge(policy),
+            describe=describe,
+            provenance=self._provenance,
+            partition_of=lambda person: partition_of(person, partitions),
+            touched=self.habits.touched,
+        )
         publisher = Publisher(self.producer, partitions)
         self.watch = Watch(
             session=self.session,
@@ -128,7 +139,7 @@ class Worker:
             warm=self._warm,
         )
         self.integrity = Integrity(publisher, self._provenance, wall_clock, self.watch.count_alert)
-        self.app.before_commit = self.integrity
+        self.app.before_commit = _InOrder(self.integrity, self.habits)
         assert settings.policy is not None  # noqa: S101  # held by `run`
         self.app.beside(
             _Producing(self.producer),
@@ -138,7 +149,7 @@ class Worker:
             WebServer(
                 listener,
                 registry=self.metrics.registry,
-                refresh=self._refresh,
+                refresh=lambda: refresh(self),
                 not_ready=self.not_ready,
             ),
             self.tables,
@@ -154,8 +165,8 @@ class Worker:
             self.watchdog,
         )
         self._policy_version = policy.version
-        self._started = time.monotonic()
-        self._committed_at = time.monotonic()
+        self.started = time.monotonic()
+        self.committed_at = time.monotonic()
         self._declare()
 
     def run(self) -> int:
@@ -217,49 +228,20 @@ class Worker:
     async def _bad_row(self, message: Any, error: Any) -> None:
         await self.watch.bad_row(message, error)
 
-    async def _warm(self, starts: Mapping[TP, int]) -> None:
-        if not any(starts.values()):
-            return
-        consumer = consumer_of(self.settings)
-        await consumer.start()
-        try:
-            count = await remember_ids(consumer, starts, self.session.remember)
-            log.info("Event ids of the recent past: %d records read back for %s", count, dict(starts))
-        finally:
-            await consumer.stop()
+    async def _warm(self) -> Set[TP]:
+        began = time.monotonic()
+        known = await read_past(self.settings, self.app.ledger, self.session.remember, self.habits)
+        self.metrics.state_load.set(time.monotonic() - began)
+        return known
 
-    def _refresh(self) -> None:
-        """Ask the gauges that are not told."""
-        metrics = self.metrics
-        metrics.ready.set(0 if self.not_ready() else 1)
-        metrics.waiting.set(self.session.waiting)
-        partitions = self.lag.partitions()
-        metrics.assigned.set(len(partitions))
-        metrics.lag.clear()
-        behind, heads = 0, []
-        for (topic, partition), lag in partitions.items():
-            if lag.end is not None:
-                records = lag.end - (lag.committed or 0)
-                behind += records
-                metrics.lag.labels(topic, str(partition)).set(records)
-            if lag.head_age is not None:
-                heads.append(lag.head_age)
-        metrics.head_age.set(max(heads, default=0.0))
-        now = time.monotonic()
-        if not behind:
-            self._committed_at = now
-        metrics.commit_age.set(now - self._committed_at)
-        for topic, rows in self.knowledge.rows.items():
-            metrics.reference_rows.labels(topic).set(rows)
-        metrics.reference_keys.set(self.tables.strange_keys)
-        for topic, lag_records in self.tables.lag().items():
-            metrics.reference_lag.labels(topic).set(lag_records)
-        for topic, age in self.tables.age().items():
-            metrics.reference_age.labels(topic).set(min(age, now - self._started))
+    def forget(self) -> None:
+        """Give up what is remembered of partitions: they change hands."""
+        self.watch.forget()
+        self.habits.forget()
 
     def committed(self) -> None:
         """Take note of a commit."""
-        self._committed_at = time.monotonic()
+        self.committed_at = time.monotonic()
 
 
 class _Listener(TransportObserver):
@@ -268,13 +250,13 @@ class _Listener(TransportObserver):
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
 
-    def on_assigned(self, tps: AbstractSet[TP], generation: int) -> None:
+    def on_assigned(self, tps: Set[TP], generation: int) -> None:
         self._worker.metrics.rebalances.inc()
-        self._worker.watch.forget()
+        self._worker.forget()
         log.info("Assigned in generation %d: %s", generation, sorted(tps))
 
-    def on_revoked(self, tps: AbstractSet[TP]) -> None:  # noqa: ARG002 - the protocol's signature
-        self._worker.watch.forget()
+    def on_revoked(self, tps: Set[TP]) -> None:  # noqa: ARG002 - the protocol's signature
+        self._worker.forget()
 
     def on_hole(self, hole: Hole) -> None:
         self._worker.metrics.gaps.labels(hole.tp[0], hole.kind.value).inc(len(hole))
@@ -285,6 +267,17 @@ class _Listener(TransportObserver):
 
     def on_commit(self, tp: TP, offset: int, at: float) -> None:  # noqa: ARG002 - the protocol's signature
         self._worker.committed()
+
+
+class _InOrder:
+    """What must be safe before offsets are, one after the other: alerts about the stream, then states."""
+
+    def __init__(self, *parts: BeforeCommit) -> None:
+        self._parts = parts
+
+    async def before_commit(self, offsets: Mapping[TP, int]) -> None:
+        for part in self._parts:
+            await part.before_commit(offsets)
 
 
 class _Producing(Service):
@@ -299,6 +292,13 @@ class _Producing(Service):
 
     async def on_stop(self) -> None:
         await self._producer.stop()
+
+
+def commit_interval(settings: Settings, policy: Policy) -> float:
+    """Return how often offsets are committed, seconds: less often where each commit also writes states."""
+    if policy.behaviour is None:
+        return settings.commit_interval_s
+    return max(settings.commit_interval_s, settings.state_interval_s)
 
 
 def _spare_the_collector() -> None:

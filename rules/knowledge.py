@@ -6,6 +6,7 @@ rows forgets that person's memo; a change of a dataset makes a new `Timeline`, w
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from rules.timeline import Timeline
@@ -92,19 +93,28 @@ class Knowledge:
         """Return what is known of a principal, be it nothing."""
         return self.people.get(principal) or self.stranger(principal)
 
+    def known(self, principal: str) -> Person | None:
+        """Return what is remembered of a principal, None where that is nothing."""
+        return self.people.get(principal) or self._strangers.get(principal)
+
+    def everybody(self) -> Iterator[Person]:
+        """Yield whoever is remembered, strangers too."""
+        yield from self.people.values()
+        yield from self._strangers.values()
+
     def forget_verdicts(self) -> None:
         """Drop every memo: a new policy, a new table of places."""
-        for person in (*self.people.values(), *self._strangers.values()):
+        for person in self.everybody():
             person.meaning = None
 
     def forget_ids(self) -> None:
         """Drop every window of event ids: the partitions they belong to may have another owner now."""
-        for person in (*self.people.values(), *self._strangers.values()):
+        for person in self.everybody():
             person.recent = None
 
     def forget_habits(self) -> None:
         """Drop every habit: the partitions they belong to may have another owner now."""
-        for person in (*self.people.values(), *self._strangers.values()):
+        for person in self.everybody():
             person.habit = None
 
     def _person(self, principal: str) -> Person:

@@ -115,7 +115,7 @@ class Session:
         partition_of: Callable[[str], int] | None = None,
         memo: bool = True,
         patient: bool = True,
-        touched: Callable[[str, Person], None] | None = None,
+        touched: Callable[[str, int], None] | None = None,
     ) -> None:
         """Take a judge.
 
@@ -126,7 +126,7 @@ class Session:
             partition_of: where a person's records belong; None where there are no partitions.
             memo: whether verdicts are remembered while they hold.
             patient: whether events wait for directory rows; False where the directories stand still.
-            touched: told of every habit that changes, where habits are kept.
+            touched: told of every habit that changes and its partition, where habits are kept.
         """
         self.knowledge = judge.joiner.knowledge
         self.describe = describe

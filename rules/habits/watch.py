@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from rules.behaviour import RULES
 from rules.habits.anomalies import Anomalies, Telling
 from rules.habits.habit import Habit
@@ -29,11 +31,11 @@ class BehaviourWatch:
         peers: Peers,
         describe: Callable[[Any, AccessEvent], EventRef],
         provenance: Callable[[], JudgedWith],
-        touched: Callable[[str, Person], None] | None = None,
+        touched: Callable[[str, int], None] | None = None,
     ) -> None:
         """Take a policy with a `[behaviour]`, the directories, the peers, and what alerts are made with.
 
-        `touched` is told of every habit that changes, where habits are kept.
+        `touched` is told of every habit that changes and its partition, where habits are kept.
         """
         self._policy = policy
         self._describe, self._provenance, self._touched = describe, provenance, touched
@@ -52,8 +54,11 @@ class BehaviourWatch:
             if message.offset <= habit.applied:
                 return
             habit.applied = message.offset
-        if self._touched is not None:
-            self._touched(name, person)
+            if self._touched is not None:
+                self._touched(name, person.partition)
+        if event.occurred_at - message.timestamp > self._policy.clock_ahead:
+            # It cannot have happened after it was told; a clock that is wrong must not carry a habit into the future.
+            event = msgspec.structs.replace(event, occurred_at=message.timestamp)
         telling = self._anomalies.take(name, person, habit, event, setting)
         if telling is not None:
             telling = self._unexempted(telling, haul)

@@ -86,7 +86,7 @@ def test_every_metric_helps_and_is_named_by_its_unit() -> None:
         assert re.fullmatch(r"cloverwatch_[a-z]+(_[a-z]+)*", name), name
         assert re.fullmatch(r"[A-Z0-9].*\.", family.documentation), name
         assert not re.search(r"_(ms|milliseconds|minutes|count|sum|total|bytes_total)$", name), name
-        timed = family.type == "histogram" or "age" in name.split("_")
+        timed = family.type == "histogram" or bool({"age", "load"} & set(name.split("_")))
         assert name.endswith("_seconds") is timed, name
         assert (family.type == "counter") is any(sample.name.endswith("_total") for sample in family.samples), name
 

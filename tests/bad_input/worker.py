@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -159,8 +159,9 @@ class Heart:
     async def _bad_row(self, message: Any, error: BadRecordError) -> None:
         await self.watch.bad_row(message, error)
 
-    async def _warm(self, starts: Mapping[TP, int]) -> None:
+    async def _warm(self) -> set[TP]:
         """There is no past."""
+        return {(ACCESS_EVENTS, partition) for partition in range(PARTITIONS)}
 
     async def read(self) -> None:
         """Wait until the directories are read to their ends."""
