@@ -16,8 +16,10 @@ from rules.behaviour import (
     new_country,
     off_hours,
     peer_volume,
+    silence,
     snooping,
     split_accounts,
+    split_people,
     volume,
 )
 from rules.habits.signal import BehaviourRule
@@ -33,9 +35,11 @@ RULES: Final[tuple[BehaviourRule, ...]] = (
     snooping.RULE,
     low_and_slow.RULE,
     split_accounts.RULE,
+    split_people.RULE,
     dormant.RULE,
     denied_burst.RULE,
     canary.RULE,
+    silence.RULE,
     composite.RULE,
 )
 """In the order of the documents."""

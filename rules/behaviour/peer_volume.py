@@ -26,7 +26,7 @@ def check(moment: Moment) -> Signal | None:
             # Who always does more than the others is known for it: their own habit says what is too much.
             usual = max(usual, own.usual)
         limit = max(usual + log(moment.to.peer_factor) * STEPS, float(code(least[measure])), usual + 1)
-        score = (code(sums[measure]) - usual) / (limit - usual)
+        score = (code(sums[measure] / moment.ease) - usual) / (limit - usual)
         if score >= moment.to.weak and (best is None or score > best.score):
             best = Signal(
                 score,

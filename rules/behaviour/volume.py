@@ -24,7 +24,7 @@ def check(moment: Moment) -> Signal | None:
         limit = moment.own(measure)
         if limit is None:
             return None
-        score = limit.score(sums[measure])
+        score = limit.score(sums[measure] / moment.ease)
         if score >= moment.to.weak and (best is None or score > best.score):
             days = moment.habit.active_days
             best = Signal(

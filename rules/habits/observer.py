@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
 
-from rules.habits.days import Standing, roll
+from rules.habits.days import Ended, Standing, roll
 from rules.habits.habit import ACCOUNTS_MAX, COUNTRIES_MAX, Habit, Measure, Run, Seen, Spot
 from rules.habits.runs import came_back, ran_on
 from rules.habits.sketch import bit_of, distinct, mark
@@ -92,8 +92,8 @@ class Before(NamedTuple):
     address: Spot | None
     denied: int
     """Denials of the burst before it."""
-    ended: tuple[int, ...] | None
-    """Sums of the day that this event ended, by measure."""
+    ended: Ended | None
+    """The day that this event ended."""
 
 
 class Observer:
