@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rules.habits.cases import Acts, Story
 from rules.habits.habit import Measure
 from rules.habits.observer import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
@@ -73,4 +74,20 @@ RULE = BehaviourRule(
     severity="medium",
     looks=Look.DAY | Look.VOLUME | Look.NOVEL,
     check=check,
-)
+    cases=(
+        Story(name="after sixty days of silence", fires=True, acts=(Acts(day=60),)),
+        Story(name="after three weeks", fires=False, acts=(Acts(day=21),)),
+        Story(name="after recorded leave", fires=False, acts=(Acts(day=60),),
+              rows=(("employees", {"status": "leave", "valid_from": 0}), ("employees", {"valid_from": 59}))),
+        Story(name="a leaver takes twice the usual", fires=True,
+              acts=(Acts(hour=9, count=8, every_s=3_000, fields={"record_count": 22}),),
+              rows=(("employees", {"status": "terminated", "valid_from": 5}),)),
+        Story(name="a leaver works as usual", fires=False,
+              acts=(Acts(hour=9, count=10, every_s=1_800, fields={"record_count": 5}),),
+              rows=(("employees", {"status": "terminated", "valid_from": 5}),)),
+        Story(name="who leaves in two months", fires=False,
+              acts=(Acts(hour=9, count=8, every_s=3_000, fields={"record_count": 15}),),
+              rows=(("employees", {"status": "terminated", "valid_from": 60}),)),
+        Story(name="the first access ever", fires=False, history=0, acts=(Acts(),)),
+    ),
+)  # fmt: skip

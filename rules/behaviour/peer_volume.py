@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import log
 
 from rules.behaviour.volume import UNITS
+from rules.habits.cases import Acts, Story
 from rules.habits.history import STEPS, code, value
 from rules.habits.limits import floors
 from rules.habits.observer import Look
@@ -49,4 +50,12 @@ RULE = BehaviourRule(
     severity="high",
     looks=Look.VOLUME,
     check=check,
-)
+    cases=(
+        Story(name="somebody new takes far more than anybody of the team", fires=True, history=3, peers=6,
+              acts=(Acts(fields={"record_count": 5_000}),)),
+        Story(name="somebody new works as the others do", fires=False, history=3, peers=6,
+              acts=(Acts(count=12, every_s=1_800, fields={"record_count": 5}),)),
+        Story(name="too few peers say nothing", fires=False, history=3, peers=3,
+              acts=(Acts(fields={"record_count": 5_000}),)),
+    ),
+)  # fmt: skip

@@ -103,14 +103,14 @@ class OpenDays:
         ready = sorted(day for day in self._open if day < before)
         return [(day, [_group_day(*each) for each in sorted(self._open.pop(day).items())]) for day in ready]
 
-    def rows(self) -> list[EndedDay]:
-        """Return everything that is open, as it came: what a saved state holds."""
-        return [
-            EndedDay(group, person, day, utc * DAY_MS, codes)
-            for utc, groups in self._open.items()
-            for group, rows in groups.items()
-            for (person, day), codes in rows.items()
-        ]
+    def of(self, utc: int, group: int) -> list[EndedDay]:
+        """Return what is open of a group on a UTC day: what a saved state holds."""
+        rows = self._open.get(utc, {}).get(group, {})
+        return [EndedDay(group, person, day, utc * DAY_MS, codes) for (person, day), codes in rows.items()]
+
+    def all(self) -> list[EndedDay]:
+        """Return everything that is open."""
+        return [each for utc, groups in self._open.items() for group in groups for each in self.of(utc, group)]
 
 
 def _group_day(group: int, rows: dict[tuple[int, int], bytes]) -> GroupDay:

@@ -97,6 +97,11 @@ class Rhythms:
         self.refused = 0
         """Reports of sources beyond `SOURCES_MAX`."""
 
+    def clear(self) -> None:
+        """Forget every source: its rhythm is read anew, or judged elsewhere."""
+        self.sources.clear()
+        self._open.clear()
+
     def heard(self, what: Heard) -> Told | None:
         """Learn that a source was heard; return the end of a silence that was told of."""
         rhythm = self.sources.get(what.source)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from rules.habits.cases import Story
 from rules.habits.habit import Habit, Measure
 from rules.habits.limits import Limit, own_limit
 from rules.habits.observer import Before, Look, Setting
@@ -84,6 +85,8 @@ class BehaviourRule:
     """Any of these makes it look."""
     check: Callable[[Any], Signal | None] = field(repr=False)
     """Takes a `Moment`; of rules that look at no person, what they say they look at."""
+    cases: tuple[Story, ...] = field(default=(), repr=False)
+    """Tested by `tests/habits/test_cases.py`; rules that look at no person have tests of their own."""
 
 
 def amount(value: float, unit: str) -> str:
