@@ -45,11 +45,14 @@ class Reporter(Service):
         self._heard: dict[str, Heard] = {}
         self._until: dict[int, int] = {}
         self._progress: dict[int, int] = {}
+        self._delay: dict[int, int] = {}
+        """By partition, how long after it happened its last access was judged: history that is filled in is old."""
 
     def forget(self) -> None:
         """Partitions change hands: how far they are is for their next owners to say."""
         self._until.clear()
         self._progress.clear()
+        self._delay.clear()
 
     async def store(self, haul: Haul) -> list[Sent]:
         """Send what must be stored before a batch is acked: people's days, and visits for the crowds."""
@@ -63,6 +66,8 @@ class Reporter(Service):
         """
         self.hear([Heard(f"partition:{partition}", count, first, last), *haul.heard])
         self._until[partition] = max(last, self._until.get(partition, 0))
+        if haul.delays:
+            self._delay[partition] = max(0, haul.delays[-1])
         if haul.days:
             latest = max(day.at for day in haul.days)
             self._progress[partition] = max(latest, self._progress.get(partition, 0))
@@ -86,10 +91,11 @@ class Reporter(Service):
         for (topic, partition), lag in self._lags().items():
             if topic != ACCESS_EVENTS:
                 continue
-            until, progress = self._until.get(partition, 0), self._progress.get(partition, 0)
-            if lag.end is not None and lag.position >= lag.end and lag.head_age is None:
-                until, progress = max(until, then), max(progress, then)
-            found.append(Clock(partition, until, progress))
+            until = self._until.get(partition, 0)
+            read = lag.end is not None and lag.position >= lag.end and lag.head_age is None
+            until = max(until, then) if read else until
+            delay = self._delay.get(partition, -1)
+            found.append(Clock(partition, until, self._progress.get(partition, 0), read=read, delay=delay))
         return found
 
     @Service.task

@@ -1,7 +1,8 @@
 """Who else looked up the same data subject: judged by subject, not by person, on visits without a ticket.
 
 A visit belongs to the UTC day on which it happened; the people of that day and of the one before count together, so
-that midnight hides nobody. The order in which people's visits come changes nothing.
+that midnight hides nobody. The order in which the visits of a day come changes nothing; one that comes more than a day
+after later ones is left out.
 """
 
 from __future__ import annotations
@@ -42,11 +43,13 @@ class Crowd:
     __slots__ = ("before", "day", "since", "today", "told")
 
     def __init__(self, day: int) -> None:
-        self.day, self.since = day, day
+        self.day = day
         self.today: set[str] = set()
         self.before: set[str] = set()
         self.told = 0
         """How many people there were when it was last told of; 0: never."""
+        self.since = 0
+        """The first day of the crowd that was told of."""
 
     @property
     def people(self) -> set[str]:
@@ -60,8 +63,8 @@ class Crowd:
             self.before = self.today if day == self.day + 1 else set()
             self.today = set()
             self.day = day
-            if not self.told or not self.before:
-                self.since, self.told = day, 0
+            if not self.before:
+                self.told = 0
         elif day < self.day - 1:
             return False  # older than what is remembered
         into = self.today if day == self.day else self.before
@@ -119,6 +122,8 @@ class Crowds:
         if signal is None:
             return None
         revision = (len(people) // self._least()).bit_length() - 1  # one more with every doubling
+        if not crowd.told:
+            crowd.since = crowd.day - 1 if crowd.before else crowd.day
         crowd.told = len(people)
         return Gathering(visit, crowd.since, revision, tuple(sorted(people)), signal)
 

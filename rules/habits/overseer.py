@@ -34,7 +34,12 @@ class Clock(msgspec.Struct, array_like=True, frozen=True, gc=False):
     until: int
     """Append time up to which every record is judged."""
     progress: int
-    """Time up to which people's days have ended that are going to."""
+    """Time up to which people's days have ended that are going to, as far as a backlog shows it; 0 unknown."""
+    read: bool = False
+    """Whether there is nothing left to read up to `until`."""
+    delay: int = -1
+    """How long after it happened the last access was judged, -1 where this worker has seen none: history that is
+    filled in is old, and an idle partition is no further than its last accesses were."""
 
 
 class Report(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -79,12 +84,15 @@ class Overseer:
     @property
     def until(self) -> int:
         """Append time up to which all partitions are judged, 0 before all have reported."""
-        return self._least([clock.until for clock in self._clocks.values()])
+        times = [clock.until for clock in self._clocks.values()]
+        return min(times) if len(times) >= self._partitions else 0
 
     @property
     def progress(self) -> int:
         """Time up to which all people's days have ended that are going to, 0 before all have reported."""
-        return self._least([clock.progress for clock in self._clocks.values()])
+        if len(self._clocks) < self._partitions:
+            return 0
+        return min((clock.progress for clock in self._clocks.values() if clock.progress), default=0)
 
     @property
     def dropped(self) -> int:
@@ -112,9 +120,7 @@ class Overseer:
         if not report.clocks:
             return Outcome(alerts, [])
         for each in report.clocks:
-            before = self._clocks.get(each.partition, each)
-            until, progress = max(each.until, before.until), max(each.progress, before.progress)
-            self._clocks[each.partition] = Clock(each.partition, until, progress)
+            self._clocks[each.partition] = _later(self._clocks.get(each.partition, each), each)
         self._touched(CLOCK)
         for alert in self._across.silent(self.until, clock):
             self._touched(f"source|{alert.facts['source']}")
@@ -130,9 +136,6 @@ class Overseer:
             for each in groups:
                 self._touched(f"days|{day}|{each.group}")
         return versions
-
-    def _least(self, times: list[int]) -> int:
-        return min(times) if len(times) >= self._partitions else 0
 
     # A shelf of items (`agents/snapshots.py`).
 
@@ -183,3 +186,12 @@ class Overseer:
         self._clocks.clear()
         self._days = OpenDays()
         self._across.rhythms.clear()
+
+
+def _later(before: Clock, now: Clock) -> Clock:
+    """Return what two clocks of a partition say together: none goes back, a new owner has not seen its accesses."""
+    delay = now.delay if now.delay >= 0 else before.delay
+    progress = max(before.progress, now.progress)
+    if now.read and delay >= 0:
+        progress = max(progress, now.until - delay)
+    return Clock(now.partition, max(before.until, now.until), progress, delay=delay)

@@ -56,6 +56,20 @@ def clocks(*times: int) -> tuple[Clock, ...]:
     return tuple(Clock(partition, at, at) for partition, at in enumerate(times))
 
 
+def test_history_that_is_filled_in_is_not_over_because_its_reader_waits() -> None:
+    owner = Owner()
+    now = MONDAY + 40 * DAY
+    idle = tuple(Clock(partition, now, 0, read=True) for partition in (0, 1))
+    owner.take(0, Report(clocks=idle))
+    owner.take(1, Report(days=(day(1, MONDAY + HOUR),)))
+    owner.take(2, Report(clocks=(Clock(0, now, 0, read=True, delay=40 * DAY - HOUR),)))
+    assert not owner.versions, "what comes next is as old"
+    owner.take(3, Report(clocks=idle))
+    assert not owner.versions, "a new owner has seen nothing yet"
+    owner.take(4, Report(clocks=(Clock(0, now, 0, read=True, delay=39 * DAY - HOUR),)))
+    assert list(owner.versions) == [f"{MONDAY // DAY}|0"]
+
+
 def day(person: int, at: int) -> EndedDay:
     return EndedDay(7, person, at // DAY - 1, at, bytes([10]) * MEASURES)
 
