@@ -13,6 +13,7 @@ from rules.behaviour import (
     first_of_kind,
     impossible_travel,
     low_and_slow,
+    machine_pace,
     new_country,
     off_hours,
     peer_volume,
@@ -35,6 +36,7 @@ RULES: Final[tuple[BehaviourRule, ...]] = (
     split_accounts.RULE,
     dormant.RULE,
     denied_burst.RULE,
+    machine_pace.RULE,
     canary.RULE,
     composite.RULE,
 )
