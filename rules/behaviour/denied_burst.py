@@ -8,7 +8,10 @@ from rules.habits.observer import Look, thing_of
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
 
 TRIES = 5
-"""Denials before a success that count as trying until it worked, and things that are more than one mistake."""
+"""Denials before a success that count as trying until it worked, and before they have a pace."""
+
+THINGS_LEAST = 4
+"""Things refused that are more than a mistake: of five, two share a bit in one case of six."""
 
 UNKNOWN = 4.0
 """Of somebody of whom nothing is known, so many times `floor_denied` are many: permissions of new accounts fail."""
@@ -74,7 +77,7 @@ def _fast(moment: Moment, tried: int) -> bool:
 def _swept(moment: Moment) -> bool:
     """Whether most denials were of another thing each."""
     things = moment.habit.denied_things.bit_count()
-    return things >= TRIES and 2 * things >= min(moment.habit.denied, TOLD_APART)
+    return things >= THINGS_LEAST and 2 * things >= min(moment.habit.denied, TOLD_APART)
 
 
 def _opened(moment: Moment) -> bool:

@@ -82,6 +82,16 @@ def test_terraform_by_another_name_is_not_told_for_its_twenty_secrets(tmp_path: 
     assert not told(rows, tmp_path / "rows.jsonl")
 
 
+def test_a_sweep_over_datasets_of_their_own_is_told_at_the_fifth(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    lines = (DATA / "policy.toml").read_text().splitlines()
+    policy.write_text("\n".join(line for line in lines if 'match = "arn:aws:ec2:' not in line))
+    sweep = labelled("invictus-aws", "user-data-sweep")
+    for number, expected in ((4, set()), (5, {"behaviour.denied_burst"})):
+        found = told(sweep[:number], tmp_path / "rows.jsonl", session(policy=policy))
+        assert {rule for rule, _ in found} == expected
+
+
 def test_nobody_is_flagged_merely_for_being_new() -> None:
     """Everybody in these records is: whom nothing is told of outnumbers the rest, and is told of nothing."""
     for name in SETS:
