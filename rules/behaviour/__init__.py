@@ -17,8 +17,10 @@ from rules.behaviour import (
     new_country,
     off_hours,
     peer_volume,
+    silence,
     snooping,
     split_accounts,
+    split_people,
     volume,
 )
 from rules.habits.signal import BehaviourRule
@@ -34,10 +36,12 @@ RULES: Final[tuple[BehaviourRule, ...]] = (
     snooping.RULE,
     low_and_slow.RULE,
     split_accounts.RULE,
+    split_people.RULE,
     dormant.RULE,
     denied_burst.RULE,
     machine_pace.RULE,
     canary.RULE,
+    silence.RULE,
     composite.RULE,
 )
 """In the order of the documents."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rules.habits.cases import Acts, Story
 from rules.habits.habit import Measure
 from rules.habits.history import code, value
 from rules.habits.observer import Look, thing_of
@@ -95,4 +96,18 @@ RULE = BehaviourRule(
     severity="medium",
     looks=Look.DENIED,
     check=check,
-)
+    cases=(
+        Story(name="one dataset after another, refused", fires=True,
+              acts=(Acts(count=9, every_s=20, fields={"outcome": "denied", "dataset_id": "x-{n}"}),)),
+        Story(name="four tries: a forgotten permission", fires=False,
+              acts=(Acts(count=4, every_s=20, fields={"outcome": "denied"}), Acts(hour=10.1))),
+        Story(name="somebody new whose permissions are not there yet", fires=False, history=0,
+              acts=(Acts(count=12, every_s=40, fields={"outcome": "denied"}),)),
+        Story(name="somebody new, by a program", fires=True, history=0,
+              acts=(Acts(count=15, every_s=0.2, fields={"outcome": "denied"}),)),
+        Story(name="somebody new, from one thing to the next by a program", fires=True, history=0,
+              acts=(Acts(count=6, every_s=0.2, fields={"outcome": "denied", "dataset_id": "x-{n}"}),)),
+        Story(name="as many over a day", fires=False,
+              acts=(Acts(count=12, every_s=1200, fields={"outcome": "denied"}),)),
+    ),
+)  # fmt: skip

@@ -31,7 +31,7 @@ class Measure(IntEnum):
     NOVEL = 8
     """Datasets never touched before."""
     RUN = 9
-    """The longest run of data subjects, each new that day."""
+    """The longest run of data subjects, none of them coming back soon."""
     DENIED = 10
 
 
@@ -74,7 +74,7 @@ class Spot(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Run(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Accesses in a row, each to data subjects who are new that day."""
+    """Accesses in a row, none of them to one of the last few data subjects."""
 
     length: int = 0
     since: int = 0
@@ -87,6 +87,8 @@ class Run(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Milliseconds between two of them, as a moving mean."""
     jitter: float = 0.0
     """How far a pause is from the mean, as a moving mean."""
+    recent: tuple[int, ...] = ()
+    """The last data subjects, marked: whoever works on a case comes back to one of them."""
 
 
 class Pace(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -195,7 +197,8 @@ class Habit(msgspec.Struct, array_like=True):
     """Whether anything was let through since the last denial."""
     settled: bool = False
     """Whether there were days enough when the present one began."""
-    pace: Pace = Pace()
+    pace: Pace | None = None
+    """None: nothing was read that could have one; of most it stays so."""
 
     @property
     def active_days(self) -> int:

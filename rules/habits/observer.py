@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
 
-from rules.habits.days import Standing, roll
-from rules.habits.habit import ACCOUNTS_MAX, COUNTRIES_MAX, Habit, Measure, Run, Seen, Spot
+from rules.habits.days import Ended, Standing, roll
+from rules.habits.habit import ACCOUNTS_MAX, COUNTRIES_MAX, Habit, Measure, Seen, Spot
 from rules.habits.pace import kept_on, named_by
 from rules.habits.runs import came_back, ran_on
 from rules.habits.sketch import bit_of, distinct, mark
@@ -103,8 +103,8 @@ class Before(NamedTuple):
     address: Spot | None
     denied: int
     """Denials of the burst before it."""
-    ended: tuple[int, ...] | None
-    """Sums of the day that this event ended, by measure."""
+    ended: Ended | None
+    """The day that this event ended."""
 
 
 class Observer:
@@ -228,10 +228,10 @@ class Observer:
         known = self._subjects
         bits = habit.subject_bits
         new = 0
-        for token in subjects:
+        marks = [mark(token) for token in subjects]
+        for token, subject in zip(subjects, marks, strict=True):
             if token in known:
                 look |= Look.SUBJECT
-            subject = mark(token)
             bit = bit_of(subject)
             if bits & bit:
                 continue
@@ -239,20 +239,14 @@ class Observer:
             new += 1
             if event.ticket is UNSET and len(subjects) <= LISTED_MOST and came_back(habit, subject):
                 look |= Look.SUBJECT
-        if not new:
-            habit.run = Run()
-            return look
-        habit.subject_bits = bits
-        habit.subjects += new
-        if habit.subjects > EXACT:
-            habit.subjects = max(habit.subjects, distinct(bits))
-        if in_hour:
-            habit.hour_subjects += new
-        if new < len(subjects):
-            habit.run = Run()
-            return look
-        run = ran_on(habit.run, subjects, event.occurred_at)
-        habit.run = run
+        if new:
+            habit.subject_bits = bits
+            habit.subjects += new
+            if habit.subjects > EXACT:
+                habit.subjects = max(habit.subjects, distinct(bits))
+            if in_hour:
+                habit.hour_subjects += new
+        run = habit.run = ran_on(habit.run, subjects, marks, event.occurred_at)
         if run.length > habit.longest_run:
             habit.longest_run = run.length
             if run.length >= habit.wires[Measure.RUN]:

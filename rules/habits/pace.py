@@ -50,7 +50,7 @@ def kept_on(habit: Habit, event: AccessEvent, sensitivity: str, records: int, au
     if automation(client):
         return False
     at, pace = event.occurred_at, habit.pace
-    if abs(at - pace.last_at) > PAUSE_MS:
+    if pace is None or abs(at - pace.last_at) > PAUSE_MS:
         habit.pace = Pace(at, 1, records, max(1, int(to.weak * to.floor_pace)))
         return False
     calls, total, again = pace.calls + 1, pace.records + records, pace.again

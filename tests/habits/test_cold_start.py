@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rules.habits.habit import Habit, Pace
+from rules.habits.habit import Habit
 from rules.habits.pace import named_by
 from rules.habits.saved import restore, save
 from rules.habits.signal import Signal
@@ -165,7 +165,7 @@ def test_a_policy_that_names_no_automation_knows_no_unknown_tool() -> None:
     life = newcomer()
     reads(life, 500)
     assert not life.told
-    assert life.habits["e-1"].pace == Pace()
+    assert life.habits["e-1"].pace is None
 
 
 def test_who_has_a_history_is_judged_by_it() -> None:
@@ -174,7 +174,7 @@ def test_who_has_a_history_is_judged_by_it() -> None:
     reads(life, 100, start=MONDAY + day * DAY + 10 * HOUR)
     assert not life.told
     assert life.habits["e-1"].settled
-    assert life.habits["e-1"].pace == Pace()
+    assert life.habits["e-1"].pace is None
 
 
 def test_peers_speak_before_the_pace_does() -> None:
@@ -218,4 +218,4 @@ def test_the_new_fields_are_saved_and_an_older_state_lacks_them() -> None:
         life.does(TEN + 5_000 + at, outcome="denied", dataset_id=f"x-{at}")
     habit = life.habits["e-1"]
     assert restore(save(habit)) == habit
-    assert Habit().pace == Pace()
+    assert Habit().pace is None
