@@ -144,6 +144,7 @@ def _begin_day(habit: Habit, who: Standing, day: int, country: str | None, to: B
         habit.weak = {}
     habit.day = day
     habit.day_off = day_off(country, day)
+    habit.settled = habit.active_days >= ENOUGH
     if habit.wires_age >= WIRES_DAYS or habit.active_days == ENOUGH or not any(habit.wires):
         raise_anchors(habit)
         lay_wires(habit, to)

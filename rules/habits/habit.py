@@ -91,6 +91,16 @@ class Run(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The last data subjects, marked: whoever works on a case comes back to one of them."""
 
 
+class Pace(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Reads in a row at a pace that no person keeps (`pace.kept_on`)."""
+
+    last_at: int = 0
+    calls: int = 0
+    records: int = 0
+    again: int = 0
+    """Records from which on the rules look again."""
+
+
 class Episode(msgspec.Struct, array_like=True):
     """An anomaly that goes on: one alert, amended."""
 
@@ -179,6 +189,16 @@ class Habit(msgspec.Struct, array_like=True):
     weak: dict[str, float] = {}
     """Rule id → the strongest signal of the day that alone says nothing."""
     episode: Episode | None = None
+
+    # Of the present burst of denials, and of what is too new to have habits.
+    denied_things: int = 0
+    """A bit for each dataset that was refused (`thing_of`)."""
+    let_through: bool = False
+    """Whether anything was let through since the last denial."""
+    settled: bool = False
+    """Whether there were days enough when the present one began."""
+    pace: Pace | None = None
+    """None: nothing was read that could have one; of most it stays so."""
 
     @property
     def active_days(self) -> int:

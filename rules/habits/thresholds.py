@@ -61,3 +61,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """So long after the last signal an anomaly is over; the next one is an alert of its own."""
     composite: Positive = 2.2
     """Sum of a day's weak signals, of three rules at least, that together are strong."""
+    floor_pace: Count = 50
+    """Records read at a machine's pace that are never many: more than a page shows."""
+    automation: tuple[str, ...] = ()
+    """Clients that read much, fast, by their nature (globs of user agents); with none named, a pace says nothing."""
