@@ -52,7 +52,8 @@ class AcrossRun(HabitRun):
         return self.rows, [{**event, "event_id": f"x-{number}"} for number, event in enumerate(events)]
 
     def _judged(self, session: Session) -> None:
-        session.peers.of(0, self.now + 40 * DAY, 1)  # everything is closed by then
+        last = self.events_sent[-1]["occurred_at"]  # its day is not over
+        session.peers.of(0, last + HOUR, 1)  # closes what is
         self.peers = {
             (day, person, group.rows)
             for day, groups in session.peers.versions().items()

@@ -28,6 +28,7 @@ async def test_crowds_and_versions_through_kills_and_a_join(run: AcrossRun) -> N
     crowds = {alert for alert, _ in run.told}
     assert len(crowds) > 3, "there is something to be told twice, or lost"
     assert len(run.told) > len(crowds), "and something to be amended"
+    assert len(run.peers) > 50, "and days that peers are told of"
     first = run.start()
     await run.ready(0)
     sending = asyncio.create_task(run.produce((0, 0.4), pace=100))
