@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -19,7 +19,8 @@ from schemas.alert import EventRef
 DAY_MS: Final = 86_400_000
 
 SUBJECTS_MAX: Final = 500_000
-"""Data subjects watched by one worker, some 500 bytes each; beyond it the one not visited longest goes."""
+"""Data subjects watched by one worker, of one visitor (some 200 bytes each) and of several (500); beyond it the one not
+visited longest goes."""
 
 PEOPLE_MAX: Final = 64
 """People remembered of one data subject and day: beyond so many it does not matter how many more."""
@@ -92,14 +93,17 @@ class Crowds:
     def __init__(self, rule: BehaviourRule, least: Callable[[], int]) -> None:
         """Take the rule, and where the policy says how many people are a crowd."""
         self._rule, self._least = rule, least
+        self._alone: dict[int, tuple[int, str]] = {}
+        """Data subjects that one person looked up on one day, as nearly all are: the day and the person."""
         self._crowds: dict[int, Crowd] = {}
         self._swept = 0
 
     def __len__(self) -> int:
-        return len(self._crowds)
+        return len(self._alone) + len(self._crowds)
 
     def clear(self) -> None:
         """Forget everybody: others judge them now."""
+        self._alone.clear()
         self._crowds.clear()
 
     def take(self, visit: Visit) -> Gathering | None:
@@ -109,9 +113,14 @@ class Crowds:
             self._sweep(day)
         crowd = self._crowds.pop(visit.subject, None)
         if crowd is None:
-            if len(self._crowds) >= SUBJECTS_MAX:
-                del self._crowds[next(iter(self._crowds))]
-            crowd = Crowd(day)
+            alone = self._alone.pop(visit.subject, None)
+            if alone is None or alone == (day, visit.person):
+                self._bound(self._alone)
+                self._alone[visit.subject] = day, visit.person
+                return None
+            crowd = Crowd(alone[0])
+            crowd.today.add(alone[1])
+            self._bound(self._crowds)
         self._crowds[visit.subject] = crowd  # at the end: the one not visited longest stands first
         if not crowd.add(visit):
             return None
@@ -127,8 +136,14 @@ class Crowds:
         crowd.told = len(people)
         return Gathering(visit, crowd.since, revision, tuple(sorted(people)), signal)
 
+    @staticmethod
+    def _bound(of: dict[int, Any]) -> None:
+        if len(of) >= SUBJECTS_MAX:
+            del of[next(iter(of))]
+
     def _sweep(self, day: int) -> None:
         """Once a day: whoever was not visited yesterday or today says nothing any more."""
         self._swept = day
+        self._alone = {subject: alone for subject, alone in self._alone.items() if alone[0] >= day - 1}
         for subject in [subject for subject, crowd in self._crowds.items() if crowd.day < day - 1]:
             del self._crowds[subject]

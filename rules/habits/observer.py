@@ -10,7 +10,6 @@ in the day's sums and not in the hour's; one of an earlier day is too late for a
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from enum import IntFlag
 from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
@@ -37,38 +36,38 @@ STAYED_MS: Final = 60_000
 EXACT: Final = 64
 """Different data subjects up to which bits are counted one by one; beyond, two may share one, and it is estimated."""
 
-LISTED_MOST: Final = 20
-"""Data subjects of one access up to which each is thought to have been looked up: more were listed."""
+LOOKED_UP_MOST: Final = 3
+"""Data subjects of one read up to which it is a look-up of them; more come of a list or a search."""
 
 
-class Look(IntFlag):
+class Look:
     """Which kinds of rules should look at an event."""
 
-    DAY = 1
+    DAY: Final = 1
     """It is the first of a local day, after a long silence or days that were all above the usual."""
-    VOLUME = 2
+    VOLUME: Final = 2
     """A sum of the hour or the day crossed its wire."""
-    NOVEL = 4
+    NOVEL: Final = 4
     """A dataset not touched before, and enough of them today."""
-    COUNTRY = 8
+    COUNTRY: Final = 8
     """A country not seen before, or not for long."""
-    MOVED = 16
+    MOVED: Final = 16
     """Evidence names another country than the last of its kind."""
-    DENIED = 32
-    RUN = 64
-    SUBJECT = 128
+    DENIED: Final = 32
+    RUN: Final = 64
+    SUBJECT: Final = 128
     """A data subject of whom the directory speaks, or one looked up on several days."""
-    OFF_HOURS = 256
-    CANARY = 512
-    ACCOUNTS = 1024
+    OFF_HOURS: Final = 256
+    CANARY: Final = 512
+    ACCOUNTS: Final = 1024
     """Another service account than before today."""
-    LATE = 2048
+    LATE: Final = 2048
     """Too late for the habit."""
-    PACE = 4096
+    PACE: Final = 4096
     """Somebody without a history reads much, faster than a person can."""
 
 
-NOTHING: Final = Look(0)
+NOTHING: Final = 0
 
 THINGS: Final = 61
 """Datasets told apart within a burst of denials: a prime, so that marks spread evenly, and a signed word when saved."""
@@ -229,6 +228,7 @@ class Observer:
         bits = habit.subject_bits
         new = 0
         marks = [mark(token) for token in subjects]
+        looked_up = event.ticket is UNSET and len(subjects) <= LOOKED_UP_MOST and event.action == "read"
         for token, subject in zip(subjects, marks, strict=True):
             if token in known:
                 look |= Look.SUBJECT
@@ -237,7 +237,7 @@ class Observer:
                 continue
             bits |= bit
             new += 1
-            if event.ticket is UNSET and len(subjects) <= LISTED_MOST and came_back(habit, subject):
+            if looked_up and came_back(habit, subject):
                 look |= Look.SUBJECT
         if new:
             habit.subject_bits = bits

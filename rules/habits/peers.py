@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import ceil
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -48,11 +48,15 @@ class GroupDay(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Marked ids, one a row."""
 
 
-class PeerGroup(NamedTuple):
+class PeerGroup:
     """What the days of a group's people came to, of the last weeks."""
 
-    rows: bytes
-    people: frozenset[int]
+    __slots__ = ("_quantiles", "people", "rows")
+
+    def __init__(self, rows: bytes, people: frozenset[int]) -> None:
+        """Take rows of `MEASURES` codes, one a person's day."""
+        self.rows, self.people = rows, people
+        self._quantiles: dict[tuple[Measure, float], float] = {}
 
     @property
     def size(self) -> int:
@@ -70,8 +74,12 @@ class PeerGroup(NamedTuple):
 
     def quantile(self, measure: Measure, share: float) -> float:
         """Return the code at or below which so large a share of the people's days lies."""
-        ordered = sorted(self.rows[measure::MEASURES])
-        return float(ordered[max(0, ceil(share * len(ordered)) - 1)]) if ordered else 0.0
+        known = self._quantiles.get((measure, share))
+        if known is None:
+            ordered = sorted(self.rows[measure::MEASURES])
+            known = float(ordered[max(0, ceil(share * len(ordered)) - 1)]) if ordered else 0.0
+            self._quantiles[measure, share] = known
+        return known
 
 
 class OpenDays:

@@ -17,20 +17,22 @@ RECENT_SUBJECTS: Final = 4
 
 def came_back(habit: Habit, subject: int) -> bool:
     """Watch a data subject looked up without a ticket; return whether it was looked up on another day before."""
-    day, kept = habit.day, list(habit.repeats)
-    for at, each in enumerate(kept):
+    day, repeats = habit.day, habit.repeats
+    once = -1
+    for at, each in enumerate(repeats):
         if each.subject == subject:
             if each.last_day == day:
                 return False
-            kept[at] = Repeat(subject, each.days + 1, day)
-            habit.repeats = tuple(kept)
+            habit.repeats = (*repeats[:at], Repeat(subject, each.days + 1, day), *repeats[at + 1 :])
             return True
-    if len(kept) < REPEATS_MAX:
-        habit.repeats = (*kept, Repeat(subject, 1, day))
-    else:
-        least = min(range(REPEATS_MAX), key=lambda at: (kept[at].days, kept[at].last_day))
-        kept[least] = Repeat(subject, 1, day)
-        habit.repeats = tuple(kept)
+        if once < 0 and each.days == 1:
+            once = at
+    if len(repeats) >= REPEATS_MAX:
+        # The one that came back least, and of these the one not seen longest: new ones are put at the end.
+        if once < 0:
+            once = min(range(REPEATS_MAX), key=lambda at: (repeats[at].days, repeats[at].last_day))
+        repeats = repeats[:once] + repeats[once + 1 :]
+    habit.repeats = (*repeats, Repeat(subject, 1, day))
     return False
 
 

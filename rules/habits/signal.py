@@ -9,7 +9,7 @@ from typing import Any, Final
 from rules.habits.cases import Story
 from rules.habits.habit import Habit, Measure
 from rules.habits.limits import Limit, own_limit
-from rules.habits.observer import Before, Look, Setting
+from rules.habits.observer import Before, Setting
 from rules.habits.peers import PeerGroup
 from rules.habits.thresholds import Behaviour
 from schemas.access import AccessEvent
@@ -81,8 +81,8 @@ class BehaviourRule:
     example: str
     tune: str
     severity: Severity
-    looks: Look
-    """Any of these makes it look."""
+    looks: int
+    """Any of these (`Look`) makes it look."""
     check: Callable[[Any], Signal | None] = field(repr=False)
     """Takes a `Moment`; of rules that look at no person, what they say they look at."""
     cases: tuple[Story, ...] = field(default=(), repr=False)
