@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from agents.settings import PREFIX, Settings
+from rules.behaviour import RULES as BEHAVIOUR_RULES
 from rules.catalogue import RULES
 from schemas.access import AccessEvent
 from schemas.alert import Alert
@@ -84,8 +85,9 @@ def asyncapi() -> dict[str, Any]:
 def rules_markdown() -> str:
     """Return the reference of the rules."""
     parts = [
-        GENERATED + "# Rules\n\nEach rule is one file in `rules/catalogue/`, with its cases beside it. A severity of "
-        "`matrix` follows the sensitivity of the data and the class of the place, as the policy's matrix says.\n"
+        GENERATED
+        + "# Rules about accesses\n\nEach rule is one file in `rules/catalogue/`, with its cases beside it. A severity "
+        "of `matrix` follows the sensitivity of the data and the class of the place, as the policy's matrix says.\n"
     ]
     for rule in RULES:
         looks = ", ".join(sorted(rule.sensitivities)) if rule.sensitivities else "all data"
@@ -101,6 +103,19 @@ def rules_markdown() -> str:
             + "\n".join(_row(case.name, "yes" if case.fires else "no") for case in rule.cases)
             + "\n"
         )
+    parts.append(
+        "# Rules about behaviour\n\nEach is one file in `rules/behaviour/`; they look where the policy has a "
+        "`[behaviour]`. What a history is, when an alert is amended and what is said of somebody new stands in "
+        "[semantics](semantics.md#behaviour); how well they tell incidents from life in [evaluation](evaluation/).\n"
+    )
+    for behaviour in BEHAVIOUR_RULES:
+        parts.append(
+            f"## {behaviour.id}\n\n**{behaviour.title}** (version {behaviour.version}, severity {behaviour.severity}). "
+            f"{behaviour.why}\n\n- Example: {behaviour.example}\n- To tune: {behaviour.tune}\n"
+        )
+        if behaviour.cases:
+            rows = [_row(case.name, "yes" if case.fires else "no") for case in behaviour.cases]
+            parts.append("| case | fires |\n| --- | --- |\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
 
 
