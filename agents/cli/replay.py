@@ -5,13 +5,15 @@ import sys
 import time
 from collections import Counter
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from agents.cli.reading import common, known_at, read
-from agents.files import Directory, Line, Reading, load_directory
+from agents.files import STDIN, Directory, Line, Reading, load_directory
 from agents.settings import Settings
+from agents.state_file import NOTHING, Input, State, content_digest, load_state, save_state, taken
 from rules.session import Haul, Session
 from schemas.alert import SEVERITIES, Alert
 from schemas.codec import encode
@@ -22,10 +24,14 @@ examples:
   cloverwatch replay --policy policy.toml --directory people/ events.jsonl.gz > alerts.jsonl
   cloverwatch replay --policy policy.toml --directory people/ --source cloudtrail trail/*.json.gz
   cloverwatch replay --policy new.toml --directory people/ --fail-on high events.jsonl
+  cloverwatch replay --policy policy.toml --directory people/ --state habits.state january.jsonl.gz
   zcat month.gz | cloverwatch replay --policy policy.toml --directory people/ -
 
 alerts go to standard output in the order of the events, one JSON object a line; bad lines and the summary to
 standard error. Time is the line's `received_at`, else the latest `occurred_at` so far
+
+--state FILE goes on from the habits in the file, where it is there, and writes them back at the end: history warms up
+the judgement of behaviour. Events that are replayed into a state twice count twice; a file that was is warned of
 
 exit codes: 0 judged, 1 with --strict a line or a row cannot be used, 2 usage, policy or files,
 3 --fail-on was reached
@@ -48,29 +54,57 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help=f"exit 3 at such an alert or worse: {', '.join(SEVERITIES)}",
     )
     parser.add_argument("--strict", action="store_true", help="exit 1 where a line or a row cannot be used")
+    parser.add_argument(
+        "--state", type=Path, metavar="FILE", help="habits to go on from, if it is there, and to write at the end"
+    )
     parser.add_argument("files", nargs="+", metavar="FILE", help="events, JSON lines, plain or gzip; - reads stdin")
 
 
 def run(given: argparse.Namespace, settings: Settings) -> int:
     """Judge, print, sum up."""
-    from agents.offline import session_of
+    from agents.offline import resume, session_of
 
     directory = load_directory(given.directory, known_at(given))
     session = session_of(given.policy, directory, settings, geo_mmdb=given.geo_mmdb, memo=not given.no_memo)
+    totals = Totals(Reading(_tell))
+    inputs: tuple[Input, ...] = ()
+    if given.state is not None:
+        state = load_state(given.state) if given.state.exists() else NOTHING
+        resume(session, state, given.state)
+        totals.reading.now = state.now
+        inputs = _inputs(state, given.files)
     for file, line, error in directory.bad:
         _tell(f"{file}:{line}: {error.reason}: {error.detail}")
-    totals = Totals(Reading(_tell))
     started = time.perf_counter()
     for name in given.files:
         found = read(name, given.source, session.policy.sources, totals.reading)
         while batch := list(islice(found, BATCH)):
             _judge(session, batch, totals)
     sys.stdout.buffer.flush()
+    if given.state is not None:
+        state = taken(session.knowledge, session.peers, totals.reading.now, inputs)
+        save_state(given.state, state)
+        _tell(f"{given.state}: the habits of {len(state.people)} people")
     for told in totals.summary(directory, session, time.perf_counter() - started):
         _tell(told)
     if given.fail_on and totals.worst >= SEVERITIES.index(given.fail_on):
         return 3
     return 1 if given.strict and (directory.bad or totals.reading.bad) else 0
+
+
+def _inputs(state: State, files: list[str]) -> tuple[Input, ...]:
+    """Return the inputs of a state with more files; warn of those that are in it already."""
+    inputs = state.inputs
+    for name in files:
+        if name == STDIN or not Path(name).is_file():
+            continue  # what can be read only once is judged, and not remembered
+        digest = content_digest(Path(name))
+        before = state.applied(digest)
+        if before is None:
+            inputs = (*inputs, Input(digest, name))
+        else:
+            _tell(f"{name}: already applied to this state, as {before.name}: its events count twice")
+    return inputs
 
 
 def _judge(session: Session, batch: list[Line], totals: "Totals") -> None:
