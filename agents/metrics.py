@@ -70,6 +70,12 @@ class Metrics:
         self.findings = Counter(
             "cloverwatch_findings", "Findings in alerts, by rule and severity.", ["rule", "severity"], registry=r
         )
+        self.shadow_findings = Counter(
+            "cloverwatch_shadow_findings",
+            "Findings of rules in shadow, in no alert that anybody is told of.",
+            ["rule", "severity"],
+            registry=r,
+        )
         self.exempted = Counter(
             "cloverwatch_exempted", "Findings that an exemption hides.", ["rule", "exemption"], registry=r
         )

@@ -23,7 +23,8 @@ from rules.habits.watch import BehaviourWatch
 from rules.judge import Judge, Verdict
 from rules.knowledge import RECENT_MAX, Person
 from rules.meaning import Meanings
-from rules.report import dataset_version_id, report
+from rules.report import DATASET, report
+from rules.shadow import as_shadow, live_of, shadow_of
 from schemas.access import AccessEvent
 from schemas.alert import Alert, EventRef, JudgedWith
 from schemas.codec import ACCESS
@@ -84,6 +85,8 @@ class Haul:
     """What came of a batch. Counts are added up here once and given to metrics once."""
 
     alerts: list[Alert] = field(default_factory=list)
+    shadow: list[Alert] = field(default_factory=list)
+    """What rules in shadow found (`rules/shadow.py`)."""
     bad: list[tuple[Any, BadRecordError]] = field(default_factory=list)
     misplaced: list[tuple[Any, str]] = field(default_factory=list)
     """Messages in a partition that is not their person's, with the person."""
@@ -382,22 +385,24 @@ class Session:
 
     def _tell(self, verdict: Verdict, message: Message, clock: int, haul: Haul) -> None:
         """Make alerts; one about a version of a dataset only once."""
-        dataset = verdict.facts.dataset
-        told = dataset is not None and dataset_version_id(dataset)
-        alerts = report(
-            verdict,
-            self.describe(message, verdict.facts.event),
-            now=message.timestamp,
-            detected_at=clock,
-            judged_with=self.provenance(),
-            policy=self.policy,
-        )
-        for alert in alerts:
-            if alert.alert_id == told:
-                if told in self._told:
-                    continue
-                self._told.add(told)
-            haul.alerts.append(alert)
+        for shadow, part in ((False, live_of(verdict, self.policy)), (True, shadow_of(verdict, self.policy))):
+            if part is None:
+                continue
+            alerts = report(
+                part,
+                self.describe(message, verdict.facts.event),
+                now=message.timestamp,
+                detected_at=clock,
+                judged_with=self.provenance(),
+                policy=self.policy,
+            )
+            for each in alerts:
+                alert = as_shadow(each) if shadow else each
+                if alert.family == DATASET:
+                    if alert.alert_id in self._told:
+                        continue
+                    self._told.add(alert.alert_id)
+                (haul.shadow if shadow else haul.alerts).append(alert)
 
 
 def _note(recent: dict[int, int], mark: int, content: int) -> None:
@@ -409,7 +414,7 @@ def _note(recent: dict[int, int], mark: int, content: int) -> None:
 
 def _holds(verdict: Verdict) -> bool:
     """Whether a verdict may be remembered: nothing was found, hidden, failed or waited for."""
-    return not (verdict.findings or verdict.missing or verdict.exempted or verdict.failures)
+    return verdict.clean and not (verdict.missing or verdict.exempted)
 
 
 def judged_alone(session: Session, messages: Sequence[Message], clock: int) -> list[Alert]:

@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 from collections import Counter
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SEVERITY",
         help=f"exit 3 at such an alert or worse: {', '.join(SEVERITIES)}",
     )
+    parser.add_argument("--shadow", action="store_true", help="print what rules in shadow found, too")
     parser.add_argument("--strict", action="store_true", help="exit 1 where a line or a row cannot be used")
     parser.add_argument(
         "--state", type=Path, metavar="FILE", help="habits to go on from, if it is there, and to write at the end"
@@ -79,7 +80,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
     for name in given.files:
         found = read(name, given.source, session.policy.sources, totals.reading)
         while batch := list(islice(found, BATCH)):
-            _judge(session, batch, totals)
+            _judge(session, batch, totals, shadow=given.shadow)
     sys.stdout.buffer.flush()
     if given.state is not None:
         state = taken(session.knowledge, session.peers, totals.reading.now, inputs)
@@ -107,10 +108,10 @@ def _inputs(state: State, files: list[str]) -> tuple[Input, ...]:
     return inputs
 
 
-def _judge(session: Session, batch: list[Line], totals: "Totals") -> None:
+def _judge(session: Session, batch: list[Line], totals: "Totals", *, shadow: bool) -> None:
     haul = session.take(batch, max(line.timestamp for line in batch))
     totals.add(len(batch), haul)
-    for alert in haul.alerts:
+    for alert in chain(haul.alerts, haul.shadow if shadow else ()):
         sys.stdout.buffer.write(encode(_detected(alert)) + b"\n")
 
 
@@ -128,6 +129,7 @@ class Totals:
         self.lines = self.judged = self.duplicates = self.late = self.ahead = self.alerts = 0
         self.worst = -1
         self.found: Counter[tuple[str, str]] = Counter()
+        self.shadow: Counter[tuple[str, str]] = Counter()
         self.exempted: Counter[tuple[str, str]] = Counter()
         self.failures: Counter[str] = Counter()
 
@@ -146,6 +148,8 @@ class Totals:
         for alert in haul.alerts:
             self.worst = max(self.worst, SEVERITIES.index(alert.severity))
             self.found.update((reason.rule_id, reason.severity) for reason in alert.reasons)
+        for alert in haul.shadow:
+            self.shadow.update((reason.rule_id, reason.severity) for reason in alert.reasons)
 
     def summary(self, directory: Directory, session: Session, spent: float) -> list[str]:
         """Return the lines that sum up."""
@@ -162,8 +166,9 @@ class Totals:
         told += [f"  row refused      {count:>6} {reason}" for reason, count in sorted(unused.items())]
         told += [f"  refused          {count:>6} {reason}" for reason, count in sorted(self.reading.bad.items())]
         told += [f"  no access        {count:>6} {reason}" for reason, count in sorted(self.reading.skipped.items())]
-        order = sorted(self.found.items(), key=lambda each: (-_ORDER[each[0][1]], each[0][0]))
-        told += [f"  found            {count:>6} {rule} ({severity})" for (rule, severity), count in order]
+        for word, counts in (("found", self.found), ("shadow", self.shadow)):
+            order = sorted(counts.items(), key=lambda each: (-_ORDER[each[0][1]], each[0][0]))
+            told += [f"  {word:<16} {count:>6} {rule} ({severity})" for (rule, severity), count in order]
         told += [f"  exempted         {count:>6} {rule} by {by}" for (rule, by), count in sorted(self.exempted.items())]
         told += [f"  rule failed      {count:>6} {rule}" for rule, count in sorted(self.failures.items())]
         return told

@@ -177,6 +177,8 @@ class Habit(msgspec.Struct, array_like=True):
     weak: dict[str, float] = {}
     """Rule id → the strongest signal of the day that alone says nothing."""
     episode: Episode | None = None
+    shadow_episode: Episode | None = None
+    """The same of rules in shadow: neither knows of the other."""
 
     @property
     def active_days(self) -> int:
