@@ -29,7 +29,7 @@ exit codes:
   0    done
   1    failure: a broker that does not answer, a line that is wrong, a demo that missed something
   2    usage or configuration: the message names the key, the value and what is allowed
-  3    replay --fail-on SEVERITY was reached
+  3    replay --fail-on SEVERITY was reached, or replay --against --fail-on-change found a change
   130  ended by Ctrl-C
 """
 
@@ -82,7 +82,8 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read our output has enough; Python would complain again when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1 if getattr(given, "fail_on", None) else 0  # not judged to the end: no gate may take it for clean
+        gate = getattr(given, "fail_on", None) or getattr(given, "fail_on_change", False)
+        return 1 if gate else 0  # not judged to the end: no gate may take it for clean
     except OSError as error:
         return _say(error, 1)
     return code

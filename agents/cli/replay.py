@@ -4,19 +4,20 @@ import argparse
 import sys
 import time
 from collections import Counter
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from agents.cli.reading import common, known_at, read
+from agents.cli.reading import batches, common, known_at
 from agents.files import STDIN, Directory, Line, Reading, load_directory
 from agents.settings import Settings
 from agents.state_file import NOTHING, Input, State, content_digest, load_state, save_state, taken
 from rules.session import Haul, Session
 from schemas.alert import SEVERITIES, Alert
 from schemas.codec import encode
+from schemas.errors import ConfigurationError
 
 NAME = "replay"
 EXAMPLES = """\
@@ -25,6 +26,7 @@ examples:
   cloverwatch replay --policy policy.toml --directory people/ --source cloudtrail trail/*.json.gz
   cloverwatch replay --policy new.toml --directory people/ --fail-on high events.jsonl
   cloverwatch replay --policy policy.toml --directory people/ --state habits.state january.jsonl.gz
+  cloverwatch replay --policy now.toml --against new.toml --directory people/ --state habits.state february.jsonl.gz
   zcat month.gz | cloverwatch replay --policy policy.toml --directory people/ -
 
 alerts go to standard output in the order of the events, one JSON object a line; bad lines and the summary to
@@ -33,14 +35,15 @@ standard error. Time is the line's `received_at`, else the latest `occurred_at` 
 --state FILE goes on from the habits in the file, where it is there, and writes them back at the end: history warms up
 the judgement of behaviour. Events that are replayed into a state twice count twice; a file that was is warned of
 
+--against FILE judges the events under both policies and prints, in place of alerts, which of them appear, vanish,
+change or move (an anomaly that begins at another event) under FILE, and counts by rule. It reads --state and never
+writes it
+
 exit codes: 0 judged, 1 with --strict a line or a row cannot be used, 2 usage, policy or files,
-3 --fail-on was reached
+3 --fail-on was reached, or with --fail-on-change an alert differs
 """
 
 _ORDER: Final[dict[str, int]] = {word: rank for rank, word in enumerate(SEVERITIES)}
-
-BATCH: Final = 5_000
-"""Lines judged at once: what a worker's batch holds."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,11 +61,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state", type=Path, metavar="FILE", help="habits to go on from, if it is there, and to write at the end"
     )
+    parser.add_argument(
+        "--against", type=Path, metavar="FILE", help="another policy: show which alerts would be others under it"
+    )
+    parser.add_argument("--json", action="store_true", help="with --against: one JSON object in place of tables")
+    parser.add_argument("--fail-on-change", action="store_true", help="with --against: exit 3 where an alert differs")
     parser.add_argument("files", nargs="+", metavar="FILE", help="events, JSON lines, plain or gzip; - reads stdin")
 
 
 def run(given: argparse.Namespace, settings: Settings) -> int:
     """Judge, print, sum up."""
+    if given.against is not None:
+        from agents.cli.against import run as run_against
+
+        return run_against(given, settings)
+    for name in ("json", "fail_on_change"):
+        if getattr(given, name):
+            raise ConfigurationError(f"--{name.replace('_', '-')}: only with --against FILE")
     from agents.offline import resume, session_of
 
     directory = load_directory(given.directory, known_at(given))
@@ -77,10 +92,8 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
     for file, line, error in directory.bad:
         _tell(f"{file}:{line}: {error.reason}: {error.detail}")
     started = time.perf_counter()
-    for name in given.files:
-        found = read(name, given.source, session.policy.sources, totals.reading)
-        while batch := list(islice(found, BATCH)):
-            _judge(session, batch, totals, shadow=given.shadow)
+    for batch in batches(given, session.policy.sources, totals.reading):
+        _judge(session, batch, totals, shadow=given.shadow)
     sys.stdout.buffer.flush()
     if given.state is not None:
         state = taken(session.knowledge, session.peers, totals.reading.now, inputs)
