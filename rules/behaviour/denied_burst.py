@@ -9,6 +9,9 @@ from rules.habits.signal import BehaviourRule, Moment, Signal, amount
 TRIES = 5
 """Denials before a success that count as trying until it worked."""
 
+OF_TRIES = 0.7
+"""What so many tries count: a forgotten permission is granted, too, after some denials."""
+
 
 def check(moment: Moment) -> Signal | None:
     """Look at the burst: how many, and whether a success ended it."""
@@ -17,7 +20,7 @@ def check(moment: Moment) -> Signal | None:
         if tried < TRIES:
             return None
         return Signal(
-            tried / TRIES * 0.7,
+            tried / TRIES * OF_TRIES,
             f"{tried} denials within ten minutes, then let through",
             "a denial now and then",
             amount(tried, "denials, then a success"),
