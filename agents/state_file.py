@@ -55,10 +55,6 @@ class State(msgspec.Struct, array_like=True, frozen=True):
     """`rules.habits.saved_peers.save_peers`."""
     inputs: tuple[Input, ...]
 
-    def applied(self, digest: str) -> Input | None:
-        """Return the input of this content, where it was judged before."""
-        return next((each for each in self.inputs if each.digest == digest), None)
-
 
 NOTHING: Final = State(0, (), save_peers(Peers()), ())
 """Before the first event."""

@@ -83,8 +83,8 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read our output has enough; Python would complain again when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        gate = getattr(given, "fail_on", None) or getattr(given, "fail_on_change", False)
-        return 1 if gate else 0  # not judged to the end: no gate may take it for clean
+        promised = any(getattr(given, name, None) for name in ("fail_on", "fail_on_change", "state"))
+        return 1 if promised else 0  # not judged to the end: no gate may take it for clean, and no state is written
     except OSError as error:
         return _say(error, 1)
     return code

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from agents.cli.reading import batches, known_at
 from agents.comparing import Comparison, Pair, Run, Told, compare
-from agents.files import STDIN, Reading, load_directory
+from agents.files import STDIN, Directory, Reading, load_directory
 from agents.offline import resume, session_of
 from agents.settings import Settings
 from agents.state_file import load_state
@@ -46,9 +46,15 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
         raise ConfigurationError("-: --against reads the events twice; allowed: files")
     began = time.perf_counter()
     reading = Reading(_tell)
-    before, version, judged = _judged(given.policy, given, settings, reading)
-    # What is wrong with lines was told the first time.
-    after, other, _ = _judged(given.against, given, settings, Reading())
+    directory = load_directory(given.directory, known_at(given))
+    for file, line, error in directory.bad:
+        _tell(f"{file}:{line}: {error.reason}: {error.detail}")
+    before, version, judged = _judged(given.policy, directory, given, settings, reading)
+    wrong = bool(directory.bad or reading.bad)
+    # People's habits and the judge's memory hang on the directories, so they are read again; what is wrong with lines
+    # and rows was told the first time.
+    directory = load_directory(given.directory, known_at(given))
+    after, other, _ = _judged(given.against, directory, given, settings, Reading())
     found = compare(before, after)
     spent = time.perf_counter() - began
     _tell(f"{judged} accesses judged twice in {spent:.2f} s: {len(before.told)} and {len(after.told)} alerts")
@@ -61,15 +67,14 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
         sys.stdout.write("".join(f"{line}\n" for line in readable(found)))
     if given.fail_on_change and found.differs:
         return 3
-    return 1 if given.strict and reading.bad else 0
+    return 1 if given.strict and wrong else 0
 
 
-def _judged(policy: Path, given: argparse.Namespace, settings: Settings, reading: Reading) -> tuple[Run, str, int]:
-    """Return the alerts under a policy, its version, and how many accesses were judged.
-
-    Directories are read for each policy: people's habits and the judge's memory hang on them.
-    """
-    session = session_of(policy, load_directory(given.directory, known_at(given)), settings, geo_mmdb=given.geo_mmdb)
+def _judged(
+    policy: Path, directory: Directory, given: argparse.Namespace, settings: Settings, reading: Reading
+) -> tuple[Run, str, int]:
+    """Return the alerts under a policy, its version, and how many accesses were judged."""
+    session = session_of(policy, directory, settings, geo_mmdb=given.geo_mmdb)
     if given.state is not None:
         state = load_state(given.state)
         resume(session, state, given.state)

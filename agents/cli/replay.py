@@ -113,7 +113,7 @@ def _inputs(state: State, files: list[str]) -> tuple[Input, ...]:
         if name == STDIN or not Path(name).is_file():
             continue  # what can be read only once is judged, and not remembered
         digest = content_digest(Path(name))
-        before = state.applied(digest)
+        before = next((each for each in inputs if each.digest == digest), None)
         if before is None:
             inputs = (*inputs, Input(digest, name))
         else:

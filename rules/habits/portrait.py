@@ -11,15 +11,16 @@ from typing import Any, Final
 from rules.behaviour import RULES
 from rules.behaviour.peer_volume import PEERS_SHARE
 from rules.behaviour.volume import UNITS
-from rules.habits.habit import SLOTS, Episode, Measure
+from rules.habits.habit import SLOTS, Episode, Habit, Measure
 from rules.habits.history import DAYS, ENOUGH, least, value
+from rules.habits.observer import DAY_MS
 from rules.habits.outlook import OUTLOOKS, View
 from rules.habits.report import severity_of
 from rules.habits.signal import BehaviourRule
 from rules.habits.sketch import about, mark
 from rules.policy import Policy
 from schemas.countries import NAMES
-from schemas.fields import iso
+from schemas.fields import EPOCH, iso
 
 WORDS: Final = {
     **UNITS,
@@ -64,10 +65,7 @@ def portrait(name: str, view: View, policy: Policy | None, now: int, zone: str |
             "working_day": list(habit.slots[: SLOTS // 2]),
             "day_off": list(habit.slots[SLOTS // 2 :]),
         },
-        "countries": [
-            {"country": seen.country, "name": NAMES.get(seen.country, seen.country), "last_day": _day(seen.day)}
-            for seen in sorted(habit.countries, key=lambda seen: (-seen.day, seen.country))
-        ],
+        "countries": _countries(habit),
         "last_place": {
             kind: None if spot is None else {"country": spot.country, "at": iso(spot.at)}
             for kind, spot in (("device", habit.device), ("address", habit.address))
@@ -88,6 +86,18 @@ def portrait(name: str, view: View, policy: Policy | None, now: int, zone: str |
 
 def _day(number: int) -> str | None:
     return date.fromordinal(number).isoformat() if number else None
+
+
+def _countries(habit: Habit) -> list[dict[str, Any]]:
+    """Return where they were, the latest first. A stay that goes on is known by the last place only."""
+    days = {seen.country: seen.day for seen in habit.countries}
+    for spot in (habit.device, habit.address):
+        if spot is not None:
+            days[spot.country] = max(days.get(spot.country, 0), EPOCH.toordinal() + spot.at // DAY_MS)
+    return [
+        {"country": country, "name": NAMES.get(country, country), "last_day": _day(day)}
+        for country, day in sorted(days.items(), key=lambda each: (-each[1], each[0]))
+    ]
 
 
 def _measure(view: View, measure: Measure) -> dict[str, Any]:

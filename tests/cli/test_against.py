@@ -212,6 +212,13 @@ def test_lines_that_cannot_be_used_are_told_once(run: Run, policy: Path, people:
     said = run(*given, "--strict", path)
     assert said.code == 1
     assert said.err.count("not_json") == 1
+    with (people / "employees.jsonl").open("ab") as file:
+        file.write(b"{\n")
+    good = write(tmp_path / "good.jsonl", access())
+    said = run(*given, "--strict", good)
+    assert said.code == 1
+    assert said.err.count("employees.jsonl:3: not_json") == 1
+    assert run(*given, good).code == 0
 
 
 def test_a_long_list_is_cut_in_the_table_alone(run: Run, policy: Path, people: Path, tmp_path: Path) -> None:

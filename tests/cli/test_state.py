@@ -60,8 +60,10 @@ def test_what_was_applied_already_is_warned_of_and_counts_twice(
     said = run(*given, other)
     assert said.code == 0
     assert f"{other}: already applied to this state, as {events}: its events count twice" in said.err
+    said = run(*given, write(tmp_path / "c.jsonl", access(event_id="c")), tmp_path / "c.jsonl")
+    assert f"c.jsonl: already applied to this state, as {tmp_path / 'c.jsonl'}" in said.err
     ((name, saved),) = load_state(tmp_path / "state").people
-    assert (name, restore(saved).records) == ("e-1", 14)
+    assert (name, restore(saved).records) == ("e-1", 15), "within one run a repetition is told by its id"
 
 
 def test_a_state_is_for_its_owner_alone_and_replaced_whole(
