@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from rules.session import Haul
+from rules.haul import Haul
 
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 3600.0, 86400.0)
 """Upper bounds, seconds: from the goal of 5 ms over the grace of 10 s to a day of backlog."""
@@ -69,6 +69,12 @@ class Metrics:
         )
         self.findings = Counter(
             "cloverwatch_findings", "Findings in alerts, by rule and severity.", ["rule", "severity"], registry=r
+        )
+        self.shadow_findings = Counter(
+            "cloverwatch_shadow_findings",
+            "Findings of rules in shadow, in no alert that anybody is told of.",
+            ["rule", "severity"],
+            registry=r,
         )
         self.exempted = Counter(
             "cloverwatch_exempted", "Findings that an exemption hides.", ["rule", "exemption"], registry=r

@@ -9,6 +9,7 @@ from agents.files import Directory
 from agents.geo import MmdbGeo
 from agents.policy_watch import read_policy
 from agents.settings import Settings
+from agents.state_file import State, put_back
 from agents.tables import geo_table, legal_table
 from rules.catalogue import RULES
 from rules.join import Joiner
@@ -16,6 +17,7 @@ from rules.judge import Judge
 from rules.session import Session
 from schemas.access import AccessEvent
 from schemas.alert import EventRef, JudgedWith
+from schemas.errors import ConfigurationError
 
 
 def session_of(
@@ -43,6 +45,20 @@ def session_of(
     )
     judge = Judge(Joiner(policy, directory.knowledge, legal, geo), RULES)
     return Session(judge, describe=describe_line, provenance=lambda: judged_with, memo=memo, patient=False)
+
+
+def resume(session: Session, state: State, path: Path) -> None:
+    """Let a session go on where a state ends.
+
+    Raises:
+        ConfigurationError: the policy does not judge behaviour, or the state in the file `path` cannot be used.
+    """
+    if session.policy.behaviour is None:
+        raise ConfigurationError(
+            f"--state: {path}: the policy {session.policy.version} has no [behaviour]: there is nothing to remember"
+        )
+    session.peers = put_back(state, session.knowledge, path)
+    session.adopt(session.judge)  # whoever asks about peers asks these from now on
 
 
 def describe_line(message: Any, event: AccessEvent) -> EventRef:

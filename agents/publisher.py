@@ -16,7 +16,7 @@ from schemas.alert import Alert
 from schemas.codec import encode
 from schemas.deadletter import DeadLetter
 from schemas.errors import BadRecordError
-from schemas.topics import ACCESS_EVENTS, ACCESS_VISITS, ALERTS, DEAD_LETTERS, REPORTS, STATE_PEERS
+from schemas.topics import ACCESS_EVENTS, ACCESS_VISITS, ALERTS, ALERTS_SHADOW, DEAD_LETTERS, REPORTS, STATE_PEERS
 
 Sent = asyncio.Future[Any]
 
@@ -37,6 +37,10 @@ class Publisher:
     async def alert(self, alert: Alert) -> Sent:
         """Publish one revision of an alert."""
         return await self._send(ALERTS, key=alert.alert_id.encode(), value=encode(alert))
+
+    async def shadow(self, alert: Alert) -> Sent:
+        """Publish one revision of what a rule in shadow found."""
+        return await self._send(ALERTS_SHADOW, key=alert.alert_id.encode(), value=encode(alert))
 
     async def dead_letter(self, message: Any, error: BadRecordError, index: int | None = None) -> Sent:
         """Put away a message that cannot be used; `index` tells which record of many it was."""

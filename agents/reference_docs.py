@@ -18,13 +18,14 @@ from rules.catalogue import RULES
 from schemas.access import AccessEvent
 from schemas.alert import Alert
 from schemas.directory import ROWS
-from schemas.topics import ACCESS_EVENTS, ALERTS, DAY_MS, TOPICS
+from schemas.topics import ACCESS_EVENTS, ALERTS, ALERTS_SHADOW, DAY_MS, TOPICS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PACKAGES: Final = ("schemas", "rules", "agents", "demo")
 RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
     ACCESS_EVENTS: AccessEvent,
     ALERTS: Alert,
+    ALERTS_SHADOW: Alert,
     **{row.topic: row for row in ROWS},
 }
 """By topic, the record that its messages hold as JSON."""

@@ -15,7 +15,7 @@ from agents.publisher import Publisher, Sent
 from agents.transport.lag import PartitionLag
 from rules.habits.overseer import Clock, Report
 from rules.habits.rhythm import Heard
-from rules.session import Haul
+from rules.haul import Haul
 from schemas.topics import ACCESS_EVENTS
 
 REPORT_EVERY_S: Final = 1.0

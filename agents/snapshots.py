@@ -162,7 +162,7 @@ class Snapshots:
             raise StateVersionError(f"state: {self._topic}/{partition}: not a bucket: {error}") from None
         for name, saved in items:
             self._shelf.restore(name, partition, saved)
-            members[_bucket(name)].add(name)
+            members[bucket_of(name)].add(name)
 
     async def before_commit(self, offsets: Mapping[TP, int]) -> None:  # noqa: ARG002 - the protocol's signature
         """Return when every item is stored as it stands now, or newer."""
@@ -174,7 +174,7 @@ class Snapshots:
             members = self._members[partition]
             buckets = set()
             for name in names:
-                bucket = _bucket(name)
+                bucket = bucket_of(name)
                 members[bucket].add(name)
                 buckets.add(bucket)
             dirty += [(partition, bucket) for bucket in sorted(buckets)]
@@ -211,5 +211,6 @@ class Snapshots:
             await asyncio.gather(*sent)
 
 
-def _bucket(name: str) -> int:
+def bucket_of(name: str) -> int:
+    """Return which bucket of its partition an item is in."""
     return crc32(name.encode()) % BUCKETS

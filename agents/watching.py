@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterable, Set
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 from mode import Service
@@ -17,7 +18,8 @@ from agents.reporting import Reporter
 from agents.settling import Open, Settler
 from agents.transport import Delivery
 from rules.habits.rhythm import Heard
-from rules.session import Haul, Session
+from rules.haul import Haul
+from rules.session import Session
 from schemas.alert import Alert
 from schemas.codec import encode
 from schemas.errors import BadRecordError
@@ -142,6 +144,7 @@ class Watch:
 
     async def _store(self, haul: Haul, settle: Iterable[Open], done: Callable[[], None]) -> None:
         sends = [await self.publisher.alert(alert) for alert in haul.alerts]
+        sends += [await self.publisher.shadow(alert) for alert in haul.shadow]
         for message, error in haul.bad:
             sends.append(await self.bad(message, error))
         for message, person in haul.misplaced:
@@ -149,11 +152,13 @@ class Watch:
         sends += await self.reporter.store(haul)
         self.metrics.count(haul)
         self.metrics.waiting.set(self.session.waiting)
-        alerts = haul.alerts
+        alerts, shadow = haul.alerts, haul.shadow
 
         def then() -> None:
             if alerts:
                 self._told(alerts)
+            for reason in chain.from_iterable(alert.reasons for alert in shadow):
+                self.metrics.shadow_findings.labels(reason.rule_id, reason.severity).inc()
             done()
 
         await self.settler.put(sends, list(settle), then)

@@ -7,16 +7,14 @@ import gc
 import logging
 import socket
 import time
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from importlib.metadata import version
 from typing import Any
-
-from mode import Service
 
 from agents.clients import consumer_of, faust_security, producer_of, with_admin
 from agents.gauges import refresh
 from agents.integrity import Integrity
-from agents.ledger import TP, Hole
+from agents.ledger import TP
 from agents.metrics import Metrics
 from agents.overseeing import Overseeing, PeerVersions
 from agents.policy_watch import PolicyWatch, read_policy
@@ -28,12 +26,13 @@ from agents.settings import Settings
 from agents.settling import Settler
 from agents.snapshots import Snapshots
 from agents.tables import geo_table, legal_table
-from agents.transport import BeforeCommit, StreamApp, StreamSettings, TransportObserver, deliveries
+from agents.transport import StreamApp, StreamSettings, deliveries
 from agents.transport.lag import LagService
 from agents.warming import read_past
 from agents.watchdog import Watchdog, WatchdogSettings
-from agents.watching import ORIGIN, Retrying, Watch, wall_clock
+from agents.watching import Retrying, Watch, wall_clock
 from agents.web import WebServer, listening
+from agents.wiring import InOrder, Listener, Producing, commit_interval, describe, made, spare_the_collector
 from rules.catalogue import RULES
 from rules.geo import GeoTable
 from rules.habits.overseer import Overseer
@@ -44,8 +43,7 @@ from rules.jurisdictions import LegalTable
 from rules.knowledge import Knowledge
 from rules.policy import Policy
 from rules.session import Session
-from schemas.access import AccessEvent
-from schemas.alert import EventRef, JudgedWith
+from schemas.alert import JudgedWith
 from schemas.errors import ConfigurationError
 from schemas.topics import (
     ACCESS_EVENTS,
@@ -115,7 +113,7 @@ class Worker:
                 credentials=credentials,
                 ssl_context=context,
             ),
-            listener=_Listener(self),
+            listener=Listener(self),
             loop=self.loop,
         )
         self.lag = LagService(self.app)
@@ -124,9 +122,9 @@ class Worker:
             self.lag,
             WatchdogSettings(stuck_head=settings.stuck_after_s, no_assignment=settings.stuck_after_s),
         )
-        self.producer = self.loop.run_until_complete(_made(lambda: producer_of(settings)))
-        consumer = self.loop.run_until_complete(_made(lambda: consumer_of(settings, *DIRECTORY_TOPICS)))
-        self.tables = ReferenceTables(consumer, self.knowledge, on_bad_row=self._bad_row, read=_spare_the_collector)
+        self.producer = self.loop.run_until_complete(made(lambda: producer_of(settings)))
+        consumer = self.loop.run_until_complete(made(lambda: consumer_of(settings, *DIRECTORY_TOPICS)))
+        self.tables = ReferenceTables(consumer, self.knowledge, on_bad_row=self._bad_row, read=spare_the_collector)
         self.settler = Settler()
         self.habits = Snapshots(
             STATE_HABITS,
@@ -182,13 +180,13 @@ class Worker:
             self.watch.count_alert,
             self.watch.bad,
         )
-        versions = self.loop.run_until_complete(_made(lambda: consumer_of(settings, STATE_PEERS)))
+        versions = self.loop.run_until_complete(made(lambda: consumer_of(settings, STATE_PEERS)))
         self.peer_versions = PeerVersions(versions, self.session.peers)
         self.integrity = Integrity(publisher, self._provenance, wall_clock, self.watch.count_alert)
-        self.app.before_commit = _InOrder(self.integrity, self.habits, self.overseer_state)
+        self.app.before_commit = InOrder(self.integrity, self.habits, self.overseer_state)
         assert settings.policy is not None  # noqa: S101  # held by `run`
         self.app.beside(
-            _Producing(self.producer),
+            Producing(self.producer),
             self.settler,
             self.integrity,
             PartitionWatch(self.producer, partitions),
@@ -305,87 +303,3 @@ class Worker:
     def committed(self) -> None:
         """Take note of a commit."""
         self.committed_at = time.monotonic()
-
-
-class _Listener(TransportObserver):
-    """Binds what the transport tells to metrics, and gives up memory when partitions change hands."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-
-    def on_assigned(self, tps: Set[TP], generation: int) -> None:
-        self._worker.metrics.rebalances.inc()
-        self._worker.forget()
-        log.info("Assigned in generation %d: %s", generation, sorted(tps))
-
-    def on_revoked(self, tps: Set[TP]) -> None:  # noqa: ARG002 - the protocol's signature
-        self._worker.forget()
-
-    def on_hole(self, hole: Hole) -> None:
-        self._worker.metrics.gaps.labels(hole.tp[0], hole.kind.value).inc(len(hole))
-        self._worker.integrity.hole(hole)
-
-    def on_rewind(self, tp: TP, expected: int, first: int) -> None:
-        self._worker.integrity.rewound(tp, expected, first)
-
-    def on_commit(self, tp: TP, offset: int, at: float) -> None:  # noqa: ARG002 - the protocol's signature
-        self._worker.committed()
-
-
-class _InOrder:
-    """What must be safe before offsets are, one after the other: alerts about the stream, then states."""
-
-    def __init__(self, *parts: BeforeCommit) -> None:
-        self._parts = parts
-
-    async def before_commit(self, offsets: Mapping[TP, int]) -> None:
-        for part in self._parts:
-            await part.before_commit(offsets)
-
-
-class _Producing(Service):
-    """Starts the producer with the app and flushes it at the end."""
-
-    def __init__(self, producer: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._producer = producer
-
-    async def on_start(self) -> None:
-        await self._producer.start()
-
-    async def on_stop(self) -> None:
-        await self._producer.stop()
-
-
-def commit_interval(settings: Settings, policy: Policy) -> float:
-    """Return how often offsets are committed, seconds: less often where each commit also writes states."""
-    if policy.behaviour is None:
-        return settings.commit_interval_s
-    return max(settings.commit_interval_s, settings.state_interval_s)
-
-
-def _spare_the_collector() -> None:
-    """Leave what has been read out of every collection from now on.
-
-    Looking through millions of rows that stay for ever took longer than 25 ms, in the middle of somebody's batch.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.enable()
-
-
-def describe(message: Any, event: AccessEvent) -> EventRef:
-    """Return where an event of the stream came from."""
-    source = next((text.decode("utf-8", "replace") for name, text in message.headers if name == ORIGIN), None)
-    return EventRef(
-        event_id=event.event_id,
-        topic=message.topic,
-        partition=message.partition,
-        offset=message.offset,
-        source=source,
-    )
-
-
-async def _made(make: Any) -> Any:
-    """Make a client on the running loop: aiokafka's bind to it."""
-    return make()

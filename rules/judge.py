@@ -60,11 +60,13 @@ class Verdict:
     law_since: int
     law_until: int
     """As `Joined` has them."""
+    shadowed: tuple[Finding, ...] = ()
+    """Findings of rules in shadow: they are told apart from the others' everywhere."""
 
     @property
     def clean(self) -> bool:
         """Whether nothing at all was found, hidden or failed."""
-        return not (self.findings or self.failures)
+        return not (self.findings or self.failures or self.shadowed)
 
 
 class Judge:
@@ -91,6 +93,7 @@ class Judge:
         """Return the verdict on facts."""
         facts = joined.facts
         findings: list[Finding] = []
+        shadowed: list[Finding] = []
         exempted: list[Exempted] = []
         failures: list[Failure] = []
         gate = facts.principal, facts.outcome, facts.sensitivity
@@ -108,7 +111,7 @@ class Judge:
             finding = Finding(rule, self._severity(rule, facts, flag.place_class), flag.sentence)
             exemption = self._exemption(finding, facts)
             if exemption is None:
-                findings.append(finding)
+                (shadowed if rule.id in self.policy.shadowed else findings).append(finding)
             else:
                 exempted.append(Exempted(finding, exemption))
         since, until = joined.since, joined.until
@@ -117,7 +120,8 @@ class Judge:
                 since = max(since, bound)
             else:
                 until = min(until, bound)
-        # Nobody waits for a location row whose access is clean without one: many companies have only addresses.
+        # Nobody waits for a location row whose access is clean without one: many companies have only addresses. Nor for
+        # a rule in shadow: it must not change when, and with which rows, the others judge.
         missing = joined.missing | {"place"} if joined.unlocated and findings else joined.missing
         return Verdict(
             facts,
@@ -129,6 +133,7 @@ class Judge:
             until,
             joined.law_since,
             joined.law_until,
+            tuple(shadowed),
         )
 
     def applies(self, rule: Rule, facts: Facts) -> bool:

@@ -102,6 +102,11 @@ class Knowledge:
         yield from self.people.values()
         yield from self._strangers.values()
 
+    def everybody_by_name(self) -> Iterator[tuple[str, Person]]:
+        """Yield whoever is remembered with their names, strangers too."""
+        yield from self.people.items()
+        yield from self._strangers.items()
+
     def forget_verdicts(self) -> None:
         """Drop every memo: a new policy, a new table of places."""
         for person in self.everybody():

@@ -125,6 +125,8 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     enabled: bool = True
     severity: Severity | Literal["matrix"] | None = None
     sensitivities: tuple[Sensitivity, ...] | None = None
+    shadow: bool = False
+    """What it finds goes to a topic of its own and changes no alert."""
 
 
 P = TypeVar("P", Site, Entity)
@@ -159,6 +161,8 @@ class Policy:
     """None: the file has no `[behaviour]`, and behaviour is not judged."""
     cool_down: int
     ticket_patterns: Mapping[str, re.Pattern[str]] = field(repr=False)
+    shadowed: frozenset[str] = frozenset()
+    """Ids of the rules in shadow."""
 
     def settings(self, rule_id: str) -> RuleSettings:
         """Return what the policy says of a rule."""
@@ -249,7 +253,12 @@ def parse(text: str, name: str, rule_ids: frozenset[str]) -> Policy:
         if rule_id not in rule_ids:
             hint = f'an id is written in quotes, as in [rules."{min(rule_ids)}"]; ' if "." not in rule_id else ""
             raise file.fail(("rules", rule_id), f"no such rule; {hint}{nearest(rule_id, list(rule_ids))}")
-    rules = _named(file, data, "rules", RuleSettings)
+    rules: dict[str, RuleSettings] = _named(file, data, "rules", RuleSettings)
+    for rule_id, given in rules.items():
+        if given.shadow and not given.enabled:
+            raise file.fail(
+                ("rules", rule_id, "shadow"), "true: a rule that is off casts none; allowed: enabled = true"
+            )
     behaviour = None if "behaviour" not in data else file.read(("behaviour",), data["behaviour"], Behaviour)
     return Policy(
         version=hashlib.sha256(text.encode()).hexdigest()[:16],
@@ -273,6 +282,7 @@ def parse(text: str, name: str, rule_ids: frozenset[str]) -> Policy:
         behaviour=behaviour,
         cool_down=_duration(file, ("behaviour", "cool_down"), (behaviour or Behaviour()).cool_down, least=1),
         ticket_patterns=_ticket_patterns(file, purposes),
+        shadowed=frozenset(rule_id for rule_id, given in rules.items() if given.shadow),
     )
 
 

@@ -10,25 +10,23 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from msgspec import UNSET
 from xxhash import xxh3_64_intdigest
 
 from rules.facts import ALWAYS_READ, EVENT_FIELDS
 from rules.habits.across import Across
-from rules.habits.crowds import Visit
 from rules.habits.peers import EndedDay, Peers
-from rules.habits.rhythm import Heard
 from rules.habits.watch import BehaviourWatch
+from rules.haul import Describe, Haul, Message, Pending, Tally, heard
 from rules.judge import Judge, Verdict
 from rules.knowledge import RECENT_MAX, Person
 from rules.meaning import Meanings
-from rules.report import dataset_version_id, report
-from schemas.access import AccessEvent
-from schemas.alert import Alert, EventRef, JudgedWith
+from rules.report import DATASET, report
+from rules.shadow import as_shadow, live_of, shadow_of
+from schemas.alert import Alert, JudgedWith
 from schemas.codec import ACCESS
 from schemas.errors import BadRecordError
 
@@ -44,73 +42,6 @@ GATES_AT_ONCE: Final = 50
 
 BY_MEANING: Final = frozenset({"ticket", "source_ip", "device_country", "dataset_id"})
 """Fields that have too many values to remember a verdict for each: what they mean is part of its key instead."""
-
-Tally = tuple[str, str, str]
-"""(class of place, sensitivity, outcome): what every event is counted by."""
-
-
-class Message(Protocol):
-    """What is judged: bytes with their place in a log. A Kafka record has these, a line of a file is given them."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The record."""
-
-    @property
-    def timestamp(self) -> int:
-        """Append time, milliseconds."""
-
-    @property
-    def offset(self) -> int:
-        """Place in its partition or file."""
-
-
-class Describe(Protocol):
-    """Says where a message came from, for the alert."""
-
-    def __call__(self, message: Any, event: AccessEvent) -> EventRef:
-        """Return the reference of an event."""
-
-
-@dataclass(slots=True)
-class Pending:
-    """An event that waits for a directory row, or behind one of the same person."""
-
-    message: Any
-    event: AccessEvent
-    content: int
-    token: Any
-    deadline: int
-    identified: bool = False
-    reused: bool = False
-
-
-@dataclass(slots=True)
-class Haul:
-    """What came of a batch. Counts are added up here once and given to metrics once."""
-
-    alerts: list[Alert] = field(default_factory=list)
-    bad: list[tuple[Any, BadRecordError]] = field(default_factory=list)
-    misplaced: list[tuple[Any, str]] = field(default_factory=list)
-    """Messages in a partition that is not their person's, with the person."""
-    released: list[Any] = field(default_factory=list)
-    """Tokens of events that waited and are judged now, one for each."""
-    held: int = 0
-    judged: int = 0
-    duplicates: int = 0
-    ahead: int = 0
-    late: int = 0
-    overflowed: int = 0
-    memo_hits: int = 0
-    tally: dict[Tally, int] = field(default_factory=dict)
-    exempted: dict[tuple[str, str], int] = field(default_factory=dict)
-    failures: dict[str, int] = field(default_factory=dict)
-    delays: list[int] = field(default_factory=list)
-    """Milliseconds from occurrence to the verdict, one an event."""
-    # For those who judge across people; empty where the session does it itself.
-    days: list[EndedDay] = field(default_factory=list)
-    visits: list[Visit] = field(default_factory=list)
-    heard: list[Heard] = field(default_factory=list)
 
 
 class Session:
@@ -422,35 +353,24 @@ class Session:
 
     def _tell(self, verdict: Verdict, message: Message, clock: int, haul: Haul) -> None:
         """Make alerts; one about a version of a dataset only once."""
-        dataset = verdict.facts.dataset
-        told = dataset is not None and dataset_version_id(dataset)
-        alerts = report(
-            verdict,
-            self.describe(message, verdict.facts.event),
-            now=message.timestamp,
-            detected_at=clock,
-            judged_with=self.provenance(),
-            policy=self.policy,
-        )
-        for alert in alerts:
-            if alert.alert_id == told:
-                if told in self._told:
-                    continue
-                self._told.add(told)
-            haul.alerts.append(alert)
-
-
-def heard(gates: Iterable[tuple[str, int]]) -> list[Heard]:
-    """Return which gateways were heard, of (gateway, append time) in order."""
-    found: dict[str, list[int]] = {}
-    for gate, at in gates:
-        times = found.get(gate)
-        if times is None:
-            found[gate] = [1, at, at]
-        else:
-            times[0] += 1
-            times[2] = at
-    return [Heard(f"gateway:{gate}", *times) for gate, times in found.items()]
+        for shadow, part in ((False, live_of(verdict, self.policy)), (True, shadow_of(verdict, self.policy))):
+            if part is None:
+                continue
+            alerts = report(
+                part,
+                self.describe(message, verdict.facts.event),
+                now=message.timestamp,
+                detected_at=clock,
+                judged_with=self.provenance(),
+                policy=self.policy,
+            )
+            for each in alerts:
+                alert = as_shadow(each) if shadow else each
+                if alert.family == DATASET:
+                    if alert.alert_id in self._told:
+                        continue
+                    self._told.add(alert.alert_id)
+                (haul.shadow if shadow else haul.alerts).append(alert)
 
 
 def _note(recent: dict[int, int], mark: int, content: int) -> None:
@@ -462,7 +382,7 @@ def _note(recent: dict[int, int], mark: int, content: int) -> None:
 
 def _holds(verdict: Verdict) -> bool:
     """Whether a verdict may be remembered: nothing was found, hidden, failed or waited for."""
-    return not (verdict.findings or verdict.missing or verdict.exempted or verdict.failures)
+    return verdict.clean and not (verdict.missing or verdict.exempted)
 
 
 def judged_alone(session: Session, messages: Sequence[Message], clock: int) -> list[Alert]:

@@ -16,6 +16,7 @@ ACCESS_EVENTS: Final = "access.events"
 RAW_CLOUDTRAIL: Final = "access.raw.cloudtrail"
 RAW_OCSF: Final = "access.raw.ocsf"
 ALERTS: Final = "alerts"
+ALERTS_SHADOW: Final = "alerts.shadow"
 DEAD_LETTERS: Final = "dead-letters"
 STATE_HABITS: Final = "state.habits"
 ACCESS_VISITS: Final = "access.visits"
@@ -116,6 +117,17 @@ TOPICS: Final[tuple[Topic, ...]] = (
         readers="`cloverwatch alerts`, delivery",
         personal_data="employees",
         holds="alerts and their revisions",
+    ),
+    Topic(
+        name=ALERTS_SHADOW,
+        key="alert_id",
+        partitions=None,
+        cleanup="compact,delete",
+        retention_ms=30 * DAY_MS,
+        writers="the workers",
+        readers="`cloverwatch alerts --shadow`",
+        personal_data="employees",
+        holds="what rules in shadow found, and its revisions",
     ),
     Topic(
         name=STATE_HABITS,

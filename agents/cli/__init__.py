@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from agents.cli import alerts, check, dead_letters, demo, docs, explain, policy, replay, send, topics, worker
+from agents.cli import alerts, check, dead_letters, demo, docs, explain, person, policy, replay, send, topics, worker
 from agents.cli import settings as settings_command
 from agents.cli.help import Parser
 from agents.settings import load
@@ -20,6 +20,7 @@ GROUPS: Final[tuple[tuple[str, tuple[ModuleType, ...]], ...]] = (
     ("Without a broker, on files", (replay, explain, check, policy)),
     ("Run it", (worker, topics, send, settings_command)),
     ("See what it found", (alerts, dead_letters)),
+    ("See what it knows", (person,)),
     ("Written from the code", (docs,)),
 )
 """Every command, in the order in which somebody new needs them."""
@@ -29,7 +30,7 @@ exit codes:
   0    done
   1    failure: a broker that does not answer, a line that is wrong, a demo that missed something
   2    usage or configuration: the message names the key, the value and what is allowed
-  3    replay --fail-on SEVERITY was reached
+  3    replay --fail-on SEVERITY was reached, or replay --against --fail-on-change found a change
   130  ended by Ctrl-C
 """
 
@@ -82,7 +83,8 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read our output has enough; Python would complain again when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1 if getattr(given, "fail_on", None) else 0  # not judged to the end: no gate may take it for clean
+        promised = any(getattr(given, name, None) for name in ("fail_on", "fail_on_change", "state"))
+        return 1 if promised else 0  # not judged to the end: no gate may take it for clean, and no state is written
     except OSError as error:
         return _say(error, 1)
     return code

@@ -15,7 +15,7 @@ from schemas.alert import SEVERITIES, Alert
 from schemas.codec import ALERT
 from schemas.errors import BadRecordError
 from schemas.fields import iso
-from schemas.topics import ALERTS
+from schemas.topics import ALERTS, ALERTS_SHADOW
 
 NAME = "alerts"
 EXAMPLES = """\
@@ -23,6 +23,7 @@ examples:
   cloverwatch alerts                              what comes from now on
   cloverwatch alerts --from-beginning --severity high
   cloverwatch alerts --from-beginning --json --until-idle 5 > alerts.jsonl
+  cloverwatch alerts --shadow --from-beginning    what rules with `shadow = true` would have told
 
 follows for ever, until Ctrl-C or --until-idle; takes no part in the workers' group and commits nothing
 
@@ -39,6 +40,7 @@ POLL_MS: Final = 200
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare them."""
     parser.add_argument("--json", action="store_true", help="the records as they are, one a line")
+    parser.add_argument("--shadow", action="store_true", help="those of rules in shadow, in place of the others")
     parser.add_argument("--from-beginning", action="store_true", help="everything that the topic still holds")
     parser.add_argument("--until-idle", type=float, metavar="S", help="end after S seconds without an alert")
     parser.add_argument(
@@ -52,7 +54,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _follow(given: argparse.Namespace, settings: Settings) -> int:
-    tps = await partitions_there(settings, ALERTS)
+    tps = await partitions_there(settings, ALERTS_SHADOW if given.shadow else ALERTS)
     async with started(settings, consumer_of(settings)) as consumer:
         consumer.assign(tps)
         if given.from_beginning:

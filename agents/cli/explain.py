@@ -28,8 +28,8 @@ examples:
   cloverwatch explain --policy policy.toml --directory people/ --event-id ev-17 events.jsonl
   grep ev-17 events.jsonl | cloverwatch explain --policy policy.toml --directory people/ -
 
-each rule either fires, is exempted, does not fire, or does not apply: because of the principal, the outcome or the
-sensitivity of the data. An id that was used for several accesses is explained once for each
+each rule either fires, fires in shadow, is exempted, does not fire, or does not apply: because of the principal, the
+outcome or the sensitivity of the data. An id that was used for several accesses is explained once for each
 
 exit codes: 0 explained, 1 no such event in the files, 2 usage, policy or files
 """
@@ -93,6 +93,7 @@ def _wanted(given: argparse.Namespace, session: Session) -> Iterator[tuple[Acces
 def explanation(verdict: Verdict, judge: Judge) -> dict[str, Any]:
     """Return every fact and what every rule says, as plain values."""
     found = {finding.rule.id: finding for finding in verdict.findings}
+    unlit = {finding.rule.id: finding for finding in verdict.shadowed}
     hidden = {exempted.finding.rule.id: exempted for exempted in verdict.exempted}
     failed = {failure.rule.id: failure for failure in verdict.failures}
     facts = verdict.facts
@@ -104,6 +105,8 @@ def explanation(verdict: Verdict, judge: Judge) -> dict[str, Any]:
         elif rule.id in hidden:
             by = hidden[rule.id].exemption
             said = {"says": "exempted", "by": by.id, "because": f"{by.owner}: {by.reason}, until {iso(by.until)}"}
+        elif rule.id in unlit:
+            said = {"says": "fires in shadow", "severity": unlit[rule.id].severity, "because": unlit[rule.id].sentence}
         elif rule.id in failed:
             said = {"says": "failed", "because": failed[rule.id].error}
         elif facts.principal not in rule.principals:

@@ -29,4 +29,6 @@ def run(given: argparse.Namespace, _: Settings) -> int:
     )
     for exemption in policy.exemptions:
         print(f"  exempt: {exemption.id} from {', '.join(sorted(exemption.rules))}, by {exemption.owner}")
+    if policy.shadowed:
+        print(f"  in shadow: {', '.join(sorted(policy.shadowed))}")
     return 0

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,9 @@ from schemas.fields import milliseconds
 from schemas.sources.base import SourceMapping
 
 NATIVE: Final = "native"
+
+BATCH: Final = 5_000
+"""Lines judged at once: what a worker's batch holds."""
 
 
 def common(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +42,18 @@ def read(name: str, source: str, mappings: Mapping[str, SourceMapping], reading:
     if source not in SOURCES:
         raise ConfigurationError(f"source: {source!r}; allowed: {', '.join(sorted(SOURCES))}")
     return translated_lines(name, SOURCES[source], mappings.get(source, SourceMapping()), reading)
+
+
+def batches(given: argparse.Namespace, mappings: Mapping[str, SourceMapping], reading: Reading) -> Iterator[list[Line]]:
+    """Yield the events of all files that were given, so many at once, as a worker's batches have them.
+
+    Raises:
+        ConfigurationError: a file cannot be read.
+    """
+    for name in given.files:
+        found = read(name, given.source, mappings, reading)
+        while batch := list(islice(found, BATCH)):
+            yield batch
 
 
 def known_at(given: argparse.Namespace) -> int | None:

@@ -8,11 +8,17 @@ from rules.habits.history import code, value
 from rules.habits.observer import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
 
+STRANGERS_FLOORS = 10.0
+"""Floors of a run of somebody of whom nothing is known, and who has no peers."""
+
 IN_ORDER = 0.5
 """From this share of steps to the next number on, tokens were counted through."""
 
 EVEN = 0.25
 """Below this ratio of the pauses' deviation to their mean, a clock sets the pace, not a person."""
+
+BY_MACHINE = 1.5
+"""What a run counts that no person makes."""
 
 STEPS_LEAST = 10
 """Accesses of a run before its order and pace say anything."""
@@ -29,11 +35,11 @@ def check(moment: Moment) -> Signal | None:
         usual = value(coded)
         score = (code(run.length) - coded) / max(1.0, code(max(3 * usual, moment.to.floor_run)) - coded)
     else:
-        score, usual = run.length / (10.0 * moment.to.floor_run), 0.0
+        score, usual = run.length / (STRANGERS_FLOORS * moment.to.floor_run), 0.0
     ordered = run.length >= STEPS_LEAST and run.steps >= IN_ORDER * run.length
     even = run.length >= STEPS_LEAST and run.jitter <= EVEN * run.pace
     if ordered or even:
-        score *= 1.5
+        score *= BY_MACHINE
     if score < moment.to.weak:
         return None
     manner = " in the order of their numbers" if ordered else " at an even pace" if even else ""

@@ -6,11 +6,25 @@ from math import log
 
 from rules.behaviour.volume import UNITS
 from rules.habits.cases import Acts, Story
+from rules.habits.habit import Measure
 from rules.habits.history import STEPS, code, value
-from rules.habits.limits import floors
+from rules.habits.limits import Limit, floors
 from rules.habits.observer import Look
+from rules.habits.peers import PeerGroup
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
 from rules.habits.sketch import mark
+from rules.habits.thresholds import Behaviour
+
+PEERS_SHARE = 0.99
+"""So many of the peers' days lie below what is usual among them."""
+
+
+def limit_of(peers: PeerGroup, measure: Measure, own: Limit | None, to: Behaviour) -> Limit:
+    """Return where the peers' usual ends; who always does more is known for it: their own habit says what is usual."""
+    usual = peers.quantile(measure, PEERS_SHARE)
+    if own is not None:
+        usual = max(usual, own.usual)
+    return Limit(usual, max(usual + log(to.peer_factor) * STEPS, float(code(floors(to)[measure])), usual + 1))
 
 
 def check(moment: Moment) -> Signal | None:
@@ -18,22 +32,17 @@ def check(moment: Moment) -> Signal | None:
     if moment.peers is None:
         return None
     others = moment.peers.others(mark(moment.person))
-    sums, least = moment.habit.sums(), floors(moment.to)
+    sums = moment.habit.sums()
     best: Signal | None = None
     for measure, unit in UNITS.items():
-        usual = moment.peers.quantile(measure, 0.99)
-        own = moment.own(measure)
-        if own is not None:
-            # Who always does more than the others is known for it: their own habit says what is too much.
-            usual = max(usual, own.usual)
-        limit = max(usual + log(moment.to.peer_factor) * STEPS, float(code(least[measure])), usual + 1)
-        score = (code(sums[measure] / moment.ease) - usual) / (limit - usual)
+        limit = limit_of(moment.peers, measure, moment.own(measure), moment.to)
+        score = limit.score(sums[measure] / moment.ease)
         if score >= moment.to.weak and (best is None or score > best.score):
             best = Signal(
                 score,
                 f"{amount(sums[measure], unit)}, where 99 of 100 days of their {others} peers stay below "
-                f"{value(moment.peers.quantile(measure, 0.99)):,.0f}",
-                amount(value(usual), unit),
+                f"{value(moment.peers.quantile(measure, PEERS_SHARE)):,.0f}",
+                amount(limit.usual_amount, unit),
                 amount(sums[measure], unit),
                 moment.peers.days,
                 {"measure": measure.name.lower(), "peers": others},

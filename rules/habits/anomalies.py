@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import UNSET
 
@@ -33,6 +33,8 @@ COMPOSITE: Final = "behaviour.composite"
 WIRED: Final = Look.VOLUME | Look.NOVEL | Look.RUN | Look.OFF_HOURS
 """What a wire pointed at."""
 
+Signalled = tuple[BehaviourRule, Signal]
+
 AGAIN: Final = 1.0
 """By how much a score must have grown for an amended alert: as much again as it took to be told at all."""
 
@@ -55,9 +57,19 @@ class Anomalies:
     """Judges behaviour under one policy."""
 
     def __init__(
-        self, knowledge: Knowledge, to: Behaviour, cool_down: int, rules: Sequence[BehaviourRule], peers: Peers
+        self,
+        knowledge: Knowledge,
+        to: Behaviour,
+        cool_down: int,
+        rules: Sequence[BehaviourRule],
+        peers: Peers,
+        shadowed: frozenset[str] = frozenset(),
     ) -> None:
-        """Take the directories, thresholds, the cool-down in milliseconds, the rules in force, and the peers."""
+        """Take the directories, thresholds, the cool-down in milliseconds, the rules in force, and the peers.
+
+        `shadowed` are the ids of the rules that are in shadow.
+        """
+        self._shadowed = shadowed
         self._knowledge = knowledge
         self._to = to
         self._cool_down = cool_down
@@ -67,8 +79,19 @@ class Anomalies:
         self._peers = peers
         self._observer = Observer(to, knowledge.subjects)
 
-    def take(self, name: str, person: Person, habit: Habit, event: AccessEvent, setting: Setting) -> Telling | None:
-        """Apply an event to its person's habit; return what is to be told of it."""
+    def take(
+        self,
+        name: str,
+        person: Person,
+        habit: Habit,
+        event: AccessEvent,
+        setting: Setting,
+        shadow: list[Telling] | None = None,
+    ) -> Telling | None:
+        """Apply an event to its person's habit; return what is to be told of it.
+
+        What rules in shadow have to tell is put into `shadow`.
+        """
         look, before = self._observer.apply(
             habit, event, setting, lambda: self._standing(person, event.occurred_at, setting)
         )
@@ -88,22 +111,41 @@ class Anomalies:
         if look & WIRED:
             lift_wires(habit)
         signals = [(rule, signal) for rule in rules if (signal := rule.check(moment)) is not None]
-        return self._weigh(moment, signals) if signals else None
+        hidden: list[Signalled] = []
+        if self._shadowed:
+            hidden = [each for each in signals if each[0].id in self._shadowed and each[1].score >= 1.0]
+            signals = [each for each in signals if each[0].id not in self._shadowed]
+        told = self._weigh(moment, signals, hidden) if signals else None
+        unlit = self._told(moment, hidden, "shadow_episode")
+        if unlit is not None and shadow is not None:
+            shadow.append(unlit)
+        return told
 
-    def _weigh(self, moment: Moment, signals: list[tuple[BehaviourRule, Signal]]) -> Telling | None:
-        """Tell what is strong; keep what is weak until it is strong together."""
-        habit, at = moment.habit, moment.at
+    def _weigh(self, moment: Moment, signals: list[Signalled], hidden: list[Signalled]) -> Telling | None:
+        """Tell what is strong; keep what is weak until it is strong together. In shadow that is put into `hidden`."""
+        habit = moment.habit
         strong = [each for each in signals if each[1].score >= 1.0]
         for rule, signal in signals:
             habit.weak[rule.id] = max(habit.weak.get(rule.id, 0.0), min(1.0, signal.score))
         if not strong and self._composite is not None:
             together = self._composite.check(moment)
-            strong = [] if together is None else [(self._composite, together), *signals]
+            if together is not None and COMPOSITE in self._shadowed:
+                hidden.append((self._composite, together))
+            elif together is not None:
+                strong = [(self._composite, together), *signals]
+        return self._told(moment, strong, "episode")
+
+    def _told(
+        self, moment: Moment, strong: list[Signalled], which: Literal["episode", "shadow_episode"]
+    ) -> Telling | None:
+        """Begin or go on with one of the person's two episodes; None where it says nothing new."""
+        habit, at = moment.habit, moment.at
         if not strong:
             return None
-        episode = habit.episode
+        episode: Episode | None = getattr(habit, which)
         if episode is None or at - episode.last_at > self._cool_down:
-            episode = habit.episode = Episode(at, 0, at, {})
+            episode = Episode(at, 0, at, {})
+            setattr(habit, which, episode)
         else:
             episode.last_at = max(at, episode.last_at)
             if not any(signal.score >= episode.told.get(rule.id, -AGAIN) + AGAIN for rule, signal in strong):

@@ -189,6 +189,8 @@ class Habit(msgspec.Struct, array_like=True):
     weak: dict[str, float] = {}
     """Rule id → the strongest signal of the day that alone says nothing."""
     episode: Episode | None = None
+    shadow_episode: Episode | None = None
+    """The same of rules in shadow: neither knows of the other."""
 
     # Of the present burst of denials, and of what is too new to have habits.
     denied_things: int = 0

@@ -6,7 +6,7 @@ steps of 12 %. What is usual is said by quantiles of the last active days: a sin
 
 from __future__ import annotations
 
-from math import exp, log1p
+from math import ceil, exp, log1p
 from typing import Final
 
 STEPS: Final = 9.0
@@ -30,6 +30,17 @@ def code(value: float) -> int:
 def value(coded: float) -> float:
     """Return what a code stands for."""
     return exp(coded / STEPS) - 1.0
+
+
+def least(coded: float) -> int:
+    """Return the least whole amount whose code is so great; that of the greatest code for what no code reaches."""
+    wanted = min(255, ceil(coded))
+    found = max(0, ceil(value(wanted - 0.5)))  # codes are rounded: half a step below it begins
+    while code(found) < wanted:
+        found += 1
+    while found and code(found - 1) >= wanted:
+        found -= 1
+    return found
 
 
 def appended(days: bytes, coded: int) -> bytes:

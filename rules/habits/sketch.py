@@ -40,6 +40,16 @@ BLOOM_BITS: Final = 512
 """Bits of a filter of datasets: 64 bytes; with 50 of them one new dataset in 90 is taken for a known one."""
 
 
+BLOOM_HASHES: Final = 3
+"""Bits of one thing: with more of them a filter of this size fills too fast."""
+
+
+def about(bits: int) -> int:
+    """Return how many things a filter holds, about: from how many of its bits are set (Swamidass & Baldi 2007)."""
+    free = BLOOM_BITS - bits.bit_count()
+    return round(-BLOOM_BITS / BLOOM_HASHES * log(max(free, 1) / BLOOM_BITS))
+
+
 def bloom_of(thing: int) -> int:
     """Return the bits of a marked thing in a filter: three of them."""
     return 1 << (thing & 511) | 1 << (thing >> 9 & 511) | 1 << (thing >> 18 & 511)

@@ -20,8 +20,9 @@ from rules.habits.sketch import mark
 from rules.habits.thresholds import Behaviour
 from rules.knowledge import Knowledge, Person
 from rules.policy import Policy
+from rules.shadow import as_shadow
 from schemas.access import AccessEvent
-from schemas.alert import EventRef, JudgedWith
+from schemas.alert import Alert, EventRef, JudgedWith
 
 
 class BehaviourWatch:
@@ -44,7 +45,7 @@ class BehaviourWatch:
         self._describe, self._provenance, self._touched = describe, provenance, touched
         enabled = [rule for rule in RULES if policy.settings(rule.id).enabled]
         to = policy.behaviour or Behaviour()
-        self._anomalies = Anomalies(knowledge, to, policy.cool_down, enabled, peers)
+        self._anomalies = Anomalies(knowledge, to, policy.cool_down, enabled, peers, policy.shadowed)
 
     def observe(
         self, message: Any, name: str, person: Person, event: AccessEvent, setting: Setting, clock: int, haul: Any
@@ -62,22 +63,29 @@ class BehaviourWatch:
         if event.occurred_at - message.timestamp > self._policy.clock_ahead:
             # It cannot have happened after it was told; a clock that is wrong must not carry a habit into the future.
             event = msgspec.structs.replace(event, occurred_at=message.timestamp)
-        telling = self._anomalies.take(name, person, habit, event, setting)
+        shadow: list[Telling] | None = [] if self._policy.shadowed else None
+        telling = self._anomalies.take(name, person, habit, event, setting, shadow)
         if event.ticket is UNSET and event.action == "read" and event.subject_ids and event.outcome != "denied":
             self._visited(message, name, event, haul)
-        if telling is not None:
-            telling = self._unexempted(telling, haul)
-        if telling is not None:
-            haul.alerts.append(
-                behaviour_alert(
-                    telling,
-                    self._describe(message, event),
-                    now=message.timestamp,
-                    detected_at=clock,
-                    judged_with=self._provenance(),
-                    policy=self._policy,
-                )
-            )
+        if telling is not None and (alert := self._alert(telling, message, event, clock, haul)) is not None:
+            haul.alerts.append(alert)
+        for each in shadow or ():
+            if (alert := self._alert(each, message, event, clock, haul)) is not None:
+                haul.shadow.append(as_shadow(alert))
+
+    def _alert(self, telling: Telling, message: Any, event: AccessEvent, clock: int, haul: Any) -> Alert | None:
+        """Return the alert of what is to be told, None where all of it is exempted."""
+        kept = self._unexempted(telling, haul)
+        if kept is None:
+            return None
+        return behaviour_alert(
+            kept,
+            self._describe(message, event),
+            now=message.timestamp,
+            detected_at=clock,
+            judged_with=self._provenance(),
+            policy=self._policy,
+        )
 
     def _visited(self, message: Any, name: str, event: AccessEvent, haul: Any) -> None:
         """Take note of whom somebody looked up without a ticket: others judge whether a crowd did."""

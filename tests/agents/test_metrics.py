@@ -16,8 +16,8 @@ from agents.metrics import BUCKETS_S, Metrics
 from agents.watching import SOURCE_OF
 from rules.behaviour import BEHAVIOUR_IDS
 from rules.catalogue import RULE_IDS
+from rules.haul import Haul
 from rules.judge import FAILED
-from rules.session import Haul
 from schemas.access import Outcome
 from schemas.alert import SEVERITIES
 from schemas.directory import Sensitivity

@@ -17,7 +17,7 @@ from agents.settling import Settler
 from agents.transport import Delivery, RecordBatch
 from agents.transport.batch import Record
 from agents.watching import Watch
-from agents.worker import describe
+from agents.wiring import describe
 from rules.session import Session
 from schemas.alert import Alert
 from schemas.codec import ALERT, encode, row_key

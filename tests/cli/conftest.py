@@ -13,6 +13,7 @@ import pytest
 
 from agents.cli import main
 from rules.cases import POLICY
+from rules.catalogue import RULES
 from schemas.codec import encode
 from tests.rules.streams import access, complete, dataset, line
 
@@ -68,6 +69,15 @@ def policy(tmp_path: Path) -> Path:
     """A good policy file."""
     path = tmp_path / "policy.toml"
     path.write_text(POLICY)
+    return path
+
+
+@pytest.fixture
+def watching(tmp_path: Path) -> Path:
+    """A policy that judges behaviour and nothing else."""
+    path = tmp_path / "watching.toml"
+    off = "".join(f'[rules."{rule.id}"]\nenabled = false\n' for rule in RULES)
+    path.write_text(POLICY + off + "[behaviour]\n")
     return path
 
 

@@ -17,6 +17,7 @@ from agents.clients import consumer_of, producer_of, with_admin
 from agents.publisher import Publisher, partition_of
 from agents.settings import Settings
 from demo.broker import free_port
+from rules.shadow import as_shadow
 from schemas.codec import ALERT, DIRECTORY, row_key
 from schemas.errors import BadRecordError
 from schemas.topics import ACCESS_EVENTS, ALERTS, BY_NAME, TOPICS
@@ -231,6 +232,23 @@ def test_alerts_are_followed_readably_and_as_they_are(tool: Tool) -> None:
     assert "place.third_country: Employee é read users." in said.out
     assert "\x1b" not in said.out + said.err
     assert tool("alerts", "--until-idle", "0.5").out == "", "from now on"
+
+
+@pytest.mark.broker
+def test_what_the_shadow_found_is_read_from_a_topic_of_its_own(tool: Tool) -> None:
+    assert tool("topics", "--create").code == 0
+    live, unlit = (ALERT.decode(orjson.dumps({**ALERT_RECORD, "alert_id": name})) for name in ("live", "unlit"))
+
+    async def publish(publisher: Publisher) -> None:
+        await (await publisher.alert(live))
+        await (await publisher.shadow(as_shadow(unlit)))
+
+    tool.publish(publish)
+    given = ["alerts", "--from-beginning", "--until-idle", "0.8", "--json"]
+    assert [each["alert_id"] for each in tool(*given).records] == ["live"]
+    (found,) = tool(*given, "--shadow").records
+    assert found["alert_id"] == as_shadow(unlit).alert_id != "unlit"
+    assert found["facts"]["shadow"] is True
 
 
 class _Message:

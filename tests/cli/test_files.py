@@ -202,6 +202,24 @@ def test_replay_of_every_form_of_a_file_is_the_same(
     assert "duplicates       3" in said.err
 
 
+def test_rules_in_shadow_are_counted_and_printed_where_asked(
+    run: Run, policy: Path, people: Path, events: Path
+) -> None:
+    with policy.open("a") as file:
+        file.write('[rules."place.third_country"]\nshadow = true\n')
+    given = ["--policy", policy, "--directory", people]
+    said = run("replay", *given, "--fail-on", "low", events)
+    assert (said.code, said.out) == (0, ""), "nobody is told"
+    assert "shadow                1 place.third_country (critical)" in said.err
+    assert "found" not in said.err
+    (alert,) = run("replay", *given, "--shadow", events).records
+    assert alert["facts"]["shadow"] is True
+    said = run("explain", *given, "--event-id", "from-india", events)
+    assert "place.third_country        fires in shadow (critical): reached from India" in said.out
+    assert said.out.rstrip().endswith("not flagged")
+    assert "  in shadow: place.third_country" in run("policy", "check", policy).out
+
+
 def test_as_known_at_leaves_out_what_was_recorded_later(run: Run, policy: Path, people: Path, events: Path) -> None:
     late = {"employee_id": "e-1", "country": "IE", "evidence": "device", "valid_from": "2026-03-02T10:00:00Z",
             "recorded_at": "2026-03-05T00:00:00Z"}  # fmt: skip

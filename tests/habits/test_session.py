@@ -8,7 +8,8 @@ import pytest
 
 from agents.files import Line
 from rules.habits.report import behaviour_alert_id
-from rules.session import Haul, Session
+from rules.haul import Haul
+from rules.session import Session
 from schemas.alert import Alert
 from tests.habits.world import DAY, HOLIDAYS, HOUR, MONDAY
 from tests.rules.streams import access, complete, dataset, line, session

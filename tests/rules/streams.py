@@ -13,12 +13,13 @@ from agents.files import Line
 from rules.behaviour import BEHAVIOUR_IDS
 from rules.cases import DATASET, DAY, EMPLOYEE, EVENT, POLICY, T
 from rules.catalogue import RULE_IDS, RULES
+from rules.haul import Haul
 from rules.join import Joiner
 from rules.judge import Judge
 from rules.knowledge import Knowledge
 from rules.policy import Policy, parse
 from rules.rule import Rule
-from rules.session import Haul, Session
+from rules.session import Session
 from schemas.access import AccessEvent
 from schemas.alert import Alert, EventRef, JudgedWith
 from schemas.codec import DIRECTORY

@@ -16,7 +16,8 @@ from agents.files import Line
 from rules.cases import DAY, HOUR, T
 from rules.catalogue import RULES
 from rules.facts import ALWAYS_READ, EVENT_FIELDS
-from rules.session import Haul, Session
+from rules.haul import Haul
+from rules.session import Session
 from schemas.access import AccessEvent, Action, Outcome, PrincipalType
 from schemas.alert import Alert
 from schemas.codec import parse_row_key, row_key

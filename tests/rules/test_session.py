@@ -13,11 +13,12 @@ from rules import session as sessions
 from rules.cases import DAY, T
 from rules.catalogue import RULES
 from rules.facts import Facts
+from rules.haul import Haul
 from rules.judge import FAILED
 from rules.knowledge import RECENT_MAX
 from rules.policy import Policy
 from rules.rule import ANYBODY, ATTEMPTS, Flag, Rule
-from rules.session import Haul, Session, judged_alone
+from rules.session import Session, judged_alone
 from schemas.alert import Alert
 from schemas.directory import Row
 from tests.rules.streams import (
