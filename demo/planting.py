@@ -15,7 +15,7 @@ from demo import anomalies_bulk, anomalies_odd
 from demo.anomalies import STRENGTHS, Deed, Incident, Mute, Plant, Scene, incident
 from demo.people import Worker
 from demo.planting_shared import silence, split_people
-from demo.population import DAY, Act, Population, moment
+from demo.population import DAY, Act, Population, holidays_of, is_quarter_end, moment
 from demo.usual import by_day
 
 HISTORY: Final = 40
@@ -131,8 +131,10 @@ class Planter:
             first, last = max(first, worker.joined + 1), min(last, worker.joined + 7)
             if not worker.joined:
                 return None
-        elif kind == "dormant" and strength == "blatant":
-            first = last - 7
+        elif kind == "dormant":
+            if worker.away or worker.travels:
+                return None  # a leave or a journey would explain the silence
+            first = last - 7 if strength == "blatant" else first
         last = min(last, self.population.days - length)
         if last < first:
             return None
@@ -140,8 +142,9 @@ class Planter:
         return number if self.fit(worker, number, length, newcomer=kind == "peer_volume") else None
 
     def fit(self, worker: Worker, number: int, length: int = 2, *, newcomer: bool = False) -> bool:
-        """Whether somebody is employed and at work, at home, with no duty, and long enough there, from a weekday on."""
-        if self.day(number).weekday() >= 5:
+        """Whether somebody is employed and at work, at home, with no duty, and long enough there, from a workday on."""
+        day = self.day(number)
+        if day.weekday() >= 5 or day in holidays_of(worker.country) or (worker.quarter_end and is_quarter_end(day)):
             return False
         if worker.joined > number or (not newcomer and worker.joined > number - 2 * LEAST_DAYS):
             return False

@@ -141,7 +141,7 @@ class Population:
             count *= 1.8
         late = random.uniform(0.5, 2.5) if random.random() < 1 / 30 else 0.0
         times = [
-            worker.starts + worker.hours * random.betavariate(1.6, 1.4) + (late if random.random() < 0.3 else 0)
+            worker.starts + worker.hours * _hour(random) + (late if random.random() < 0.3 else 0)
             for _ in range(_about(random, count) if works else 0)
         ]
         if call:
@@ -210,6 +210,14 @@ def _day(random: Random, worker: Worker, mood: Mood, datasets: list[str], weight
         for each in range(again):  # somebody who tries again
             late = at + 20_000 * (each + 1)
             yield Act(late, name, dataset, "read", "denied", country=mood.country, gateway=gateway)
+
+
+def _hour(random: Random) -> float:
+    """Return a share of the working day: more in its middle than at its ends.
+
+    Kumaraswamy's distribution, which is like a beta of about the same parameters and costs one draw instead of three.
+    """
+    return float((1 - (1 - random.random()) ** (1 / 1.45)) ** (1 / 1.6))
 
 
 def _ranks(count: int) -> list[float]:

@@ -54,6 +54,10 @@ class Measure(IntEnum):
 Values = tuple[float, ...]
 
 
+NEVER: Final = (-1e9,) * len(Measure)
+"""Scores of a day about which nothing can be said."""
+
+
 class Row(NamedTuple):
     """A person's day."""
 
@@ -129,13 +133,14 @@ class Day:
 class Life:
     """One person's acts, and their days summed up."""
 
-    __slots__ = ("acts", "name", "offset", "rows")
+    __slots__ = ("_judged", "acts", "name", "offset", "rows")
 
     def __init__(self, worker: Worker, acts: list[Act]) -> None:
         self.name, self.acts = worker.name, acts
         delta = worker.zone.utcoffset(datetime.fromtimestamp(acts[0].at / 1000, worker.zone)) if acts else None
         self.offset = 0 if delta is None else round(delta.total_seconds() * 1000)
         self.rows = list(self._rows())
+        self._judged: dict[int, tuple[Values, frozenset[str]]] = {}
 
     def _rows(self) -> Iterator[Row]:
         day, first, sums = -1, 0, Day(self.offset)
@@ -148,6 +153,13 @@ class Life:
             sums.add(act)
         if self.acts:
             yield Row(day, tuple(sums.sums), frozenset(sums.countries), sums.canary, first, len(self.acts))
+
+    def judged(self, number: int) -> tuple[Values, frozenset[str]]:
+        """Return the z-scores of a day, and the countries in which the person was not within the window."""
+        found = self._judged.get(number)
+        if found is None:
+            found = self._judged[number] = _judged(self.window(number), self.rows[number])
+        return found
 
     def window(self, number: int) -> list[Row]:
         """Return the days of the window before a day."""
@@ -167,25 +179,12 @@ def usual(window: Sequence[Row]) -> tuple[Values, Values]:
     return tuple(means), tuple(spreads)
 
 
-NEVER: Final = (-1e9,) * len(Measure)
-"""Scores of a day about which nothing can be said."""
-
-
-def scores(window: Sequence[Row], row: Row, *, z_scores: bool) -> Values:
-    """Return by measure what is compared with the limits."""
-    if not z_scores:
-        return row.values
+def _judged(window: Sequence[Row], row: Row) -> tuple[Values, frozenset[str]]:
     if len(window) < LEAST_DAYS:
-        return NEVER
+        return NEVER, frozenset()
     means, spreads = usual(window)
-    return tuple((v - m) / s for v, m, s in zip(row.values, means, spreads, strict=True))
-
-
-def new_countries(window: Sequence[Row], row: Row) -> frozenset[str]:
-    """Return the countries of a day in which the person was not within the window."""
-    if len(window) < LEAST_DAYS:
-        return frozenset()
-    return row.countries.difference(*(each.countries for each in window))
+    z_scores = tuple((v - m) / s for v, m, s in zip(row.values, means, spreads, strict=True))
+    return z_scores, row.countries.difference(*(each.countries for each in window))
 
 
 def lives_of(world: World) -> list[Life]:
@@ -205,13 +204,13 @@ def detect(lives: Sequence[Life], tuned: Tuned, first_day: int) -> list[Detectio
         for number, row in enumerate(life.rows):
             if row.day < first_day:
                 continue
-            window = life.window(number)
-            over = scores(window, row, z_scores=tuned.z_scores)
-            odd = new_countries(window, row) if tuned.new_country else frozenset()
+            z_scores, abroad = life.judged(number)
+            over = z_scores if tuned.z_scores else row.values
+            odd = abroad if tuned.new_country else frozenset()
             passed = any(score > limit for score, limit in zip(over, tuned.limits, strict=True))
             if not (passed or odd or row.canary):
                 continue
-            at, why = _when(life, row, window, tuned, odd)
+            at, why = _when(life, row, life.window(number), tuned, odd)
             revision = 0 if at - last > COOL_DOWN else revision + 1
             last = at
             found.append(Detection(life.name, at, (why,), revision))

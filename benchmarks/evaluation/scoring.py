@@ -53,6 +53,8 @@ class Outcome(msgspec.Struct):
     """Milliseconds from its first act to the first alert; None: missed."""
     rules: tuple[str, ...]
     """Every rule that spoke of it."""
+    days: float
+    """Person-days within which an alert is credited to it."""
 
 
 @dataclass(slots=True)
@@ -117,9 +119,10 @@ def score(cases: Sequence[Case], detections: Iterable[Detection], start: int, pe
         at = first[number]
         delay = None if at is None else at - case.since
         label = f"{case.kind}/{case.strength}/{case.about[0]}"
-        result.outcomes.append(Outcome(case.kind, case.strength, label, delay, tuple(sorted(spoke[number]))))
-    people = [(case, name) for case in cases if case.kind != "silence" for name in case.about]
-    result.watched_days = sum((case.until + SETTLE - case.since) / DAY for case, _ in people)
+        days = (case.until + SETTLE - case.since) / DAY * (len(case.about) if case.kind != "silence" else 0)
+        result.watched_days += days
+        rules = tuple(sorted(spoke[number]))
+        result.outcomes.append(Outcome(case.kind, case.strength, label, delay, rules, days))
     result.person_days = max(0.0, person_days - result.watched_days)
     return result
 

@@ -7,12 +7,13 @@ same rate.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from benchmarks.evaluation.baselines import LEAST_DAYS, Life, Measure, Tuned, Values, new_countries, scores
+from benchmarks.evaluation.baselines import Life, Measure, Tuned, Values
 from benchmarks.evaluation.scoring import SETTLE, Case
 from demo.population import DAY
 
@@ -86,72 +87,63 @@ def sample(lives: Sequence[Life], cases: Sequence[Case], first_day: int, person_
                 since, until = cases[number].since, cases[number].until + SETTLE
                 if (since + life.offset) // DAY <= row.day <= (until + life.offset) // DAY:
                     inside = number
-            window = life.window(at)
-            found.append(
-                Sample(
-                    life.name,
-                    row.day,
-                    row.values,
-                    scores(window, row, z_scores=True),
-                    len(window) >= LEAST_DAYS and bool(new_countries(window, row)),
-                    inside,
-                )
-            )
+            z_scores, odd = life.judged(at)
+            found.append(Sample(life.name, row.day, row.values, z_scores, bool(odd), inside))
     return Samples(found, [case.strength for case in cases], person_days)
 
 
-def tune(samples: Samples, rate: float, *, z_scores: bool) -> Tuned:
-    """Return a baseline with so many false alerts per 1,000 people and day on the samples, at most."""
-    choices = [_at_rate(samples, rate, z_scores=z_scores, new_country=abroad) for abroad in (False, True)]
-    tuned = [choice for choice in choices if choice is not None]
-    return max(tuned, key=lambda each: _found(samples, each))
+class Tuner:
+    """Tunes one baseline, to as many rates as are wanted."""
 
+    def __init__(self, samples: Samples, *, z_scores: bool) -> None:
+        """Take the days; sort each measure's values on innocent days, and say from which rank on each day is over."""
+        self._z_scores, self._samples = z_scores, samples
+        self._innocent = [day for day in samples.days if day.case < 0]
+        self._guilty = [day for day in samples.days if day.case >= 0]
+        ascending = [sorted(self._scores(day)[measure] for day in self._innocent) for measure in Measure]
+        count = len(self._innocent)
+        self._columns = [column[::-1] for column in ascending]
+        self._ranks = [
+            min(count - bisect_left(column, score) for column, score in zip(ascending, self._scores(day), strict=True))
+            for day in self._innocent
+        ]
 
-def _at_rate(samples: Samples, rate: float, *, z_scores: bool, new_country: bool) -> Tuned | None:
-    innocent = [day for day in samples.days if day.case < 0]
-    columns = [
-        sorted((_scores(day, z_scores=z_scores)[measure] for day in innocent), reverse=True) for measure in Measure
-    ]
-    most = rate * samples.person_days / 1000
-    low, high = 0, len(innocent) - 1
-    if _false(innocent, _tuned(columns, 0, z_scores=z_scores, new_country=new_country)) > most:
-        return None  # the country alone is too much
-    while low < high:
-        middle = (low + high + 1) // 2
-        if _false(innocent, _tuned(columns, middle, z_scores=z_scores, new_country=new_country)) <= most:
-            low = middle
-        else:
-            high = middle - 1
-    return _tuned(columns, low, z_scores=z_scores, new_country=new_country)
+    def at(self, rate: float) -> Tuned:
+        """Return the baseline with so many false alerts per 1,000 people and day on the samples, at most."""
+        most = rate * self._samples.person_days / 1000
+        choices = [self._choice(most, new_country=abroad) for abroad in (False, True)]
+        return max((each for each in choices if each is not None), key=self._found)
 
+    def _choice(self, most: float, *, new_country: bool) -> Tuned | None:
+        low, high = 0, len(self._innocent) - 1
+        if self._false(0, new_country=new_country) > most:
+            return None  # the country alone is too much
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._false(middle, new_country=new_country) <= most:
+                low = middle
+            else:
+                high = middle - 1
+        return Tuned(self._z_scores, tuple(column[low] for column in self._columns), new_country)
 
-def _tuned(columns: Sequence[Sequence[float]], rank: int, *, z_scores: bool, new_country: bool) -> Tuned:
-    """Return thresholds that so many innocent days pass in each measure, at most."""
-    return Tuned(z_scores, tuple(column[rank] for column in columns), new_country)
+    def _false(self, rank: int, *, new_country: bool) -> int:
+        """Return how many alerts there are about innocent days; days in a row are one."""
+        found, last = 0, ("", -9)
+        for day, over_from in zip(self._innocent, self._ranks, strict=True):
+            if over_from <= rank or (new_country and day.abroad):
+                found += (day.person, day.day - 1) != last
+                last = (day.person, day.day)
+        return found
 
+    def _found(self, tuned: Tuned) -> int:
+        """Return how many incidents that are not subtle have a day that is over."""
+        hit = {day.case for day in self._guilty if self._over(day, tuned)}
+        return sum(self._samples.cases[case] != "subtle" for case in hit)
 
-def _scores(day: Sample, *, z_scores: bool) -> Values:
-    return day.z if z_scores else day.fixed
+    def _over(self, day: Sample, tuned: Tuned) -> bool:
+        if tuned.new_country and day.abroad:
+            return True
+        return any(score > limit for score, limit in zip(self._scores(day), tuned.limits, strict=True))
 
-
-def _over(day: Sample, tuned: Tuned) -> bool:
-    if tuned.new_country and day.abroad:
-        return True
-    mine = _scores(day, z_scores=tuned.z_scores)
-    return any(score > limit for score, limit in zip(mine, tuned.limits, strict=True))
-
-
-def _false(innocent: Sequence[Sample], tuned: Tuned) -> int:
-    """Return how many alerts there are about innocent days; days in a row are one."""
-    found, last = 0, ("", -9)
-    for day in innocent:
-        if _over(day, tuned):
-            found += (day.person, day.day - 1) != last
-            last = (day.person, day.day)
-    return found
-
-
-def _found(samples: Samples, tuned: Tuned) -> int:
-    """Return how many incidents that are not subtle have a day that is over."""
-    hit = {day.case for day in samples.days if day.case >= 0 and _over(day, tuned)}
-    return sum(samples.cases[case] != "subtle" for case in hit)
+    def _scores(self, day: Sample) -> Values:
+        return day.z if self._z_scores else day.fixed

@@ -12,10 +12,10 @@ from benchmarks.evaluation.scoring import SETTLE, Case, Detection, interval, qua
 from benchmarks.evaluation.tuning import (
     REPORTING_SEEDS,
     TUNING_SEEDS,
+    Tuner,
     TuningSeedError,
     reportable,
     sample,
-    tune,
 )
 from benchmarks.evaluation.worlds import FIRST_DAY, World, build
 from demo.anomalies import STRENGTHS
@@ -27,7 +27,7 @@ from rules.habits.thresholds import Behaviour
 SEED = 4
 """Neither for tuning nor for reports."""
 
-PEOPLE, EACH = 220, 1
+PEOPLE, EACH = 170, 1
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_thresholds_that_nobody_reaches_find_nothing_of_volume(world: World) -> 
 def test_a_tuned_baseline_keeps_its_rate_where_it_was_tuned(world: World, *, z_scores: bool) -> None:
     lives, first = lives_of(world), world.start // DAY
     quiet = score(world.cases, [], world.start, world.person_days)
-    tuned = tune(sample(lives, world.cases, first, quiet.person_days), 2.0, z_scores=z_scores)
+    tuned = Tuner(sample(lives, world.cases, first, quiet.person_days), z_scores=z_scores).at(2.0)
     found = score(world.cases, detect(lives, tuned, first), world.start, world.person_days)
     assert 0.5 < found.false_rate < 3.0  # days before an incident are an alert of their own in one way of counting
     assert any(each.delay is not None for each in found.outcomes if each.strength == "blatant")
