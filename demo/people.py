@@ -4,9 +4,10 @@ Sources, as far as there are any. That people differ widely in how much they do,
 the clock: Radicchi, "Human activity in the web", Phys. Rev. E 80 (2009); Gandica et al., PLOS ONE (2017),
 doi:10.1371/journal.pone.0174509. That such quantities are lognormal rather than power laws: Blenn and Van Mieghem, "Are
 human interactivity times lognormal?", arXiv:1607.02952. A week of 38.1 hours and 25.3 days of paid leave a year:
-Eurofound, "Working time developments – 2011". A background of ordinary life with incidents planted into it follows
-Glasser and Lindauer, "Bridging the gap", IEEE SPW 2013 (the CERT data sets). Every other number is an assumption and is
-called one.
+Eurofound, "Working time developments – 2011". That one in three has a day of ten hours or more in a month, and one in ten
+works in their free time several times a week: Eurofound, "Sixth European Working Conditions Survey" (2015). A
+background of ordinary life with incidents planted into it follows Glasser and Lindauer, "Bridging the gap", IEEE SPW
+2013 (the CERT data sets). Every other number is an assumption and is called one.
 """
 
 from __future__ import annotations
@@ -42,10 +43,12 @@ LEAVE_SHARE: Final = 0.6
 # Assumptions: shares of the people to whom it happens within the days that are simulated.
 NEW_SHARE: Final = 0.08
 LEAVER_SHARE: Final = 0.06
+"""Twice what 15 % a year would be, so that there are enough for incidents."""
 RARE_SHARE: Final = 0.05
 """Who looks at data on one day in seven only: managers, auditors."""
 RARE_DAYS: Final = 0.15
 WEEKEND_SHARE: Final = 0.08
+"""Who works on every other day off (one in ten several times a week in their free time, Eurofound 2015)."""
 ON_CALL_SHARE: Final = 0.10
 TRAVEL_SHARE: Final = 0.08
 ANNOUNCED_SHARE: Final = 0.85

@@ -36,6 +36,9 @@ BUSY_DAYS: Final = 0.02
 LOCKED_OUT: Final = 0.0002
 """Of the days: somebody's grant has lapsed, and they try until they believe it."""
 
+LATE_DAYS: Final = 1 / 60
+"""Of a person's days: up to two and a half hours more. One in three has such a day in a month (Eurofound 2015)."""
+
 DUTY_LOAD: Final = (3.0, 10.0)
 """How many times the usual records a quarter's end or a migration means to those who have the duty."""
 
@@ -139,7 +142,7 @@ class Population:
             hot = f"s-{team.randrange(5_000_000)}"
         if team.random() < BUSY_DAYS:
             count *= 1.8
-        late = random.uniform(0.5, 2.5) if random.random() < 1 / 30 else 0.0
+        late = random.uniform(0.5, 2.5) if random.random() < LATE_DAYS else 0.0
         times = [
             worker.starts + worker.hours * _hour(random) + (late if random.random() < 0.3 else 0)
             for _ in range(_about(random, count) if works else 0)
