@@ -4,8 +4,8 @@ Sources, as far as there are any. That people differ widely in how much they do,
 the clock: Radicchi, "Human activity in the web", Phys. Rev. E 80 (2009); Gandica et al., PLOS ONE (2017),
 doi:10.1371/journal.pone.0174509. That such quantities are lognormal rather than power laws: Blenn and Van Mieghem, "Are
 human interactivity times lognormal?", arXiv:1607.02952. A week of 38.1 hours and 25.3 days of paid leave a year:
-Eurofound, "Working time developments – 2011". That one in three has a day of ten hours or more in a month, and one in ten
-works in their free time several times a week: Eurofound, "Sixth European Working Conditions Survey" (2015). A
+Eurofound, "Working time developments – 2011". That one in three has a day of ten hours or more in a month, and one in
+ten works in their free time several times a week: Eurofound, "Sixth European Working Conditions Survey" (2015). A
 background of ordinary life with incidents planted into it follows Glasser and Lindauer, "Bridging the gap", IEEE SPW
 2013 (the CERT data sets). Every other number is an assumption and is called one.
 """
