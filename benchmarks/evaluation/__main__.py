@@ -17,6 +17,7 @@ from benchmarks.evaluation.baselines import Measure, Tuned
 from benchmarks.evaluation.figures import Figures
 from benchmarks.evaluation.jobs import Size, over, reporting_seed, tuning_seed, variants_seed
 from benchmarks.evaluation.report import text
+from benchmarks.evaluation.scoring import Score
 from benchmarks.evaluation.tuning import REPORTING_SEEDS, TUNING_SEEDS, Samples, Tuner, TuningSeedError, reportable
 from benchmarks.evaluation.worlds import DAYS, FIRST_DAY
 
@@ -50,20 +51,23 @@ PLANS: Final = {
 def evaluate(plan: Plan, processes: int) -> Figures:
     """Run everything; return the figures."""
     seeds = reportable((*plan.reporting, *plan.variant_seeds))[: len(plan.reporting)]
-    tuned, quiet = _tuned(plan, processes)
+    tuned, turned, quiet = _tuned(plan, processes)
     _tell(f"{len(plan.tuning)} seeds to tune by: {quiet:.2f} false alerts per 1,000 people and day")
     reported = over(processes, partial(reporting_seed, plan.size, tuned), seeds)
     ours = say.summed(each.ours for each in reported)
     others = {name: say.summed(each.others[name] for each in reported) for name in tuned}
     _tell(f"{len(seeds)} seeds reported")
-    left_out, swept = {}, {}
+    left_out: dict[str, Score] = {}
+    swept: dict[str, dict[float, Score]] = {}
     if plan.variants.people:
-        variants = over(processes, partial(variants_seed, plan.variants), plan.variant_seeds)
-        left_out = {name: say.summed(each[0][name] for each in variants) for name in variants[0][0]}
-        swept = {knob: say.summed(each[1][knob] for each in variants) for knob in variants[0][1]}
-        _tell(f"{len(variants)} seeds without each rule, and with thresholds moved")
+        runs = over(processes, partial(variants_seed, plan.variants, turned), plan.variant_seeds)
+        left_out = {name: say.summed(each.left_out[name] for each in runs) for name in runs[0].left_out}
+        swept = {
+            way: {knob: say.summed(each.swept[way][knob] for each in runs) for knob in knobs}
+            for way, knobs in runs[0].swept.items()
+        }
+        _tell(f"{len(runs)} seeds without each rule, and with thresholds moved")
     events = sum(each.events for each in reported)
-    main = {name: others[name] for name in ("fixed", "z_scores")}
     return {
         "run": {
             "people": plan.size.people,
@@ -76,32 +80,27 @@ def evaluate(plan: Plan, processes: int) -> Figures:
             "us": sum(each.us * each.events for each in reported) / max(1, events),
             "tuned_to_per_1000_days": quiet,
         },
-        "kinds": say.kinds(ours, main),
-        "overall": say.overall(ours, main),
+        "kinds": say.kinds(ours, others),
+        "overall": say.overall(ours, others),
         "alerts": say.alerts(ours),
-        "baselines": {name: _baseline(tuned[name], others[name].false_rate) for name in main},
-        "trade_off": {"rules": say.trade_off(swept)}
-        | {name: say.trade_off({rate: others[f"{name}@{rate}"] for rate in RATES}) for name in main},
+        "baselines": {name: _baseline(tuned[name], others[name].false_rate) for name in tuned},
+        "trade_off": {way: say.trade_off(knobs) for way, knobs in swept.items()},
         "ablation": say.ablation(left_out) if left_out else {},
         "missed": say.missed(ours),
         "falsely": ours.falsely,
     }
 
 
-def _tuned(plan: Plan, processes: int) -> tuple[dict[str, Tuned], float]:
-    """Return the baselines by name, and the rules' rate of false alerts on the tuning seeds: what they are tuned to."""
+def _tuned(plan: Plan, processes: int) -> tuple[dict[str, Tuned], dict[str, dict[float, Tuned]], float]:
+    """Return the baselines at the rules' rate of false alerts on the tuning seeds, at other rates, and that rate."""
     runs = over(processes, partial(tuning_seed, plan.size), plan.tuning)
     quiet = say.summed(score for score, _ in runs).false_rate
     samples = Samples([], [], 0.0)
     for _, each in runs:
         samples.add(each)
-    tuned = {}
-    for name, z_scores in (("fixed", False), ("z_scores", True)):
-        tuner = Tuner(samples, z_scores=z_scores)
-        tuned[name] = tuner.at(quiet)
-        for rate in RATES:
-            tuned[f"{name}@{rate}"] = tuner.at(rate)
-    return tuned, quiet
+    tuners = {"fixed": Tuner(samples, z_scores=False), "z_scores": Tuner(samples, z_scores=True)}
+    turned = {name: {rate: tuner.at(rate) for rate in RATES} for name, tuner in tuners.items()}
+    return {name: tuner.at(quiet) for name, tuner in tuners.items()}, turned, quiet
 
 
 def _baseline(tuned: Tuned, rate: float) -> Figures:

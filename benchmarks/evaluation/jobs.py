@@ -43,6 +43,14 @@ class Reported(msgspec.Struct):
     """By the name of a baseline."""
 
 
+class Variants(msgspec.Struct):
+    """A seed's figures without each rule, and as knobs are turned."""
+
+    left_out: dict[str, Score]
+    swept: dict[str, dict[float, Score]]
+    """By the name of the way, and its knob."""
+
+
 def tuning_seed(size: Size, seed: int) -> tuple[Score, Samples]:
     """Return what the rules do on a tuning seed, and the days to tune baselines by."""
     world = build(seed, size.people, size.each)
@@ -59,8 +67,8 @@ def reporting_seed(size: Size, baselines: Mapping[str, Tuned], seed: int) -> Rep
     return Reported(seed, judged.events, judged.us, _score(world, judged.detections), others)
 
 
-def variants_seed(size: Size, seed: int) -> tuple[dict[str, Score], dict[float, Score]]:
-    """Return what is found without each rule, and with thresholds nearer and farther."""
+def variants_seed(size: Size, baselines: Mapping[str, Mapping[float, Tuned]], seed: int) -> Variants:
+    """Return what is found without each rule, and with every way's thresholds nearer and farther."""
     world = build(seed, size.people, size.each)
     whole = _score(world, judge(world.rows, world.acts).detections)
     left_out = {EVERYTHING: whole}
@@ -70,7 +78,12 @@ def variants_seed(size: Size, seed: int) -> tuple[dict[str, Score], dict[float, 
     for each in SENSITIVITIES:
         if each != 1.0:
             swept[each] = _score(world, judge(world.rows, world.acts, thresholds(each)).detections)
-    return left_out, swept
+    lives = lives_of(world)
+    others = {
+        name: {rate: _score(world, detect(lives, each, world.start // DAY)) for rate, each in tuned.items()}
+        for name, tuned in baselines.items()
+    }
+    return Variants(left_out, {"rules": swept, **others})
 
 
 def over(processes: int, job: Callable[[int], T], seeds: Sequence[int]) -> list[T]:

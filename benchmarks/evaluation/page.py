@@ -23,7 +23,7 @@ figcaption { color: #555; font-size: 13px } .wide { overflow-x: auto }
 
 CAPTIONS: Final = {
     "recall.png": "What was found of each kind and strength, beside two baselines tuned to as many false alerts.",
-    "trade-off.png": "Recall as every threshold is moved nearer or farther at once; dotted: the goals.",
+    "trade-off.png": "Recall as each way's thresholds are moved nearer or farther together; dotted: the goals.",
     "delay.png": "How long after an incident's first act its first alert came.",
     "ablation.png": "What each rule adds: recall lost, and false alerts saved, when it is left out.",
 }

@@ -23,6 +23,8 @@ WAY_COLOURS: Final = {"rules": "#1b4965", "fixed": "#b56576", "z_scores": "#8d99
 
 DPI: Final = 110
 
+TICKS: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+
 
 def draw(folder: Path, figures: Figures) -> list[str]:
     """Write the pictures; return their names."""
@@ -30,7 +32,7 @@ def draw(folder: Path, figures: Figures) -> list[str]:
     names = ["recall.png", "delay.png"]
     _recall(folder / names[0], figures)
     _delay(folder / names[1], figures)
-    if figures["trade_off"]["rules"]:
+    if figures["trade_off"]:
         names.append("trade-off.png")
         _trade_off(folder / names[-1], figures)
     if figures["ablation"]:
@@ -91,9 +93,11 @@ def _trade_off(path: Path, figures: Figures) -> None:
         if strength in GOALS:
             axis.axhline(GOALS[strength], color="#303030", linestyle=":", linewidth=1)
         axis.set(xscale="log", ylim=(0, 1.03), title=strength, xlabel="false alerts per 1,000 people and day")
+        axis.minorticks_off()
+        axis.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
         axis.grid(visible=True, which="major", alpha=0.25)
     axes[0].set_ylabel("recall, mean over kinds")
-    axes[-1].legend(frameon=False, loc="upper left")
+    axes[-1].legend(frameon=False, loc="best")
     figure.tight_layout()
     _save(figure, path)
 
@@ -142,7 +146,7 @@ def _ablation(path: Path, figures: Figures) -> None:
     axis.set_xticks(range(len(kinds)), [kind.replace("_", " ") for kind in kinds], rotation=45, ha="right")
     axis.set_ylabel("without the rule (false alerts saved per 1,000 people and day)")
     axis.spines[:].set_visible(False)
-    figure.colorbar(image, ax=axis, label="recall lost, all strengths", shrink=0.8)
+    figure.colorbar(image, ax=axis, label="recall lost, all strengths", shrink=0.8, fraction=0.03, pad=0.02)
     figure.tight_layout()
     _save(figure, path)
 
