@@ -15,10 +15,10 @@ def text(figures: Figures) -> str:
 
 def _lines(figures: Figures) -> Iterator[str]:
     run, alerts = figures["run"], figures["alerts"]
+    cost = "" if run["us"] is None else f"; {run['events']:,} events, {run['us']:.1f} µs each"
     yield (
         f"{run['people']:,} people, {run['days']} days, the first {run['first_day']} of them only learned from; "
-        f"seeds {some(run['reporting_seeds'])}, tuned on {some(run['tuning_seeds'])}; {run['events']:,} events, "
-        f"{run['us']:.1f} µs each"
+        f"seeds {some(run['reporting_seeds'])}, tuned on {some(run['tuning_seeds'])}{cost}"
     )
     yield ""
     yield (
@@ -31,15 +31,11 @@ def _lines(figures: Figures) -> Iterator[str]:
     yield ""
     for strength, cell in figures["overall"].items():
         goal = "" if cell["goal"] is None else f" (goal {cell['goal']}: {reached(cell['recall'] >= cell['goal'])})"
-        yield (
-            f"all judged kinds, {strength}: recall {cell['recall']:.3f}{goal}; fixed thresholds {cell['fixed']:.3f}, "
-            f"z-scores {cell['z_scores']:.3f}"
-        )
+        yield f"all judged kinds, {strength}: recall {cell['recall']:.3f}{goal}{_beside(cell)}"
+    rates = {way: cell["per_1000_days"] for way, cell in figures["baselines"].items()}
     yield (
         f"false alerts per 1,000 people and day: {alerts['per_1000_days']:.2f} (goal {alerts['goal']}: "
-        f"{reached(alerts['per_1000_days'] <= alerts['goal'])}); fixed thresholds "
-        f"{figures['baselines']['fixed']['per_1000_days']:.2f}, z-scores "
-        f"{figures['baselines']['z_scores']['per_1000_days']:.2f}"
+        f"{reached(alerts['per_1000_days'] <= alerts['goal'])}){_beside(rates)}"
     )
     for rule, cell in alerts["by_rule"].items():
         yield (
@@ -70,8 +66,22 @@ def _row(kind: str, strength: str, cell: dict[str, Any]) -> str:
     return (
         f"{kind:<19}{strength:<9}{cell['found']:>5}/{cell['planted']:<4}  {recall:<18}{own:>9}"
         f"{cell['by_chance']:>10.3f}{precision:>10}{hours(cell['delay_median_h']):>15}"
-        f"{hours(cell['delay_p90_h']):>9}{share(cell['fixed']):>8}{share(cell['z_scores']):>8}"
+        f"{hours(cell['delay_p90_h']):>9}{share(cell.get('fixed')):>8}"
+        f"{share(cell.get('z_scores')):>8}"
     )
+
+
+def examples(figures: Figures) -> str:
+    """Return some incidents that were missed, and some alerts about nothing."""
+    lines = [f"missed {kind}: {', '.join(labels)}" for kind, labels in figures["missed"].items()]
+    return "\n".join([*lines, *(f"false: {each}" for each in figures["falsely"])])
+
+
+def _beside(cell: dict[str, Any]) -> str:
+    """Return what the baselines have, where they were run."""
+    if "fixed" not in cell:
+        return ""
+    return f"; fixed thresholds {cell['fixed']:.2f}, z-scores {cell['z_scores']:.2f}"
 
 
 def reached(goal: bool) -> str:  # noqa: FBT001  # a word for it

@@ -14,7 +14,7 @@ from benchmarks.evaluation.__main__ import main
 from benchmarks.evaluation.engine import RULE_IDS, meant, thresholds
 from benchmarks.evaluation.jobs import EVERYTHING
 from benchmarks.evaluation.page import write
-from benchmarks.evaluation.report import hours, some, text
+from benchmarks.evaluation.report import examples, hours, some, text
 from benchmarks.evaluation.scoring import Outcome, Score
 from demo.anomalies import STRENGTHS
 from demo.planting import KINDS
@@ -89,8 +89,16 @@ def test_the_text_names_goals_kinds_and_rules(figures: dict[str, Any]) -> None:
     assert "all judged kinds, blatant: recall 0.800 (goal 0.95: missed)" in said
     assert "all judged kinds, moderate: recall 0.800 (goal 0.8: reached)" in said
     assert "seeds 101–103, tuned on 1–3" in said
+    assert "z-scores 0.40" in said
     for name in (*KINDS, *RULE_IDS):
         assert name in said
+    assert "missed volume/subtle: volume/subtle/w-8, volume/subtle/w-9" in examples(figures)
+
+
+def test_the_rules_alone_are_said_without_baselines(figures: dict[str, Any]) -> None:
+    alone = figures | {"kinds": say.kinds(_score(8), {}), "overall": say.overall(_score(8), {}), "baselines": {}}
+    alone["run"] |= {"events": None, "us": None}
+    assert "z-scores" not in text(alone)
 
 
 def test_times_and_seeds_in_few_words() -> None:
