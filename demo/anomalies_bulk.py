@@ -58,9 +58,9 @@ def low_and_slow(scene: Scene) -> Deed:
     """A little more on every working day of four weeks.
 
     Its quantity is the total of four weeks, not of a day: the strength is a multiple of the 95th percentile of how far
-    such totals of the person lie above their median. Such totals vary little, so that 20 times is some two to three
-    times the usual work on each day, 5 times somewhat more than half as much again, twice a quarter more: below what a
-    day alone would show.
+    such totals of the person lie above their median. Such totals vary little. For half of the people 20 times is more
+    than 2 of their days' 95th percentiles on top of each day, 5 times half of one (a usual day twice over), and twice a
+    fifth of one (half a usual day more): below what a day alone would show.
     """
     what = work(scene.worker)
     total = scene.times * excess_p95(scene.random, [what(day) for day in scene.days], SLOW_DAYS)
