@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
+from rules.habits.crowds import Visit
+from rules.habits.overseer import VERSION, PeersVersion, Report
 from schemas.alert import Alert
 from schemas.codec import encode
 from schemas.deadletter import DeadLetter
 from schemas.errors import BadRecordError
-from schemas.topics import ACCESS_EVENTS, ALERTS, DEAD_LETTERS
+from schemas.topics import ACCESS_EVENTS, ACCESS_VISITS, ALERTS, DEAD_LETTERS, REPORTS, STATE_PEERS
 
 Sent = asyncio.Future[Any]
 
@@ -60,6 +63,24 @@ class Publisher:
             headers=list(headers),
             partition=partition_of(person, self._partitions),
         )
+
+    async def report(self, report: Report) -> Sent:
+        """Tell the overseer something."""
+        return await self._send(REPORTS, value=msgspec.msgpack.encode(report), partition=0)
+
+    async def peers(self, key: str, version: PeersVersion) -> Sent:
+        """Publish a part of the peers' version of a day."""
+        return await self._send(STATE_PEERS, key=key.encode(), value=msgspec.msgpack.encode(version), partition=0)
+
+    async def visits(self, visits: Sequence[Visit]) -> list[Sent]:
+        """Hand visits on to whoever judges the crowds of their data subjects: a message a partition."""
+        by_partition: dict[int, list[Visit]] = {}
+        for visit in visits:
+            by_partition.setdefault(visit.subject % self._partitions, []).append(visit)
+        return [
+            await self._send(ACCESS_VISITS, value=msgspec.msgpack.encode((VERSION, some)), partition=partition)
+            for partition, some in by_partition.items()
+        ]
 
     async def _send(self, topic: str, **message: Any) -> Sent:
         sent: Sent = await self._producer.send(topic, **message)

@@ -13,8 +13,10 @@ from agents.ledger import TP
 from agents.metrics import Metrics
 from agents.publisher import Publisher, Sent
 from agents.reference import ReferenceTables
+from agents.reporting import Reporter
 from agents.settling import Open, Settler
 from agents.transport import Delivery
+from rules.habits.rhythm import Heard
 from rules.session import Haul, Session
 from schemas.alert import Alert
 from schemas.codec import encode
@@ -49,6 +51,8 @@ class Watch:
     settler: Settler
     tables: ReferenceTables
     metrics: Metrics
+    reporter: Reporter
+    """Takes what is judged across people."""
     warm: Callable[[], Awaitable[Set[TP]]]
     """Awaited before partitions are read for the first time; returns those whose past is known now."""
     _warmed: set[TP] = field(default_factory=set)
@@ -77,6 +81,8 @@ class Watch:
             delivery.hold()
         self.metrics.records.labels(batch.topic).inc(len(batch.records))
         await self._store(haul, [item], done)
+        first, last = batch.records[0], batch.records[-1]
+        self.reporter.read(batch.partition, haul, len(batch.records), first.timestamp, last.timestamp)
 
     async def retry(self) -> None:
         """Judge what has waited and need not any longer."""
@@ -107,6 +113,8 @@ class Watch:
                 else:
                     skipped[found.skipped or "other"] = skipped.get(found.skipped or "other", 0) + 1
             sends += [await self._bad_of_one(record, each) for each in bad.values()]
+        first, last = batch.records[0], batch.records[-1]
+        self.reporter.hear([Heard(f"source:{name}", len(batch.records), first.timestamp, last.timestamp)])
         for reason, number in skipped.items():
             self.metrics.skipped.labels(name, reason).inc(number)
         self.metrics.records.labels(batch.topic).inc(len(batch.records))
@@ -138,6 +146,7 @@ class Watch:
             sends.append(await self.bad(message, error))
         for message, person in haul.misplaced:
             sends.append(await self.publisher.access(person, message.value, message.headers))
+        sends += await self.reporter.store(haul)
         self.metrics.count(haul)
         self.metrics.waiting.set(self.session.waiting)
         alerts = haul.alerts

@@ -18,10 +18,12 @@ from agents.gauges import refresh
 from agents.integrity import Integrity
 from agents.ledger import TP, Hole
 from agents.metrics import Metrics
+from agents.overseeing import Overseeing, PeerVersions
 from agents.policy_watch import PolicyWatch, read_policy
 from agents.preflight import PartitionWatch, check_topics
 from agents.publisher import Publisher, partition_of
 from agents.reference import ReferenceTables
+from agents.reporting import Reporter
 from agents.settings import Settings
 from agents.settling import Settler
 from agents.snapshots import Snapshots
@@ -34,6 +36,7 @@ from agents.watching import ORIGIN, Retrying, Watch, wall_clock
 from agents.web import WebServer, listening
 from rules.catalogue import RULES
 from rules.geo import GeoTable
+from rules.habits.overseer import Overseer
 from rules.habits.shelf import HabitShelf
 from rules.join import Joiner
 from rules.judge import Judge
@@ -44,9 +47,21 @@ from rules.session import Session
 from schemas.access import AccessEvent
 from schemas.alert import EventRef, JudgedWith
 from schemas.errors import ConfigurationError
-from schemas.topics import ACCESS_EVENTS, DIRECTORY_TOPICS, RAW_TOPICS, STATE_HABITS
+from schemas.topics import (
+    ACCESS_EVENTS,
+    ACCESS_VISITS,
+    DIRECTORY_TOPICS,
+    RAW_TOPICS,
+    REPORTS,
+    STATE_HABITS,
+    STATE_OVERSEER,
+    STATE_PEERS,
+)
 
 log = logging.getLogger(__name__)
+
+OVERSEEN = 0
+"""The only partition of `monitor.reports`."""
 
 
 def run(settings: Settings) -> int:
@@ -128,8 +143,26 @@ class Worker:
             provenance=self._provenance,
             partition_of=lambda person: partition_of(person, partitions),
             touched=self.habits.touched,
+            alone=False,
+        )
+        self.overseer = Overseer(
+            self.session.across, partitions, lambda name: self.overseer_state.touched(name, OVERSEEN)
+        )
+        self.overseer_state = Snapshots(
+            STATE_OVERSEER,
+            self.overseer,
+            self.producer,
+            self.settler.stored,
+            settings.session_timeout_s,
+            self.metrics.state_bytes.inc,
         )
         publisher = Publisher(self.producer, partitions)
+        self.reporter = Reporter(
+            publisher,
+            self.lag.partitions,
+            lambda: self.lag.answered_at,
+            lambda: self.session.policy.behaviour is not None,
+        )
         self.watch = Watch(
             session=self.session,
             publisher=publisher,
@@ -137,9 +170,22 @@ class Worker:
             tables=self.tables,
             metrics=self.metrics,
             warm=self._warm,
+            reporter=self.reporter,
         )
+        self.overseeing = Overseeing(
+            self.session.across,
+            self.overseer,
+            self.overseer_state,
+            publisher,
+            self.settler,
+            lambda: consumer_of(settings),
+            self.watch.count_alert,
+            self.watch.bad,
+        )
+        versions = self.loop.run_until_complete(_made(lambda: consumer_of(settings, STATE_PEERS)))
+        self.peer_versions = PeerVersions(versions, self.session.peers)
         self.integrity = Integrity(publisher, self._provenance, wall_clock, self.watch.count_alert)
-        self.app.before_commit = _InOrder(self.integrity, self.habits)
+        self.app.before_commit = _InOrder(self.integrity, self.habits, self.overseer_state)
         assert settings.policy is not None  # noqa: S101  # held by `run`
         self.app.beside(
             _Producing(self.producer),
@@ -153,6 +199,8 @@ class Worker:
                 not_ready=self.not_ready,
             ),
             self.tables,
+            self.peer_versions,
+            self.reporter,
             PolicyWatch(
                 settings.policy,
                 content,
@@ -206,6 +254,18 @@ class Worker:
             async for delivery in deliveries(stream):
                 await watch.translate(delivery)
 
+        overseeing = self.overseeing
+
+        @self.app.agent(self.app.batches(REPORTS), name="oversee")
+        async def oversee(stream: Any) -> None:
+            async for delivery in deliveries(stream):
+                await overseeing.oversee(delivery)
+
+        @self.app.agent(self.app.batches(ACCESS_VISITS), name="crowds")
+        async def crowds(stream: Any) -> None:
+            async for delivery in deliveries(stream):
+                await overseeing.visit(delivery)
+
     def _judge(self, policy: Policy) -> Judge:
         return Judge(Joiner(policy, self.knowledge, self.legal, self.geo), RULES)
 
@@ -230,6 +290,7 @@ class Worker:
 
     async def _warm(self) -> Set[TP]:
         began = time.monotonic()
+        await self.peer_versions.ready.wait()
         known = await read_past(self.settings, self.app.ledger, self.session.remember, self.habits)
         self.metrics.state_load.set(time.monotonic() - began)
         return known
@@ -238,6 +299,8 @@ class Worker:
         """Give up what is remembered of partitions: they change hands."""
         self.watch.forget()
         self.habits.forget()
+        self.reporter.forget()
+        self.overseeing.forget()
 
     def committed(self) -> None:
         """Take note of a commit."""

@@ -18,7 +18,10 @@ from msgspec import UNSET
 from xxhash import xxh3_64_intdigest
 
 from rules.facts import ALWAYS_READ, EVENT_FIELDS
-from rules.habits.peers import Peers
+from rules.habits.across import Across
+from rules.habits.crowds import Visit
+from rules.habits.peers import EndedDay, Peers
+from rules.habits.rhythm import Heard
 from rules.habits.watch import BehaviourWatch
 from rules.judge import Judge, Verdict
 from rules.knowledge import RECENT_MAX, Person
@@ -35,6 +38,9 @@ unknown: so many unknown names at once are a directory that is not being fed, no
 
 VERDICTS_MAX: Final = 262_144
 """Clean verdicts remembered: every combination of meanings that a company's work comes to, at some 300 bytes each."""
+
+GATES_AT_ONCE: Final = 50
+"""Records of gateways between two looks for silent ones, where a session judges alone."""
 
 BY_MEANING: Final = frozenset({"ticket", "source_ip", "device_country", "dataset_id"})
 """Fields that have too many values to remember a verdict for each: what they mean is part of its key instead."""
@@ -101,6 +107,10 @@ class Haul:
     failures: dict[str, int] = field(default_factory=dict)
     delays: list[int] = field(default_factory=list)
     """Milliseconds from occurrence to the verdict, one an event."""
+    # For those who judge across people; empty where the session does it itself.
+    days: list[EndedDay] = field(default_factory=list)
+    visits: list[Visit] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=list)
 
 
 class Session:
@@ -116,6 +126,7 @@ class Session:
         memo: bool = True,
         patient: bool = True,
         touched: Callable[[str, int], None] | None = None,
+        alone: bool = True,
     ) -> None:
         """Take a judge.
 
@@ -127,6 +138,7 @@ class Session:
             memo: whether verdicts are remembered while they hold.
             patient: whether events wait for directory rows; False where the directories stand still.
             touched: told of every habit that changes and its partition, where habits are kept.
+            alone: whether what is seen only across people is judged here; False where workers share the people.
         """
         self.knowledge = judge.joiner.knowledge
         self.describe = describe
@@ -138,7 +150,10 @@ class Session:
         self._waiting_count = 0
         self._seen_change = -1
         self._told: set[str] = set()
-        self.peers = Peers()
+        self._alone = alone
+        self._ended: list[EndedDay] = []
+        self.peers = Peers(None if alone else self._ended.append)
+        self.across = Across(provenance)
         self.touched = touched
         self.adopt(judge)
 
@@ -146,6 +161,7 @@ class Session:
         """Judge by another policy or table from now on: at a batch's boundary, as the caller makes sure."""
         self.judge = judge
         self.policy = judge.policy
+        self.across.adopt(self.policy)
         self._behaviour = (
             None
             if self.policy.behaviour is None
@@ -196,10 +212,12 @@ class Session:
         datasets, waiting, partition_of = self.knowledge.datasets, self._waiting, self._partition_of
         key_of, tickets, memo, meanings, verdicts = self._key, self._tickets, self.memo, self._meanings, self._verdicts
         ahead, late, behaviour = self.policy.clock_ahead, self.policy.late, self._behaviour
+        gates: list[tuple[str, int]] = []
         hits: list[Tally] = []
         count, delay = hits.append, haul.delays.append
-        duplicates = 0
+        duplicates = now = 0
         for message in messages:
+            now = message.timestamp
             try:
                 event, canonical = decode(message.value)
             except BadRecordError as error:
@@ -215,7 +233,7 @@ class Session:
                     haul.misplaced.append((message, name))
                     continue
             at = event.occurred_at
-            early = at - message.timestamp
+            early = at - now
             if not -late <= early <= ahead:
                 if early > 0:
                     haul.ahead += 1
@@ -224,6 +242,8 @@ class Session:
             if waiting and name in waiting and self._waiting_count < WAITING_MAX:
                 self._hold(Pending(message, event, xxh3_64_intdigest(canonical), token, 0), name, haul)
                 continue
+            if event.gateway_id is not UNSET:
+                gates.append((event.gateway_id, now))
             # Which access is it: a new one, a repetition, or another under a used id?
             recent = person.recent
             if recent is None:
@@ -275,7 +295,25 @@ class Session:
             haul.tally[counted] = haul.tally.get(counted, 0) + number
         haul.memo_hits += len(hits)
         haul.judged += len(hits)
+        if behaviour is not None:
+            self._across(haul, gates, now, clock)
         return haul
+
+    def _across(self, haul: Haul, gates: Sequence[tuple[str, int]], now: int, clock: int) -> None:
+        """Judge what is seen only across people, or hand it on."""
+        if not self._alone:
+            haul.days, self._ended[:] = self._ended[:], []
+            haul.heard = heard(gates)
+            return
+        across, alerts = self.across, haul.alerts
+        for visit in haul.visits:
+            alerts += filter(None, [across.visit(visit, visit.at, clock)])
+        for at in range(0, len(gates), GATES_AT_ONCE):
+            some = gates[at : at + GATES_AT_ONCE]
+            alerts += across.silent(some[0][1], clock)
+            alerts += filter(None, [across.heard(each, clock) for each in heard(some)])
+        alerts += across.silent(now, clock)
+        haul.visits = []
 
     def remember(self, message: Message) -> None:
         """Take note of the event id of a record that was judged before, by this worker or another."""
@@ -317,6 +355,8 @@ class Session:
                     self._waiting_count += len(queue)
                     break
                 haul.released.append(pending.token)
+        if self._behaviour is not None:
+            self._across(haul, (), 0, clock)
         return haul
 
     def _repeated(self, pending: Pending, person: Person) -> bool:
@@ -398,6 +438,19 @@ class Session:
                     continue
                 self._told.add(told)
             haul.alerts.append(alert)
+
+
+def heard(gates: Iterable[tuple[str, int]]) -> list[Heard]:
+    """Return which gateways were heard, of (gateway, append time) in order."""
+    found: dict[str, list[int]] = {}
+    for gate, at in gates:
+        times = found.get(gate)
+        if times is None:
+            found[gate] = [1, at, at]
+        else:
+            times[0] += 1
+            times[2] = at
+    return [Heard(f"gateway:{gate}", *times) for gate, times in found.items()]
 
 
 def _note(recent: dict[int, int], mark: int, content: int) -> None:

@@ -18,6 +18,10 @@ RAW_OCSF: Final = "access.raw.ocsf"
 ALERTS: Final = "alerts"
 DEAD_LETTERS: Final = "dead-letters"
 STATE_HABITS: Final = "state.habits"
+ACCESS_VISITS: Final = "access.visits"
+REPORTS: Final = "monitor.reports"
+STATE_PEERS: Final = "state.peers"
+STATE_OVERSEER: Final = "state.overseer"
 
 DEFAULT_PARTITIONS: Final = 32
 """Partitions of `access.events`: the bound of scale-out, fixed when the topic is created."""
@@ -124,6 +128,52 @@ TOPICS: Final[tuple[Topic, ...]] = (
         readers="the workers, a partition by its owner",
         personal_data="how employees work: sums of days, hours, countries; no data subject in clear",
         holds="snapshots of people's habits, in buckets",
+    ),
+    Topic(
+        name=ACCESS_VISITS,
+        key="none; the partition is that of the data subject's hash",
+        partitions=None,
+        cleanup="delete",
+        retention_ms=3 * DAY_MS,
+        writers="the workers",
+        readers="the workers' group",
+        personal_data="employees, hashes of data subjects' tokens",
+        holds="who looked up which data subject without a ticket, for `behaviour.split_people`",
+    ),
+    Topic(
+        name=REPORTS,
+        key="none",
+        partitions=1,
+        cleanup="delete",
+        retention_ms=7 * DAY_MS,
+        writers="the workers",
+        readers="the workers' group: one of them is the overseer",
+        personal_data="sums of employees' days under hashed ids",
+        holds="how far workers are, which sources they heard, what people's days came to",
+    ),
+    Topic(
+        name=STATE_OVERSEER,
+        key="bucket|term",
+        partitions=1,
+        cleanup="compact",
+        retention_ms=None,
+        max_message_bytes=RAW_MAX_BYTES,
+        writers="the worker that is the overseer",
+        readers="the worker that becomes it",
+        personal_data="sums of employees' days under hashed ids",
+        holds="rhythms of sources, and people's days of which no version is made yet",
+    ),
+    Topic(
+        name=STATE_PEERS,
+        key="day|part",
+        partitions=1,
+        cleanup="compact,delete",
+        retention_ms=40 * DAY_MS,
+        max_message_bytes=RAW_MAX_BYTES,
+        writers="the worker that is the overseer",
+        readers="every worker, whole",
+        personal_data="sums of employees' days under hashed ids",
+        holds="what the days of people of one role and team came to: a version a day",
     ),
     Topic(
         name=DEAD_LETTERS,

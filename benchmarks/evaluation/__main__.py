@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--people", type=int)
     parser.add_argument("--each", type=int, help="incidents of each kind and strength in a population")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--no-variants", action="store_true", help="leave out the ablation and the curve")
+    parser.add_argument("--variants", type=int, help="people for the ablation and the curve; 0 leaves both out")
     parser.add_argument("--docs", type=Path, help="folder for the page and its plots: docs/evaluation")
     parser.add_argument("--from-json", action="store_true", help=f"say again what {JSON} holds; nothing is run")
     parser.add_argument("--tuning", action="store_true", help="the rules on the tuning seeds; nothing is written")
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     plan = msgspec.structs.replace(
         plan,
         size=Size(given.people or plan.size.people, given.each or plan.size.each),
-        variants=Size(0, 0) if given.no_variants else plan.variants,
+        variants=plan.variants if given.variants is None else Size(given.variants, max(1, given.variants // 200)),
         reporting=plan.reporting if given.seeds is None else tuple(given.seeds),
     )
     if given.tuning:

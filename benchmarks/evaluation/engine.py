@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,11 +13,13 @@ from msgspec.structs import replace
 
 from benchmarks.evaluation.scoring import Detection
 from demo.population import DAY, Act
-from rules.behaviour import RULES
+from rules.behaviour import RULES, silence, split_people
 from rules.habits.anomalies import Anomalies, Telling
+from rules.habits.crowds import Crowds, Visit
 from rules.habits.habit import Habit
 from rules.habits.observer import Setting
 from rules.habits.peers import Peers
+from rules.habits.rhythm import Heard, Rhythms
 from rules.habits.signal import BehaviourRule
 from rules.habits.sketch import bloom_of, mark
 from rules.habits.thresholds import Behaviour
@@ -42,6 +44,9 @@ def meant(kind: str) -> tuple[str, ...]:
 
 COOL_DOWN: Final = DAY
 """Milliseconds: `cool_down` of the thresholds as they come."""
+
+TICK_MS: Final = 2 * 60_000
+"""How often gateways' silence is asked for: a worker does when a batch comes, which is oftener."""
 
 SCALED: Final = ("floor_records", "floor_bytes", "floor_subjects", "floor_off_hours", "floor_novel", "floor_run")
 """Amounts that a sensitivity multiplies; `floor_denied` too, which is smaller than the others."""
@@ -68,6 +73,7 @@ def judge(
     for topic, row in rows:
         knowledge.apply(DIRECTORY[topic].decode(orjson.dumps(row)))
     anomalies = Anomalies(knowledge, to or Behaviour(), COOL_DOWN, rules, Peers())
+    across = Across(to or Behaviour(), rules)
     habits: dict[str, Habit] = {}
     settings: dict[tuple[str, str, str], Setting] = {}
     found: list[Detection] = []
@@ -84,7 +90,46 @@ def judge(
         told = anomalies.take(act.worker, knowledge.find(act.worker), habit, event_of(act, count), setting)
         if told is not None:
             found.append(_detection(told))
+        found += across.take(act)
     return Judged(found, count, (time.process_time_ns() - began) / 1000 / max(1, count))
+
+
+class Across:
+    """What is seen only across people: crowds around a data subject, gateways that fall silent."""
+
+    def __init__(self, to: Behaviour, rules: Sequence[BehaviourRule]) -> None:
+        """Take the thresholds and the rules in force."""
+        self._crowds = Crowds(split_people.RULE, lambda: to.split_people) if split_people.RULE in rules else None
+        self._rhythms = Rhythms(silence.RULE, to) if silence.RULE in rules else None
+        self._heard: dict[str, Heard] = {}
+        self._tick = 0
+
+    def take(self, act: Act) -> Iterator[Detection]:
+        """Take the next act of all; yield what is to be told."""
+        if self._crowds is not None and act.subjects and not act.ticket and act.outcome != "denied":
+            for each in act.subjects:
+                # What the access was is only put into the alert, which is not made here.
+                visit = Visit(mark(each), act.worker, act.at, act.dataset, ref=None)  # type: ignore[arg-type]
+                crowd = self._crowds.take(visit)
+                if crowd is not None:
+                    revision, sentence = crowd.revision, crowd.signal.sentence
+                    yield Detection(act.worker, act.at, ("split_people",), revision, sentence)
+        if self._rhythms is None or not act.gateway:
+            return
+        if act.at // TICK_MS > self._tick:
+            self._tick = act.at // TICK_MS
+            yield from self._listen(self._rhythms, act.at)
+        heard = self._heard.get(act.gateway)
+        count, first = (1, act.at) if heard is None else (heard.count + 1, heard.first)
+        self._heard[act.gateway] = Heard(act.gateway, count, first, act.at)
+
+    def _listen(self, rhythms: Rhythms, now: int) -> Iterator[Detection]:
+        """Learn what was heard since the last tick, then ask who is silent."""
+        for heard in self._heard.values():
+            rhythms.heard(heard)
+        self._heard.clear()
+        for told in rhythms.silent(now):
+            yield Detection(told.quiet.source, now, ("silence",), 0, told.signal.sentence)
 
 
 def event_of(act: Act, number: int) -> AccessEvent:

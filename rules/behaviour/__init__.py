@@ -13,11 +13,14 @@ from rules.behaviour import (
     first_of_kind,
     impossible_travel,
     low_and_slow,
+    machine_pace,
     new_country,
     off_hours,
     peer_volume,
+    silence,
     snooping,
     split_accounts,
+    split_people,
     volume,
 )
 from rules.habits.signal import BehaviourRule
@@ -33,9 +36,12 @@ RULES: Final[tuple[BehaviourRule, ...]] = (
     snooping.RULE,
     low_and_slow.RULE,
     split_accounts.RULE,
+    split_people.RULE,
     dormant.RULE,
     denied_burst.RULE,
+    machine_pace.RULE,
     canary.RULE,
+    silence.RULE,
     composite.RULE,
 )
 """In the order of the documents."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rules.habits.cases import Acts, Story
 from rules.habits.observer import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal
 
@@ -24,4 +25,12 @@ RULE = BehaviourRule(
     severity="critical",
     looks=Look.CANARY | Look.SUBJECT,
     check=check,
-)
+    cases=(
+        Story(name="a canary dataset", fires=True, acts=(Acts(fields={"dataset_id": "canary"}),)),
+        Story(name="a canary data subject", fires=True, acts=(Acts(fields={"subject_ids": ["s-bird"]}),),
+              rows=(("subjects", {"subject_id": "s-bird", "canary": True}),)),
+        Story(name="a denied try", fires=True, acts=(Acts(fields={"dataset_id": "canary", "outcome": "denied"}),)),
+        Story(name="any other dataset", fires=False, acts=(Acts(fields={"dataset_id": "d-9"}),)),
+        Story(name="somebody new", fires=True, history=0, acts=(Acts(fields={"dataset_id": "canary"}),)),
+    ),
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rules.habits.cases import Acts, Story
 from rules.habits.observer import NOTHING
 from rules.habits.signal import BehaviourRule, Moment, Signal
 
@@ -35,4 +36,20 @@ RULE = BehaviourRule(
     severity="medium",
     looks=NOTHING,  # asked by the engine after the others
     check=check,
-)
+    cases=(
+        Story(name="more records, new datasets, denials and accounts on one day", fires=True,
+              thresholds={"composite": 1.8},
+              acts=(Acts(hour=10, fields={"record_count": 150}),
+                    Acts(hour=10.2, count=3, fields={"dataset_id": "new-{n}"}),
+                    Acts(hour=11, count=4, every_s=20, fields={"outcome": "denied"}),
+                    Acts(hour=12, count=3, fields={"service_account": "svc-{n}"}))),
+        Story(name="two of them", fires=False,
+              acts=(Acts(hour=10.2, count=3, fields={"dataset_id": "new-{n}"}),
+                    Acts(hour=12, count=3, fields={"service_account": "svc-{n}"}))),
+        Story(name="each on a day of its own", fires=False, thresholds={"composite": 1.8},
+              acts=(Acts(day=0, fields={"record_count": 150}),
+                    Acts(day=1, count=3, fields={"dataset_id": "new-{n}"}),
+                    Acts(day=2, count=4, every_s=20, fields={"outcome": "denied"}),
+                    Acts(day=3, count=3, fields={"service_account": "svc-{n}"}))),
+    ),
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rules.habits.cases import Acts, Story
 from rules.habits.habit import Measure
 from rules.habits.history import code, value
 from rules.habits.observer import Look
@@ -55,4 +56,15 @@ RULE = BehaviourRule(
     severity="high",
     looks=Look.RUN,
     check=check,
-)
+    cases=(
+        Story(name="sixty in the order of their numbers", fires=True,
+              acts=(Acts(count=60, every_s=2, fields={"subject_ids": ["s-{n}"]}),)),
+        Story(name="case work comes back to the same", fires=False,
+              acts=(Acts(count=60, every_s=120, fields={"subject_ids": ["s-1"]}),)),
+        Story(name="nine new ones at a person's pace", fires=False,
+              acts=(Acts(count=9, every_s=300, fields={"subject_ids": ["s-{n}"]}),)),
+        Story(name="somebody new who goes through them", fires=True, history=2,
+              acts=(Acts(count=400, every_s=2, fields={"subject_ids": ["s-{n}"]}),)),
+        Story(name="no data subjects are told", fires=False, acts=(Acts(count=60, every_s=2),)),
+    ),
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rules.habits.cases import Acts, Story
 from rules.habits.habit import Measure
 from rules.habits.history import ENOUGH, value
 from rules.habits.observer import Look
@@ -40,4 +41,16 @@ RULE = BehaviourRule(
     severity="medium",
     looks=Look.NOVEL,
     check=check,
-)
+    cases=(
+        Story(name="eight datasets never touched", fires=True,
+              acts=(Acts(count=8, fields={"dataset_id": "other-{n}"}),)),
+        Story(name="one new dataset is work", fires=False, acts=(Acts(fields={"dataset_id": "other-{n}"}),)),
+        Story(name="the same new dataset again and again", fires=False,
+              acts=(Acts(count=20, fields={"dataset_id": "other"}),)),
+        Story(name="somebody new knows nothing yet", fires=False, history=4,
+              acts=(Acts(count=8, fields={"dataset_id": "other-{n}"}),)),
+        Story(name="a new team begins a new habit", fires=False,
+              rows=(("employees", {"team": "audit", "valid_from": 0}),),
+              acts=(Acts(count=8, fields={"dataset_id": "other-{n}"}),)),
+    ),
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rules.habits.cases import Acts, Story
 from rules.habits.distances import apart_km
 from rules.habits.habit import Spot
 from rules.habits.observer import Look
@@ -57,4 +58,16 @@ RULE = BehaviourRule(
     severity="high",
     looks=Look.MOVED,
     check=check,
-)
+    cases=(
+        Story(name="Ireland, and forty minutes later India", fires=True,
+              acts=(Acts(hour=10), Acts(hour=10 + 40 / 60, country="IN"))),
+        Story(name="a flight of eleven hours", fires=False, acts=(Acts(hour=9), Acts(hour=20, country="IN"))),
+        Story(name="across a near border", fires=False, acts=(Acts(hour=10), Acts(hour=10.2, country="GB"))),
+        Story(name="a device that says nothing", fires=False, acts=(Acts(hour=10), Acts(hour=10.2, country=None))),
+        Story(name="an event from home that comes late", fires=False,
+              rows=(("locations", {"country": "IN", "evidence": "travel", "valid_from": -1}),),
+              acts=(Acts(hour=9), Acts(day=1, hour=9, country="IN"), Acts(day=0, hour=9.5))),
+        Story(name="no history is needed", fires=True, history=1,
+              acts=(Acts(hour=10), Acts(hour=10.5, country="SG"))),
+    ),
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rules.habits.cases import Acts, Story
 from rules.habits.observer import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
 
@@ -31,4 +32,15 @@ RULE = BehaviourRule(
     severity="medium",
     looks=Look.DAY,
     check=check,
-)
+    cases=(
+        Story(name="twice the usual for seven weeks", fires=True,
+              acts=tuple(Acts(day=day, hour=9, count=26, every_s=900, fields={"record_count": 5,
+                         "subject_ids": [f"s-{day}-{{n}}"]}) for day in range(49) if day % 7 < 5)),
+        Story(name="twice the usual for two days", fires=False,
+              acts=tuple(Acts(day=day, hour=9, count=26, every_s=900, fields={"record_count": 5,
+                         "subject_ids": [f"s-{day}-{{n}}"]}) for day in range(2))),
+        Story(name="the usual for seven weeks", fires=False,
+              acts=tuple(Acts(day=day, hour=9, count=12, every_s=1_800, fields={"record_count": 5})
+                         for day in range(49) if day % 7 < 5)),
+    ),
+)  # fmt: skip

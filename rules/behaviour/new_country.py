@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rules.habits.cases import Acts, Story
 from rules.habits.history import ENOUGH
 from rules.habits.observer import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal
@@ -35,4 +36,14 @@ RULE = BehaviourRule(
     severity="medium",
     looks=Look.COUNTRY,
     check=check,
-)
+    cases=(
+        Story(name="France, never before", fires=True, acts=(Acts(country="FR"),)),
+        Story(name="an announced journey", fires=False, acts=(Acts(country="FR"),),
+              rows=(("locations", {"country": "FR", "evidence": "travel", "valid_from": -1}),)),
+        Story(name="where they were last month", fires=False,
+              acts=(Acts(country="FR"), Acts(day=1), Acts(day=40, country="FR")),
+              rows=(("locations", {"country": "FR", "evidence": "travel", "valid_from": -1, "valid_until": 1}),)),
+        Story(name="somebody new", fires=False, history=4, acts=(Acts(country="FR"),)),
+        Story(name="no device speaks", fires=False, acts=(Acts(country=None),)),
+    ),
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rules.habits.cases import Acts, Story
 from rules.habits.days import usual_slot
 from rules.habits.habit import SLOTS, Measure
 from rules.habits.observer import Look
@@ -45,4 +46,13 @@ RULE = BehaviourRule(
     severity="low",
     looks=Look.OFF_HOURS,
     check=check,
-)
+    cases=(
+        Story(name="eight accesses at three in the morning", fires=True, acts=(Acts(hour=3, count=8),)),
+        Story(name="on call", fires=False, acts=(Acts(hour=3, count=8),),
+              rows=(("duties", {"duty": "on_call", "valid_from": -1, "valid_until": 7}),)),
+        Story(name="two late accesses", fires=False, acts=(Acts(hour=22, count=2),)),
+        Story(name="nine in the morning where they are", fires=False, acts=(Acts(hour=2, count=8, country="SG"),),
+              rows=(("locations", {"country": "SG", "evidence": "travel", "valid_from": -1, "valid_until": 9}),)),
+        Story(name="somebody new has no hours", fires=False, history=4, acts=(Acts(hour=3, count=8),)),
+    ),
+)  # fmt: skip

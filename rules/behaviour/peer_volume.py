@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import log
 
 from rules.behaviour.volume import UNITS
+from rules.habits.cases import Acts, Story
 from rules.habits.history import STEPS, code, value
 from rules.habits.limits import floors
 from rules.habits.observer import Look
@@ -26,7 +27,7 @@ def check(moment: Moment) -> Signal | None:
             # Who always does more than the others is known for it: their own habit says what is too much.
             usual = max(usual, own.usual)
         limit = max(usual + log(moment.to.peer_factor) * STEPS, float(code(least[measure])), usual + 1)
-        score = (code(sums[measure]) - usual) / (limit - usual)
+        score = (code(sums[measure] / moment.ease) - usual) / (limit - usual)
         if score >= moment.to.weak and (best is None or score > best.score):
             best = Signal(
                 score,
@@ -49,4 +50,12 @@ RULE = BehaviourRule(
     severity="high",
     looks=Look.VOLUME,
     check=check,
-)
+    cases=(
+        Story(name="somebody new takes far more than anybody of the team", fires=True, history=3, peers=6,
+              acts=(Acts(fields={"record_count": 5_000}),)),
+        Story(name="somebody new works as the others do", fires=False, history=3, peers=6,
+              acts=(Acts(count=12, every_s=1_800, fields={"record_count": 5}),)),
+        Story(name="too few peers say nothing", fires=False, history=3, peers=3,
+              acts=(Acts(fields={"record_count": 5_000}),)),
+    ),
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rules.habits.cases import NO_TICKET, Acts, Story
 from rules.habits.observer import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
 
@@ -43,4 +44,19 @@ RULE = BehaviourRule(
     severity="high",
     looks=Look.SUBJECT,
     check=check,
-)
+    cases=(
+        Story(name="the same one on five days, no ticket", fires=True,
+              acts=tuple(Acts(day=day, fields={"subject_ids": ["s-ex"], **NO_TICKET}) for day in range(5))),
+        Story(name="the same one on five days, with tickets", fires=False,
+              acts=tuple(Acts(day=day, fields={"subject_ids": ["s-ex"]}) for day in range(5))),
+        Story(name="the same one on two days", fires=False,
+              acts=tuple(Acts(day=day, fields={"subject_ids": ["s-ex"], **NO_TICKET}) for day in range(2))),
+        Story(name="oneself, even with a ticket", fires=True, acts=(Acts(fields={"subject_ids": ["s-me"]}),),
+              rows=(("subjects", {"subject_id": "s-me", "employee_id": "e-1"}),)),
+        Story(name="a colleague without a ticket", fires=True,
+              acts=(Acts(fields={"subject_ids": ["s-col"], **NO_TICKET}),),
+              rows=(("subjects", {"subject_id": "s-col", "employee_id": "e-2"}),)),
+        Story(name="somebody watched over, with a ticket", fires=False, acts=(Acts(fields={"subject_ids": ["s-w"]}),),
+              rows=(("subjects", {"subject_id": "s-w", "watched": True}),)),
+    ),
+)  # fmt: skip

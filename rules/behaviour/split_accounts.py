@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rules.habits.cases import Acts, Story
 from rules.habits.observer import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
 
@@ -32,4 +33,10 @@ RULE = BehaviourRule(
     severity="medium",
     looks=Look.ACCOUNTS,
     check=check,
-)
+    cases=(
+        Story(name="five service accounts in an hour", fires=True,
+              acts=(Acts(count=5, fields={"service_account": "svc-{n}"}),)),
+        Story(name="two of them", fires=False, acts=(Acts(count=2, fields={"service_account": "svc-{n}"}),)),
+        Story(name="one of them, often", fires=False, acts=(Acts(count=40, fields={"service_account": "svc"}),)),
+    ),
+)  # fmt: skip

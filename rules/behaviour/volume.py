@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rules.habits.cases import Acts, Story
 from rules.habits.habit import Measure
 from rules.habits.observer import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
@@ -24,7 +25,7 @@ def check(moment: Moment) -> Signal | None:
         limit = moment.own(measure)
         if limit is None:
             return None
-        score = limit.score(sums[measure])
+        score = limit.score(sums[measure] / moment.ease)
         if score >= moment.to.weak and (best is None or score > best.score):
             days = moment.habit.active_days
             best = Signal(
@@ -47,4 +48,20 @@ RULE = BehaviourRule(
     severity="high",
     looks=Look.VOLUME,
     check=check,
-)
+    cases=(
+        Story(name="5,000 records at once", fires=True, acts=(Acts(fields={"record_count": 5_000}),)),
+        Story(name="many small accesses within an hour", fires=True,
+              acts=(Acts(count=300, every_s=10, fields={"record_count": 5}),)),
+        Story(name="twice a usual day", fires=False,
+              acts=(Acts(hour=9, count=8, every_s=3_000, fields={"record_count": 15}),)),
+        Story(name="just below what is never many", fires=False, acts=(Acts(fields={"record_count": 100}),)),
+        Story(name="no history of their own", fires=False, history=3, acts=(Acts(fields={"record_count": 50_000}),)),
+        Story(name="ten times the usual in a migration that the directory knows", fires=False,
+              rows=(("duties", {"duty": "migration", "valid_from": -1, "valid_until": 2}),),
+              acts=(Acts(fields={"record_count": 600}),)),
+        Story(name="everything in a migration is too much", fires=True,
+              rows=(("duties", {"duty": "migration", "valid_from": -1, "valid_until": 2}),),
+              acts=(Acts(fields={"record_count": 500_000}),)),
+        Story(name="the sizes are unknown", fires=False, acts=(Acts(fields={"record_count": None, "bytes": None}),)),
+    ),
+)  # fmt: skip

@@ -18,7 +18,7 @@ from rules.habits.days import Standing
 from rules.habits.habit import Episode, Habit
 from rules.habits.limits import lift_wires
 from rules.habits.observer import Before, Look, Observer, Setting
-from rules.habits.peers import Peers
+from rules.habits.peers import EndedDay, Peers
 from rules.habits.signal import BehaviourRule, Moment, Signal
 from rules.habits.sketch import mark
 from rules.habits.thresholds import Behaviour
@@ -75,7 +75,8 @@ class Anomalies:
         if before is None:
             return None
         if before.ended is not None:
-            self._peers.ended(habit.group, mark(name), before.day, before.ended)
+            group, day, codes = before.ended
+            self._peers.end(EndedDay(group, mark(name), day, event.occurred_at, codes))
         if not look:
             return None
         rules = self._by_look.get(look)
@@ -146,7 +147,7 @@ class Anomalies:
             before=before,
             look=look,
             to=self._to,
-            peers=self._peers.of(habit.group, habit.day, self._to.peers_least),
+            peers=self._peers.of(habit.group, at, self._to.peers_least),
             employee=_employee(person, at),
             duties=frozenset(duty for duty, timeline in duties.items() if timeline.at(at)[0] is not None),
             announced=frozenset(

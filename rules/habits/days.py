@@ -41,10 +41,18 @@ class Standing(NamedTuple):
     """Hash of team and roles: people of one group are peers."""
 
 
-def roll(
-    habit: Habit, at: int, country: str | None, standing: Callable[[], Standing], to: Behaviour
-) -> tuple[int, ...] | None:
-    """End the hour that is over, and the day, and begin those of `at`; return the sums of a day that ended."""
+class Ended(NamedTuple):
+    """A day that is over."""
+
+    group: int
+    """The peers' group on that day."""
+    day: int
+    codes: bytes
+    """By measure."""
+
+
+def roll(habit: Habit, at: int, country: str | None, standing: Callable[[], Standing], to: Behaviour) -> Ended | None:
+    """End the hour that is over, and the day, and begin those of `at`; return what a day that ended came to."""
     habit.peak_records = max(habit.peak_records, habit.hour_records)
     habit.peak_bytes = max(habit.peak_bytes, habit.hour_bytes)
     habit.peak_subjects = max(habit.peak_subjects, habit.hour_subjects)
@@ -54,7 +62,8 @@ def roll(
         who = standing()
         span = span_at(who.zone, at)
         if habit.first_day:
-            ended = _end_day(habit)
+            codes = _end_day(habit)
+            ended = None if codes is None else Ended(habit.group, habit.day, codes)
         _begin_day(habit, who, span.day, country, to)
         habit.day_from, habit.day_until = span.day_from, span.day_until
     # On the two days a year on which clocks change, hours after the change are told by the old time.
@@ -83,12 +92,11 @@ def _usual_elsewhere(habit: Habit, at: int, country: str | None) -> bool:
     return any(usual_slot(habit, base + local_hour(zone, at)) for zone in zones_of(country)[:4])
 
 
-def _end_day(habit: Habit) -> tuple[int, ...] | None:
-    """Put the day away; a day on which nothing was done is none."""
-    sums = habit.sums()
+def _end_day(habit: Habit) -> bytes | None:
+    """Put the day away and return its codes; a day on which nothing was done is none."""
     if not habit.accesses and not habit.denials:
         return None
-    codes = [code(amount) for amount in sums]
+    codes = bytes([code(amount) for amount in habit.sums()])
     days = habit.days
     _drift(habit, codes[Measure.SUBJECTS], codes[Measure.RECORDS])
     habit.days = tuple([appended(each, coded) for each, coded in zip(days, codes, strict=True)])
@@ -102,7 +110,7 @@ def _end_day(habit: Habit) -> tuple[int, ...] | None:
         counts = bytearray(each // 2 for each in counts)
         habit.slot_days //= 2
     habit.slots = bytes(counts)
-    return sums
+    return codes
 
 
 def _drift(habit: Habit, subjects: int, records: int) -> None:
@@ -136,6 +144,7 @@ def _begin_day(habit: Habit, who: Standing, day: int, country: str | None, to: B
         habit.weak = {}
     habit.day = day
     habit.day_off = day_off(country, day)
+    habit.settled = habit.active_days >= ENOUGH
     if habit.wires_age >= WIRES_DAYS or habit.active_days == ENOUGH or not any(habit.wires):
         raise_anchors(habit)
         lay_wires(habit, to)

@@ -31,7 +31,7 @@ class Measure(IntEnum):
     NOVEL = 8
     """Datasets never touched before."""
     RUN = 9
-    """The longest run of data subjects, each new that day."""
+    """The longest run of data subjects, none of them coming back soon."""
     DENIED = 10
 
 
@@ -74,7 +74,7 @@ class Spot(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Run(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Accesses in a row, each to data subjects who are new that day."""
+    """Accesses in a row, none of them to one of the last few data subjects."""
 
     length: int = 0
     since: int = 0
@@ -87,6 +87,18 @@ class Run(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Milliseconds between two of them, as a moving mean."""
     jitter: float = 0.0
     """How far a pause is from the mean, as a moving mean."""
+    recent: tuple[int, ...] = ()
+    """The last data subjects, marked: whoever works on a case comes back to one of them."""
+
+
+class Pace(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Reads in a row at a pace that no person keeps (`pace.kept_on`)."""
+
+    last_at: int = 0
+    calls: int = 0
+    records: int = 0
+    again: int = 0
+    """Records from which on the rules look again."""
 
 
 class Episode(msgspec.Struct, array_like=True):
@@ -177,6 +189,16 @@ class Habit(msgspec.Struct, array_like=True):
     weak: dict[str, float] = {}
     """Rule id → the strongest signal of the day that alone says nothing."""
     episode: Episode | None = None
+
+    # Of the present burst of denials, and of what is too new to have habits.
+    denied_things: int = 0
+    """A bit for each dataset that was refused (`thing_of`)."""
+    let_through: bool = False
+    """Whether anything was let through since the last denial."""
+    settled: bool = False
+    """Whether there were days enough when the present one began."""
+    pace: Pace | None = None
+    """None: nothing was read that could have one; of most it stays so."""
 
     @property
     def active_days(self) -> int:

@@ -15,8 +15,9 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
 
-from rules.habits.days import Standing, roll
-from rules.habits.habit import ACCOUNTS_MAX, COUNTRIES_MAX, Habit, Measure, Run, Seen, Spot
+from rules.habits.days import Ended, Standing, roll
+from rules.habits.habit import ACCOUNTS_MAX, COUNTRIES_MAX, Habit, Measure, Seen, Spot
+from rules.habits.pace import kept_on, named_by
 from rules.habits.runs import came_back, ran_on
 from rules.habits.sketch import bit_of, distinct, mark
 from rules.habits.thresholds import Behaviour
@@ -63,9 +64,19 @@ class Look(IntFlag):
     """Another service account than before today."""
     LATE = 2048
     """Too late for the habit."""
+    PACE = 4096
+    """Somebody without a history reads much, faster than a person can."""
 
 
 NOTHING: Final = Look(0)
+
+THINGS: Final = 61
+"""Datasets told apart within a burst of denials: a prime, so that marks spread evenly, and a signed word when saved."""
+
+
+def thing_of(dataset: int) -> int:
+    """Return the bit of a dataset (`Setting.dataset`) in `Habit.denied_things`."""
+    return 1 << dataset % THINGS
 
 
 class Setting(NamedTuple):
@@ -92,8 +103,8 @@ class Before(NamedTuple):
     address: Spot | None
     denied: int
     """Denials of the burst before it."""
-    ended: tuple[int, ...] | None
-    """Sums of the day that this event ended, by measure."""
+    ended: Ended | None
+    """The day that this event ended."""
 
 
 class Observer:
@@ -105,6 +116,7 @@ class Observer:
         self._dormant_ms = to.dormant_days * DAY_MS
         self._drift = to.weak * to.drift
         self._subjects = subjects
+        self._automation = named_by(to.automation) if to.automation else None
 
     def apply(
         self, habit: Habit, event: AccessEvent, setting: Setting, standing: Callable[[], Standing]
@@ -148,15 +160,20 @@ class Observer:
         wires = habit.wires
         if event.outcome == "denied":
             if at - habit.denied_from > DENIED_WINDOW_MS:
-                habit.denied, habit.denied_from = 0, at
+                habit.denied, habit.denied_from, habit.denied_things = 0, at, 0
             habit.denied += 1
+            habit.denied_things |= thing_of(setting.dataset)
+            habit.let_through = False
             habit.denials += 1
             if habit.denied >= wires[Measure.DENIED]:
                 look |= Look.DENIED
             return look, Before(*found, ended) if look or ended else None
         if habit.denied:
-            look |= Look.DENIED if at - habit.denied_from <= DENIED_WINDOW_MS else 0
-            habit.denied = 0
+            if at - habit.denied_from > DENIED_WINDOW_MS:
+                habit.denied = 0
+            elif not habit.let_through:
+                habit.let_through = True
+                look |= Look.DENIED
         habit.accesses += 1
         in_hour = at >= habit.hour_from
         records = event.record_count
@@ -177,6 +194,12 @@ class Observer:
             look |= _dataset(habit, setting.dataset)
         if event.service_account is not UNSET:
             look |= _account(habit, event.service_account)
+        if (
+            self._automation is not None
+            and not habit.settled
+            and kept_on(habit, event, setting.sensitivity, records, self._automation, self._to)
+        ):
+            look |= Look.PACE
         if not habit.usual_slot:
             habit.off_hours += 1
             if habit.off_hours >= wires[Measure.OFF_HOURS]:
@@ -205,10 +228,10 @@ class Observer:
         known = self._subjects
         bits = habit.subject_bits
         new = 0
-        for token in subjects:
+        marks = [mark(token) for token in subjects]
+        for token, subject in zip(subjects, marks, strict=True):
             if token in known:
                 look |= Look.SUBJECT
-            subject = mark(token)
             bit = bit_of(subject)
             if bits & bit:
                 continue
@@ -216,20 +239,14 @@ class Observer:
             new += 1
             if event.ticket is UNSET and len(subjects) <= LISTED_MOST and came_back(habit, subject):
                 look |= Look.SUBJECT
-        if not new:
-            habit.run = Run()
-            return look
-        habit.subject_bits = bits
-        habit.subjects += new
-        if habit.subjects > EXACT:
-            habit.subjects = max(habit.subjects, distinct(bits))
-        if in_hour:
-            habit.hour_subjects += new
-        if new < len(subjects):
-            habit.run = Run()
-            return look
-        run = ran_on(habit.run, subjects, event.occurred_at)
-        habit.run = run
+        if new:
+            habit.subject_bits = bits
+            habit.subjects += new
+            if habit.subjects > EXACT:
+                habit.subjects = max(habit.subjects, distinct(bits))
+            if in_hour:
+                habit.hour_subjects += new
+        run = habit.run = ran_on(habit.run, subjects, marks, event.occurred_at)
         if run.length > habit.longest_run:
             habit.longest_run = run.length
             if run.length >= habit.wires[Measure.RUN]:

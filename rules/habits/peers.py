@@ -1,119 +1,180 @@
-"""What is usual among people of the same role and team: counted by day, used from the day after the next on.
+"""What is usual among people of the same role and team, as versions: one a day, made once, the same for everybody.
 
-A day's counts are complete when the last of its people has begun another day; until then some are missing, so a day is
-used only when a whole day lies between. Counts of one day never change again: every later look sees the same.
+A person's day counts on the UTC day of the access that ended it (most people's Friday is known on Monday). When a UTC
+day is over its counts are closed and never change again; they are used from an hour after its end on (`AFTER_MS`), so
+that every worker has them by then. Until they are closed nothing is said of them: late days are dropped and counted.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from typing import Final
+from collections.abc import Callable, Iterable
+from math import ceil
+from typing import Final, NamedTuple
+
+import msgspec
 
 from rules.habits.habit import MEASURES, Measure
-from rules.habits.history import code
 
-DAYS: Final = 28
+DAY_MS: Final = 86_400_000
+
+PEER_DAYS: Final = 28
 """Days of the peers that count: four weeks."""
 
-LAG: Final = 2
-"""A day is used from so many days later on."""
+AFTER_MS: Final = 3_600_000
+"""A version is used from so long after its day's end on: making and reading it takes seconds."""
 
 
-class PeerGroup:
+class EndedDay(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One person's day that is over, and what it came to."""
+
+    group: int
+    person: int
+    """Marked id."""
+    day: int
+    """The local day, as `date.toordinal` counts."""
+    at: int
+    """When the access that ended it happened, milliseconds."""
+    codes: bytes
+    """By measure (`history.code`)."""
+
+
+class GroupDay(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What the days of one group's people came to that ended on one UTC day."""
+
+    group: int
+    rows: bytes
+    """`MEASURES` codes a person's day, one after the other."""
+    people: tuple[int, ...]
+    """Marked ids, one a row."""
+
+
+class PeerGroup(NamedTuple):
     """What the days of a group's people came to, of the last weeks."""
 
-    __slots__ = ("_codes", "_members")
-
-    def __init__(self) -> None:
-        self._codes: list[Counter[int]] = [Counter() for _ in range(MEASURES)]
-        self._members: Counter[int] = Counter()
+    rows: bytes
+    people: frozenset[int]
 
     @property
     def size(self) -> int:
         """How many people it speaks of."""
-        return len(self._members)
-
-    def others(self, person: int) -> int:
-        """How many people it speaks of beside one."""
-        return len(self._members) - (person in self._members)
+        return len(self.people)
 
     @property
     def days(self) -> int:
         """How many people's days."""
-        return self._codes[0].total()
+        return len(self.rows) // MEASURES
 
-    def add(self, day: Day, sign: int = 1) -> None:
-        """Count a day in, or (-1) out."""
-        for measure, codes in enumerate(day.codes):
-            self._count(self._codes[measure], codes, sign)
-        self._count(self._members, day.members, sign)
-
-    @staticmethod
-    def _count(into: Counter[int], what: Counter[int], sign: int) -> None:
-        for key, number in what.items():
-            left = into[key] + sign * number
-            if left:
-                into[key] = left
-            else:
-                del into[key]
+    def others(self, person: int) -> int:
+        """How many people it speaks of beside one."""
+        return len(self.people) - (person in self.people)
 
     def quantile(self, measure: Measure, share: float) -> float:
         """Return the code at or below which so large a share of the people's days lies."""
-        codes = self._codes[measure]
-        wanted = share * codes.total()
-        seen = 0
-        for each in sorted(codes):
-            seen += codes[each]
-            if seen >= wanted:
-                return float(each)
-        return 0.0
+        ordered = sorted(self.rows[measure::MEASURES])
+        return float(ordered[max(0, ceil(share * len(ordered)) - 1)]) if ordered else 0.0
 
 
-class Day:
-    """One group's one day."""
+class OpenDays:
+    """Collects people's days until the UTC days on which they ended are over."""
 
-    __slots__ = ("codes", "day", "members")
+    def __init__(self) -> None:
+        self._open: dict[int, dict[int, dict[tuple[int, int], bytes]]] = {}
+        """UTC day → group → (person, local day) → codes."""
+        self.closed_before = 0
+        """Days before this one are closed."""
+        self.dropped = 0
+        """People's days that came after theirs was closed."""
 
-    def __init__(self, day: int) -> None:
-        self.day = day
-        self.codes: list[Counter[int]] = [Counter() for _ in range(MEASURES)]
-        self.members: Counter[int] = Counter()
+    def add(self, ended: EndedDay) -> int | None:
+        """Take one; the same one again changes nothing. Returns the UTC day, None where that is closed."""
+        utc = ended.at // DAY_MS
+        if utc < self.closed_before:
+            self.dropped += 1
+            return None
+        rows = self._open.setdefault(utc, {}).setdefault(ended.group, {})
+        rows.setdefault((ended.person, ended.day), ended.codes)
+        return utc
+
+    def close(self, before: int) -> list[tuple[int, list[GroupDay]]]:
+        """Close the UTC days before one; return them in order, each with its groups."""
+        if before <= self.closed_before:
+            return []
+        self.closed_before = before
+        ready = sorted(day for day in self._open if day < before)
+        return [(day, [_group_day(*each) for each in sorted(self._open.pop(day).items())]) for day in ready]
+
+    def of(self, utc: int, group: int) -> list[EndedDay]:
+        """Return what is open of a group on a UTC day: what a saved state holds."""
+        rows = self._open.get(utc, {}).get(group, {})
+        return [EndedDay(group, person, day, utc * DAY_MS, codes) for (person, day), codes in rows.items()]
+
+    def all(self) -> list[EndedDay]:
+        """Return everything that is open."""
+        return [each for utc, groups in self._open.items() for group in groups for each in self.of(utc, group)]
+
+
+def _group_day(group: int, rows: dict[tuple[int, int], bytes]) -> GroupDay:
+    ordered = sorted(rows)
+    return GroupDay(group, b"".join(rows[each] for each in ordered), tuple(person for person, _ in ordered))
 
 
 class Peers:
-    """All groups. `ended` takes people's days as they end; `of` says what is usual in a group on a day."""
+    """All groups. `end` takes people's days as they end; `of` says what is usual in a group as of a time.
 
-    def __init__(self) -> None:
-        self._open: dict[int, dict[int, Day]] = {}
-        self._used: dict[int, deque[Day]] = {}
-        self._groups: dict[int, PeerGroup] = {}
-        self._until: dict[int, int] = {}
+    Args:
+        report: told of every day that ended, where versions are made elsewhere and come back by `publish`. Without
+            it they are made here, as time goes on.
+    """
 
-    def ended(self, group: int, person: int, day: int, sums: tuple[int, ...]) -> None:
+    def __init__(self, report: Callable[[EndedDay], None] | None = None) -> None:
+        self.open = OpenDays()
+        self._report = report
+        self._versions: dict[int, dict[int, GroupDay]] = {}
+        self._made = 0
+        self._groups: dict[int, tuple[int, int, PeerGroup]] = {}
+        """Group → (last day counted, versions known then, the sum of them)."""
+
+    @property
+    def latest(self) -> int:
+        """The last UTC day of which a version is known, 0 without one."""
+        return max(self._versions, default=0)
+
+    def end(self, ended: EndedDay) -> None:
         """Count one person's day."""
-        found = self._open.setdefault(group, {}).get(day)
-        if found is None:
-            found = self._open[group][day] = Day(day)
-        for measure, total in enumerate(sums):
-            found.codes[measure][code(total)] += 1
-        found.members[person] += 1
+        if self._report is not None:
+            self._report(ended)
+            return
+        self._close(ended.at)
+        self.open.add(ended)
 
-    def of(self, group: int, today: int, least: int) -> PeerGroup | None:
-        """Return what is usual in a group as of a day; None where fewer than `least` people are known."""
-        if self._until.get(group, -1) < today:
-            self._advance(group, today)
-        found = self._groups.get(group)
-        return found if found is not None and found.size >= least else None
+    def publish(self, day: int, groups: Iterable[GroupDay]) -> None:
+        """Take the version of a day, or a part of its groups; drop what is too old to count."""
+        self._made += 1
+        self._versions.setdefault(day, {}).update({each.group: each for each in groups})
+        for old in [each for each in self._versions if each <= self.latest - PEER_DAYS - 1]:
+            del self._versions[old]
 
-    def _advance(self, group: int, today: int) -> None:
-        self._until[group] = today
-        usable = self._open.get(group, {})
-        ready = sorted(day for day in usable if day <= today - LAG)
-        whole = self._groups.setdefault(group, PeerGroup())
-        used = self._used.setdefault(group, deque())
-        for day in ready:
-            each = usable.pop(day)
-            whole.add(each)
-            used.append(each)
-        while used and used[0].day < today - LAG - DAYS:
-            whole.add(used.popleft(), -1)
+    def versions(self) -> dict[int, list[GroupDay]]:
+        """Return every version that is kept, by day."""
+        return {day: list(groups.values()) for day, groups in sorted(self._versions.items())}
+
+    def of(self, group: int, at: int, least: int) -> PeerGroup | None:
+        """Return what is usual in a group as of a time; None where fewer than `least` people are known."""
+        if self._report is None:
+            self._close(at)
+        last = (at - AFTER_MS) // DAY_MS - 1
+        known = self._groups.get(group)
+        if known is None or known[:2] != (last, self._made):
+            days = [
+                groups[group]
+                for day, groups in self._versions.items()
+                if last - PEER_DAYS < day <= last and group in groups
+            ]
+            people = frozenset(person for each in days for person in each.people)
+            known = self._groups[group] = last, self._made, PeerGroup(b"".join(each.rows for each in days), people)
+        found = known[2]
+        return found if found.size >= least else None
+
+    def _close(self, at: int) -> None:
+        for day, groups in self.open.close((at - AFTER_MS) // DAY_MS):
+            self.publish(day, groups)

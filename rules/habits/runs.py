@@ -11,6 +11,10 @@ RUN_BREAKS_MS: Final = 15 * 60_000
 """A pause that ends a run of new data subjects: case work pauses, a script does not."""
 
 
+RECENT_SUBJECTS: Final = 4
+"""Data subjects one of whom comes back in case work: a few cases are open at a time."""
+
+
 def came_back(habit: Habit, subject: int) -> bool:
     """Watch a data subject looked up without a ticket; return whether it was looked up on another day before."""
     day, kept = habit.day, list(habit.repeats)
@@ -30,16 +34,18 @@ def came_back(habit: Habit, subject: int) -> bool:
     return False
 
 
-def ran_on(run: Run, subjects: Sequence[str], at: int) -> Run:
-    """Return a run that goes on with data subjects who are all new today, or begins with them."""
+def ran_on(run: Run, subjects: Sequence[str], marks: Sequence[int], at: int) -> Run:
+    """Return a run that goes on with data subjects (tokens, and the same marked), or begins with them."""
     number, count = _number(subjects[-1]), len(subjects)
-    if not run.length or not 0 <= at - run.last_at <= RUN_BREAKS_MS:
-        return Run(count, at, at, number)
+    before = run.recent
+    recent = (*before, *marks)[-RECENT_SUBJECTS:]
+    if not run.length or not 0 <= at - run.last_at <= RUN_BREAKS_MS or any(each in before for each in marks):
+        return Run(count, at, at, number, recent=recent)
     gap = float(at - run.last_at)
     pace = run.pace + (gap - run.pace) / 8 if run.pace else gap
     jitter = run.jitter + (abs(gap - pace) - run.jitter) / 8
     steps = run.steps + (1 if 0 < number - run.number <= count else 0)
-    return Run(run.length + count, run.since, at, number, steps, pace, jitter)
+    return Run(run.length + count, run.since, at, number, steps, pace, jitter, recent)
 
 
 def _number(token: str) -> int:

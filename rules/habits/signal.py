@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+from rules.habits.cases import Story
 from rules.habits.habit import Habit, Measure
 from rules.habits.limits import Limit, own_limit
 from rules.habits.observer import Before, Look, Setting
@@ -14,6 +15,12 @@ from rules.habits.thresholds import Behaviour
 from schemas.access import AccessEvent
 from schemas.alert import Severity
 from schemas.directory import EmployeeRow, SubjectRow
+
+HEAVY_DUTIES: Final = frozenset({"quarter_end", "migration"})
+"""Duties that explain far more work than usual."""
+
+DUTY_EXPLAINS: Final = 10.0
+"""So many times the usual work a heavy duty explains; it is no licence to copy everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,11 @@ class Moment:
     subjects: tuple[SubjectRow, ...]
     """What the directory says of the data subjects of the event."""
 
+    @property
+    def ease(self) -> float:
+        """By how much more work than usual a duty explains: sums are divided by it before they are judged."""
+        return DUTY_EXPLAINS if self.duties & HEAVY_DUTIES else 1.0
+
     def own(self, measure: Measure) -> Limit | None:
         """Return the limit by the person's own days."""
         return own_limit(self.habit, measure, self.to)
@@ -71,7 +83,10 @@ class BehaviourRule:
     severity: Severity
     looks: Look
     """Any of these makes it look."""
-    check: Callable[[Moment], Signal | None] = field(repr=False)
+    check: Callable[[Any], Signal | None] = field(repr=False)
+    """Takes a `Moment`; of rules that look at no person, what they say they look at."""
+    cases: tuple[Story, ...] = field(default=(), repr=False)
+    """Tested by `tests/habits/test_cases.py`; rules that look at no person have tests of their own."""
 
 
 def amount(value: float, unit: str) -> str:

@@ -45,6 +45,14 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """How far days may add up beyond the usual: ten days at twice the 95th percentile."""
     repeat_days: Days = 4
     """Days within two weeks on which the same data subject is looked up without a ticket: snooping."""
+    split_people: Count = 4
+    """People who look up the same data subject within two days, all without a ticket: one does, two may."""
+    silence_least_min: Positive = 10.0
+    """Minutes of silence of a source that are never long: logs are shipped in batches."""
+    silence_factor: Factor = 3.0
+    """A silence is long from so many times the longest one at this hour of the week on."""
+    silence_missing: Positive = 30.0
+    """Records that must be missing in a silence: by chance so many are not."""
     dormant_days: Days = 45
     """Days of silence after which an account wakes."""
     travel_kmh: Positive = 900.0
@@ -53,3 +61,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """So long after the last signal an anomaly is over; the next one is an alert of its own."""
     composite: Positive = 2.2
     """Sum of a day's weak signals, of three rules at least, that together are strong."""
+    floor_pace: Count = 50
+    """Records read at a machine's pace that are never many: more than a page shows."""
+    automation: tuple[str, ...] = ()
+    """Clients that read much, fast, by their nature (globs of user agents); with none named, a pace says nothing."""

@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from rules.behaviour import RULES
 from rules.habits.anomalies import Anomalies, Telling
+from rules.habits.crowds import Visit
 from rules.habits.habit import Habit
-from rules.habits.observer import Setting
+from rules.habits.observer import LISTED_MOST, Setting
 from rules.habits.peers import Peers
 from rules.habits.report import behaviour_alert
+from rules.habits.sketch import mark
 from rules.habits.thresholds import Behaviour
 from rules.knowledge import Knowledge, Person
 from rules.policy import Policy
@@ -60,6 +63,8 @@ class BehaviourWatch:
             # It cannot have happened after it was told; a clock that is wrong must not carry a habit into the future.
             event = msgspec.structs.replace(event, occurred_at=message.timestamp)
         telling = self._anomalies.take(name, person, habit, event, setting)
+        if event.ticket is UNSET and event.subject_ids is not UNSET and event.outcome != "denied":
+            self._visited(message, name, event, haul)
         if telling is not None:
             telling = self._unexempted(telling, haul)
         if telling is not None:
@@ -73,6 +78,14 @@ class BehaviourWatch:
                     policy=self._policy,
                 )
             )
+
+    def _visited(self, message: Any, name: str, event: AccessEvent, haul: Any) -> None:
+        """Take note of whom somebody looked up without a ticket: others judge whether a crowd did."""
+        subjects = event.subject_ids
+        if subjects is UNSET or len(subjects) > LISTED_MOST:
+            return
+        ref = self._describe(message, event)
+        haul.visits += [Visit(mark(each), name, event.occurred_at, event.dataset_id, ref) for each in subjects]
 
     def _unexempted(self, telling: Telling, haul: Any) -> Telling | None:
         """Leave out signals that somebody answers for; they stay counted."""

@@ -52,6 +52,8 @@ class Said(NamedTuple):
     behind: str = ""
     """The account used on an employee's behalf."""
     client: str = ""
+    records: int | None = None
+    """How many things there were, where that is not the number of those named."""
     device_country: str = ""
 
 
@@ -82,7 +84,7 @@ def events_of(said: Said, maps: Matchers) -> list[AccessEvent]:
             outcome=said.outcome,
             source_ip=said.source_ip or UNSET,
             device_country=said.device_country or UNSET,
-            record_count=datasets[dataset] if datasets[dataset] > 1 else UNSET,
+            record_count=count if (count := said.records or datasets[dataset]) > 1 else UNSET,
             bytes=UNSET if said.size is None else said.size,
             destination=place or UNSET,
             session_id=bounded(said.session) if said.session else UNSET,

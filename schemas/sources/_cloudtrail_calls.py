@@ -14,7 +14,7 @@ from schemas.sources import _cloudtrail_sharing as sharing
 from schemas.sources import _cloudtrail_targets as targets
 from schemas.sources._cloudtrail_record import Record
 from schemas.sources._cloudtrail_targets import Targets, named
-from schemas.sources._json import table, text
+from schemas.sources._json import table, text, whole
 
 Skip = Literal[
     "metadata_read", "control_call", "service_event", "service_call", "sign_in", "remote_shell", "other_event"
@@ -58,6 +58,8 @@ class Call(NamedTuple):
     """No access unless `to` names somebody outside the account: it closes, or opens within."""
     when: Callable[[Record], bool] | None = None
     """Whether this call is one at all; None: always."""
+    page: Callable[[Record], int | None] | None = None
+    """How many things it hands out at most, where it asks for whatever matches; None: it names them."""
 
 
 def _asks_user_data(record: Record) -> bool:
@@ -85,6 +87,23 @@ def _other_bucket(record: Record) -> bool:
     source = text(record.params, "x-amz-copy-source").lstrip("/").partition("/")[0]
     return bool(source) and source != text(record.params, "bucketName")
 
+
+def _page(most: int, *names: str) -> Callable[[Record], int | None]:
+    """Return what says how much a page may hold: `maxResults`, else `most`; None where the call names things."""
+
+    def page(record: Record) -> int | None:
+        if record.failed or any(record.params.get(name) for name in names):
+            return None
+        return min(whole(record.params.get("maxResults")) or most, most)
+
+    return page
+
+
+_SECRETS_PAGE: Final = 20
+"""Secrets that one BatchGetSecretValue returns at most (AWS Secrets Manager API reference, `MaxResults`)."""
+
+_PARAMETERS_PAGE: Final = 10
+"""Parameters that one GetParametersByPath returns at most (AWS Systems Manager API reference, `MaxResults`)."""
 
 _SECRET = named("secretsmanager", "secret:", "secretId", "response.arn", "secretIdList", "response.aRN", "name")
 _PARAMETER = named("ssm", "parameter/", "name", "names", "path")
@@ -137,7 +156,9 @@ CALLS: Final[dict[tuple[str, str], Call]] = {
                    "DeleteBucketPolicy PutBucketLifecycle PutBucketLifecycleConfiguration PutBucketLogging "
                    "PutBucketWebsite", Call("update", targets.s3)),
     # Secrets and parameters
-    **_every("secretsmanager", "GetSecretValue BatchGetSecretValue", Call("read", _SECRET)),
+    **_every("secretsmanager", "GetSecretValue", Call("read", _SECRET)),
+    **_every("secretsmanager", "BatchGetSecretValue",
+             Call("read", _SECRET, page=_page(_SECRETS_PAGE, "secretIdList"))),
     **_every("secretsmanager", "ListSecrets", Call("list", _SECRET)),
     **_every("secretsmanager", "PutSecretValue", Call("write", _SECRET)),
     **_every("secretsmanager", "CreateSecret", Call("create", _SECRET)),
@@ -145,7 +166,8 @@ CALLS: Final[dict[tuple[str, str], Call]] = {
     **_every("secretsmanager", "DeleteSecret", Call("delete", _SECRET)),
     **_every("secretsmanager", "ReplicateSecretToRegions", Call("export", _SECRET)),
     **_every("secretsmanager", "PutResourcePolicy", Call("grant", _SECRET, sharing.policy)),
-    **_every("ssm", "GetParameter GetParameters GetParametersByPath GetParameterHistory", Call("read", _PARAMETER)),
+    **_every("ssm", "GetParameter GetParameters GetParameterHistory", Call("read", _PARAMETER)),
+    **_every("ssm", "GetParametersByPath", Call("read", _PARAMETER, page=_page(_PARAMETERS_PAGE))),
     **_every("ssm", "PutParameter", Call("write", _PARAMETER)),
     **_every("ssm", "DeleteParameter DeleteParameters", Call("delete", _PARAMETER)),
     **_every("ssm", "ModifyDocumentPermission", Call("grant", _DOCUMENT, sharing.accounts, only_outside=True)),

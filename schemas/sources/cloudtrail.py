@@ -9,6 +9,7 @@ Identities: `_cloudtrail_identity.py`. Calls: `_cloudtrail_calls.py`. What is de
 - `outcome`: `denied` for the codes of `DENIED`, `error` for any other code.
 - `source_ip`: an address or nothing; a service's host name means that a service called for somebody.
 - `client`: the first 128 characters of the user agent. `session_id`: the id of the access key, which is no secret.
+- `record_count`: how many things a call names; of one that asks for whatever matches, how many it may hand out.
 - `service_account`: the ARN of the role that was used on an employee's behalf, else the service that called for them.
 """
 
@@ -81,7 +82,8 @@ def accesses_of(record: Record, maps: Matchers) -> list[AccessEvent] | Skip:
     to = _destinations(record, call.to(record) if call.to else [], maps)
     if call.only_outside and not to:
         return "service_call" if record.service == "sts" and _by_service(record) else _uninteresting(record)
-    return _build(record, identify(record, maps), call.action, call.targets(record), to, maps)
+    page = call.page(record) if call.page else None
+    return _build(record, identify(record, maps), call.action, call.targets(record), to, maps, page)
 
 
 def _unlisted(record: Record, maps: Matchers) -> list[AccessEvent] | Skip:
@@ -123,6 +125,7 @@ def _build(
     targets: list[tuple[str, ...]],
     to: list[str],
     maps: Matchers,
+    page: int | None = None,
 ) -> list[AccessEvent]:
     raw = record.raw
     address = read_address(text(raw, "sourceIPAddress"))
@@ -143,6 +146,7 @@ def _build(
             session=text(record.identity, "accessKeyId"),
             behind=(who.role or invoked_by) if who.kind == "employee" else "",
             client=text(raw, "userAgent").strip("[]"),
+            records=page,
         ),
         maps,
     )

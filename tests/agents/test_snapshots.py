@@ -213,8 +213,8 @@ async def _lived_through(steps: list[tuple[str, int]]) -> tuple[set[tuple[str, i
 async def test_a_former_owner_that_goes_on_writing_replaces_nothing(further: int) -> None:
     steps = [("judge", 60), ("hand over", 0), ("judge", 90), ("commit", 0), ("the former owner writes", further)]
     alerts, habits = _undisturbed()
-    assert await _lived_through([*steps, ("kill", 0)]) == (alerts, habits)
-    assert await _lived_through([*steps, ("compact", 0), ("kill", 0)]) == (alerts, habits)
+    assert await _lived_through([*steps, ("kill", 0)]) == (set(alerts), habits)
+    assert await _lived_through([*steps, ("compact", 0), ("kill", 0)]) == (set(alerts), habits)
 
 
 async def test_what_is_read_is_what_was_written() -> None:

@@ -12,6 +12,7 @@ from agents.ledger import TP, Hole, Ledger, Span
 from agents.metrics import Metrics
 from agents.publisher import Publisher, partition_of
 from agents.reference import ReferenceTables
+from agents.reporting import Reporter
 from agents.settling import Settler
 from agents.transport import Delivery, RecordBatch
 from agents.transport.batch import Record
@@ -150,7 +151,8 @@ class Heart:
         )
         settler = Settler()
         publisher = Publisher(self.stored, PARTITIONS)  # stands in for a producer
-        self.watch = Watch(self.session, publisher, settler, self.tables, self.metrics, self._warm)
+        reporter = Reporter(publisher, dict, lambda: None, lambda: False)
+        self.watch = Watch(self.session, publisher, settler, self.tables, self.metrics, reporter, self._warm)
         async with settler, self.tables:
             async with asyncio.timeout(5):
                 await self.tables.ready.wait()

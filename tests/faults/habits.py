@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from rules.cases import DATASET
 from rules.catalogue import RULES
 from rules.habits.saved import restore, save
 from rules.knowledge import Knowledge
+from rules.session import Session
 from schemas.alert import Alert
 from schemas.codec import DIRECTORY, encode
 from schemas.topics import STATE_HABITS
@@ -40,6 +42,7 @@ class HabitRun(RealRun):
 
     expected_habits: dict[str, bytes] = field(default_factory=dict)
     told: Told = field(default_factory=set)
+    now: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
 
     def _policy(self) -> Path:
         text = Path("demo/policy.toml").read_text()
@@ -77,9 +80,13 @@ class HabitRun(RealRun):
         haul = session.take(lines, lines[-1].timestamp)
         assert not haul.bad
         self.told = {(alert.alert_id, alert.revision) for alert in haul.alerts}
+        self._judged(session)
         people = {event["employee_id"] for event in self.events_sent}
         self.expected_habits = {name: save(knowledge.find(name).habit) for name in people}
         return {alert_id for alert_id, _ in self.told}
+
+    def _judged(self, session: Session) -> None:
+        """Take what else is expected from the session that judged it all."""
 
     async def habits(self) -> dict[str, bytes]:
         """Every saved habit as the next owner would read it, without its offset."""

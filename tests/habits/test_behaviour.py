@@ -73,20 +73,6 @@ def test_somebody_new_without_peers_is_not_told_of() -> None:
     assert not life.told
 
 
-def test_a_day_of_the_peers_is_used_from_the_day_after_the_next_on() -> None:
-    life = Life()
-    for number in range(6):
-        life.hire(f"e-{number}")
-        for hour in range(9, 17):
-            life.does(MONDAY + hour * HOUR, f"e-{number}", record_count=10)
-        life.does(MONDAY + DAY + 9 * HOUR, f"e-{number}")
-    group, monday = life.habits["e-0"].group, life.habits["e-0"].first_day
-    assert life.peers.of(group, monday + 1, 5) is None
-    found = life.peers.of(group, monday + 2, 5)
-    assert found is not None
-    assert found.size == 6
-
-
 def test_many_datasets_never_touched_before(life: Life) -> None:
     for number in range(8):
         life.does(NEXT + 10 * HOUR + number * 60_000, dataset_id=f"other-{number}")

@@ -59,8 +59,7 @@ class Life:
             occurred_at=at,
             employee_id=who,
             dataset_id=dataset,
-            action="read",
-            **{"ticket": "T-1", **fields},
+            **{"action": "read", "ticket": "T-1", **fields},
         )
         setting = Setting(bloom_of(mark(dataset)), "restricted", dataset == "canary", country, country, address)
         habit = self.habits.setdefault(who, Habit())

@@ -52,9 +52,9 @@ def _holds(record: Any, path: str, what: Any) -> bool:
     return bool(said.startswith(what.get("prefix", "")) and what.get("has", "") in said)
 
 
-def session(directory: str = "directory") -> Session:
+def session(directory: str = "directory", policy: Path = DATA / "policy.toml") -> Session:
     """A session over the made-up policy and directory."""
-    return session_of(DATA / "policy.toml", load_directory(DATA / directory), Settings())
+    return session_of(policy, load_directory(DATA / directory), Settings())
 
 
 def replayed(path: Path, judge: Session, source: str = "cloudtrail") -> tuple[list[Alert], Reading, int]:

@@ -326,3 +326,27 @@ def test_no_parameter_of_another_type_breaks_a_call() -> None:
         for odd in ODD
     ]
     assert len({each.index for each in translated(json.dumps(rows).encode())}) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "params", "records"),
+    [
+        ("secretsmanager", "BatchGetSecretValue", {"filters": [{"key": "tag-key"}]}, 20),
+        ("secretsmanager", "BatchGetSecretValue", {"filters": [{"key": "tag-key"}], "maxResults": 5}, 5),
+        ("secretsmanager", "BatchGetSecretValue", {"filters": [], "maxResults": 9_000}, 20),
+        ("secretsmanager", "BatchGetSecretValue", {"maxResults": "many"}, 20),
+        ("secretsmanager", "BatchGetSecretValue", {"secretIdList": ["one"]}, UNSET),
+        ("secretsmanager", "GetSecretValue", {"secretId": "one"}, UNSET),
+        ("ssm", "GetParametersByPath", {"path": "/a"}, 10),
+        ("ssm", "GetParametersByPath", {"path": "/a", "maxResults": 1}, UNSET),
+    ],
+)
+def test_a_call_for_whatever_matches_counts_as_much_as_a_page_may_hold(
+    service: str, name: str, params: dict[str, Any], records: Any
+) -> None:
+    assert event(call(service, name, params)).record_count == records
+
+
+def test_a_call_that_failed_handed_out_no_page() -> None:
+    record = call("secretsmanager", "BatchGetSecretValue", {"filters": []}, errorCode="AccessDeniedException")
+    assert event(record).record_count is UNSET
