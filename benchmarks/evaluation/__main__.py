@@ -48,6 +48,8 @@ def main(arguments: list[str]) -> int:
             found = evaluate(plan, given.processes)
         except TuningSeedError as error:
             parser.error(str(error))
+        shown = [each for each in arguments if each != "--examples"]
+        found["run"]["command"] = " ".join(["python -m benchmarks.evaluation", *shown])
         JSON.parent.mkdir(exist_ok=True)
         JSON.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
     print(text(found))

@@ -47,7 +47,7 @@ def _page(figures: Figures, names: list[str]) -> Iterator[str]:
         f"which the first {run['first_day']} are only learned from; {run['events']:,} accesses; seeds "
         f"{some(run['reporting_seeds'])}; thresholds were chosen by others, {some(run['tuning_seeds'])}. "
         "What the populations and the incidents are, and what the figures do not say, stands in "
-        '<a href="README.md">README.md</a>. <code>make evaluate</code> writes this page.</p>'
+        f'<a href="README.md">README.md</a>. Written by <code>{escape(run["command"])}</code>.</p>'
     )
     yield from _summary(figures)
     for name in names:

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from benchmarks.evaluation.baselines import NEVER, Day, Measure, Tuned, detect, lives_of
-from benchmarks.evaluation.engine import judge
+from benchmarks.evaluation.engine import Across, judge
 from benchmarks.evaluation.scoring import SETTLE, Case, Detection, interval, quantile, score
 from benchmarks.evaluation.tuning import (
     REPORTING_SEEDS,
@@ -22,6 +22,7 @@ from demo.anomalies import STRENGTHS
 from demo.planting import KINDS, Planter
 from demo.population import DAY, Act, Population
 from demo.usual import p95
+from rules.behaviour import RULES
 from rules.habits.thresholds import Behaviour
 
 SEED = 4
@@ -161,3 +162,17 @@ def test_a_baseline_says_nothing_of_whom_it_does_not_know() -> None:
     lives = lives_of(World(population, [], acts))
     assert not detect(lives, Tuned(z_scores=True, limits=(0.0,) * len(Measure), new_country=True), 0)
     assert all(score < 0 for score in NEVER)
+
+
+def test_crowds_and_silences_are_judged_across_people() -> None:
+    across = Across(Behaviour(), RULES)
+    noon = 20_000 * DAY + 12 * 3_600_000
+    visits = [Act(noon + at, f"w-{at}", "d", "read", subjects=("s-1",)) for at in range(6)]
+    crowds = [found for act in visits for found in across.take(act)]
+    assert [(found.about, found.rules) for found in crowds] == [("w-3", ("split_people",))]
+    minutes = 21 * 24 * 60
+    pulse = [Act(noon + at * 60_000, "w-1", "d", "read", gateway="gw-1") for at in range(minutes)]
+    later = [Act(noon + (minutes + at) * 60_000, "w-2", "d", "read", gateway="gw-2") for at in range(90)]
+    assert not [found for act in pulse for found in across.take(act)]
+    silent = [found for act in later for found in across.take(act)]
+    assert [(found.about, found.rules) for found in silent] == [("gw-1", ("silence",))]

@@ -49,6 +49,7 @@ def figures() -> dict[str, Any]:
             "events": 1234,
             "us": 12.5,
             "tuned_to_per_1000_days": 1.0,
+            "command": "python -m benchmarks.evaluation --size full",
         },
         "kinds": say.kinds(ours, others),
         "overall": say.overall(ours, others),
