@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,10 @@ import orjson
 from agents.files import Directory, Line
 from agents.offline import session_of
 from agents.settings import Settings
-from benchmarks.evaluate import event_of, rows
-from demo.planting import plant
+from benchmarks.evaluation.engine import event_of
+from demo.planting import Planter, stream
 from demo.population import Population
+from demo.registers import rows
 from rules.cases import DATASET
 from rules.catalogue import RULES
 from rules.habits.saved import restore, save
@@ -55,9 +55,8 @@ class HabitRun(RealRun):
 
     def _plan(self) -> tuple[list[tuple[str, dict[str, Any]]], list[dict[str, Any]]]:
         population = Population(5, PEOPLE, DAYS)
-        planted = plant(population, 0.9, FIRST_DAY)
-        acts = chain(*(population.acts(worker) for worker in population.workers), *planted.values())
-        ordered = sorted(acts, key=lambda act: act.at)
+        planter = Planter(population, FIRST_DAY)
+        ordered = stream(planter, planter.plant(1))
         events = [orjson.loads(encode(event_of(act, number))) for number, act in enumerate(ordered)]
         self.rows = list(rows(population))
         start = ordered[0].at - 86_400_000
