@@ -53,12 +53,21 @@ def resume(session: Session, state: State, path: Path) -> None:
     Raises:
         ConfigurationError: the policy does not judge behaviour, or the state in the file `path` cannot be used.
     """
+    refuse_without_behaviour(session, path)
+    put_back(state, session, path)
+    session.adopt(session.judge)  # whoever asks about peers asks these from now on
+
+
+def refuse_without_behaviour(session: Session, path: Path) -> None:
+    """Refuse a state where there is nothing to remember.
+
+    Raises:
+        ConfigurationError: the policy does not judge behaviour; names the file `path` of the state.
+    """
     if session.policy.behaviour is None:
         raise ConfigurationError(
             f"--state: {path}: the policy {session.policy.version} has no [behaviour]: there is nothing to remember"
         )
-    session.peers = put_back(state, session.knowledge, path)
-    session.adopt(session.judge)  # whoever asks about peers asks these from now on
 
 
 def describe_line(message: Any, event: AccessEvent) -> EventRef:

@@ -125,7 +125,7 @@ class Overseeing:
                 sends.append(await self._bad(record, error))
                 continue
             for each in visits:
-                alert = self._across.visit(each, record.timestamp, clock)
+                alert = self._across.visit(each, clock)
                 if alert is not None:
                     alerts.append(alert)
                     sends.append(await self._publisher.alert(alert))
@@ -156,7 +156,7 @@ class Overseeing:
     def _take_silently(self, value: bytes | None) -> None:
         try:
             for each in unpack_visits(value):
-                self._across.visit(each, each.at, each.at)
+                self._across.visit(each, each.at)
         except BadRecordError:
             return  # put away when it was judged
 

@@ -77,9 +77,8 @@ class Reporter(Service):
         for each in heard:
             before = self._heard.get(each.source, each)
             count = each.count if before is each else before.count + each.count
-            self._heard[each.source] = Heard(
-                each.source, count, min(before.first, each.first), max(before.last, each.last)
-            )
+            first, last = min(before.first, each.first), max(before.last, each.last)
+            self._heard[each.source] = Heard(each.source, count, first, last, each.country)
 
     def clocks(self, now: int) -> list[Clock]:
         """Return how far each partition is; who has nothing left to read is as far as the brokers' last answer."""

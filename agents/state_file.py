@@ -17,11 +17,11 @@ from typing import Final
 
 import msgspec
 
-from rules.habits.peers import Peers
 from rules.habits.saved import StateVersionError
+from rules.habits.saved_across import restore_across, save_across
 from rules.habits.saved_peers import restore_peers, save_peers
 from rules.habits.shelf import HabitShelf
-from rules.knowledge import Knowledge
+from rules.session import Session
 from schemas.errors import ConfigurationError
 
 VERSION: Final = 1
@@ -53,35 +53,37 @@ class State(msgspec.Struct, array_like=True, frozen=True):
     """Name and `rules.habits.saved.save`."""
     peers: bytes
     """`rules.habits.saved_peers.save_peers`."""
+    across: bytes
+    """`rules.habits.saved_across.save_across`."""
     inputs: tuple[Input, ...]
 
-
-NOTHING: Final = State(0, (), save_peers(Peers()), ())
-"""Before the first event."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(State).decode
 
 
-def taken(knowledge: Knowledge, peers: Peers, now: int, inputs: tuple[Input, ...]) -> State:
-    """Return the state of everybody whose habit is kept as of `now` (milliseconds)."""
+def taken(session: Session, now: int, inputs: tuple[Input, ...]) -> State:
+    """Return what a session remembers of everybody as of `now` (milliseconds)."""
+    knowledge = session.knowledge
     shelf = HabitShelf(knowledge, lambda: now)
     names = sorted(name for name, person in knowledge.everybody_by_name() if person.habit is not None)
     people = tuple((name, saved) for name in names if (saved := shelf.save(name)) is not None)
-    return State(now, people, save_peers(peers), inputs)
+    across = save_across(session.across.crowds, session.across.rhythms)
+    return State(now, people, save_peers(session.peers), across, inputs)
 
 
-def put_back(state: State, knowledge: Knowledge, path: Path) -> Peers:
-    """Put habits on their people and return the peers.
+def put_back(state: State, session: Session, path: Path) -> None:
+    """Let a session remember what a state holds.
 
     Raises:
         ConfigurationError: habits or peers are of another version; names the file `path`.
     """
-    shelf = HabitShelf(knowledge, lambda: state.now)
+    shelf = HabitShelf(session.knowledge, lambda: state.now)
     try:
         for name, saved in state.people:
             shelf.restore(name, NO_PARTITION, saved)
-        return restore_peers(state.peers)
+        session.peers = restore_peers(state.peers)
+        restore_across(state.across, session.across.crowds, session.across.rhythms)
     except StateVersionError as error:
         raise ConfigurationError(f"--state: {path}: {error}") from None
 

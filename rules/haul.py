@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -83,14 +83,24 @@ class Haul:
     heard: list[Heard] = field(default_factory=list)
 
 
-def heard(gates: Iterable[tuple[str, int]]) -> list[Heard]:
-    """Return which gateways were heard, of (gateway, append time) in order."""
+def heard(gates: Iterable[tuple[str, int, str]], home: Callable[[str, int], str]) -> list[Heard]:
+    """Return which gateways were heard, of (gateway, append time, person) in order.
+
+    Args:
+        gates: one an access.
+        home: says in which country a person is at home; asked once for each gateway.
+    """
     found: dict[str, list[int]] = {}
-    for gate, at in gates:
+    people: dict[str, str] = {}
+    for gate, at, person in gates:
         times = found.get(gate)
         if times is None:
             found[gate] = [1, at, at]
+            people[gate] = person
         else:
             times[0] += 1
             times[2] = at
-    return [Heard(f"gateway:{gate}", *times) for gate, times in found.items()]
+    return [
+        Heard(f"gateway:{gate}", count, first, last, home(people[gate], first))
+        for gate, (count, first, last) in found.items()
+    ]

@@ -97,6 +97,13 @@ class Knowledge:
         """Return what is remembered of a principal, None where that is nothing."""
         return self.people.get(principal) or self._strangers.get(principal)
 
+    def home(self, principal: str, at: int) -> str:
+        """Return the home country of an employee at a time, empty where no row says one."""
+        person = self.people.get(principal)
+        row = None if person is None or person.employment is None else person.employment.at(at)[0]
+        country = None if row is None else row.home_country
+        return country if isinstance(country, str) else ""
+
     def everybody(self) -> Iterator[Person]:
         """Yield whoever is remembered, strangers too."""
         yield from self.people.values()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
 
@@ -37,8 +38,8 @@ unknown: so many unknown names at once are a directory that is not being fed, no
 VERDICTS_MAX: Final = 262_144
 """Clean verdicts remembered: every combination of meanings that a company's work comes to, at some 300 bytes each."""
 
-GATES_AT_ONCE: Final = 50
-"""Records of gateways between two looks for silent ones, where a session judges alone."""
+GATES_EVERY_MS: Final = 60_000
+"""How often silent gateways are looked for where a session judges alone."""
 
 BY_MEANING: Final = frozenset({"ticket", "source_ip", "device_country", "dataset_id"})
 """Fields that have too many values to remember a verdict for each: what they mean is part of its key instead."""
@@ -143,7 +144,7 @@ class Session:
         datasets, waiting, partition_of = self.knowledge.datasets, self._waiting, self._partition_of
         key_of, tickets, memo, meanings, verdicts = self._key, self._tickets, self.memo, self._meanings, self._verdicts
         ahead, late, behaviour = self.policy.clock_ahead, self.policy.late, self._behaviour
-        gates: list[tuple[str, int]] = []
+        gates: list[tuple[str, int, str]] = []
         hits: list[Tally] = []
         count, delay = hits.append, haul.delays.append
         duplicates = now = 0
@@ -174,7 +175,7 @@ class Session:
                 self._hold(Pending(message, event, xxh3_64_intdigest(canonical), token, 0), name, haul)
                 continue
             if event.gateway_id is not UNSET:
-                gates.append((event.gateway_id, now))
+                gates.append((event.gateway_id, now, name))
             # Which access is it: a new one, a repetition, or another under a used id?
             recent = person.recent
             if recent is None:
@@ -230,20 +231,21 @@ class Session:
             self._across(haul, gates, now, clock)
         return haul
 
-    def _across(self, haul: Haul, gates: Sequence[tuple[str, int]], now: int, clock: int) -> None:
+    def _across(self, haul: Haul, gates: Sequence[tuple[str, int, str]], now: int, clock: int) -> None:
         """Judge what is seen only across people, or hand it on."""
         if not self._alone:
             haul.days, self._ended[:] = self._ended[:], []
-            haul.heard = heard(gates)
+            haul.heard = heard(gates, self.knowledge.home)
             return
         across, alerts = self.across, haul.alerts
         for visit in haul.visits:
-            alerts += filter(None, [across.visit(visit, visit.at, clock)])
-        for at in range(0, len(gates), GATES_AT_ONCE):
-            some = gates[at : at + GATES_AT_ONCE]
+            alerts += filter(None, [across.visit(visit, clock)])
+        for _, minute in groupby(gates, lambda each: each[1] // GATES_EVERY_MS):
+            some = list(minute)
             alerts += across.silent(some[0][1], clock)
-            alerts += filter(None, [across.heard(each, clock) for each in heard(some)])
+            alerts += filter(None, [across.heard(each, clock) for each in heard(some, self.knowledge.home)])
         alerts += across.silent(now, clock)
+        alerts.sort(key=lambda alert: alert.facts.get("appended_at", 0))  # in the order of the events
         haul.visits = []
 
     def remember(self, message: Message) -> None:

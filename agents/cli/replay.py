@@ -13,7 +13,7 @@ import msgspec
 from agents.cli.reading import batches, common, known_at
 from agents.files import STDIN, Directory, Line, Reading, load_directory
 from agents.settings import Settings
-from agents.state_file import NOTHING, Input, State, content_digest, load_state, save_state, taken
+from agents.state_file import Input, content_digest, load_state, save_state, taken
 from rules.haul import Haul
 from rules.session import Session
 from schemas.alert import SEVERITIES, Alert
@@ -79,17 +79,21 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
     for name in ("json", "fail_on_change"):
         if getattr(given, name):
             raise ConfigurationError(f"--{name.replace('_', '-')}: only with --against FILE")
-    from agents.offline import resume, session_of
+    from agents.offline import refuse_without_behaviour, resume, session_of
 
     directory = load_directory(given.directory, known_at(given))
     session = session_of(given.policy, directory, settings, geo_mmdb=given.geo_mmdb, memo=not given.no_memo)
     totals = Totals(Reading(_tell))
     inputs: tuple[Input, ...] = ()
     if given.state is not None:
-        state = load_state(given.state) if given.state.exists() else NOTHING
-        resume(session, state, given.state)
-        totals.reading.now = state.now
-        inputs = _inputs(state, given.files)
+        before: tuple[Input, ...] = ()
+        if given.state.exists():
+            state = load_state(given.state)
+            resume(session, state, given.state)
+            totals.reading.now, before = state.now, state.inputs
+        else:
+            refuse_without_behaviour(session, given.state)
+        inputs = _inputs(before, given.files)
     for file, line, error in directory.bad:
         _tell(f"{file}:{line}: {error.reason}: {error.detail}")
     started = time.perf_counter()
@@ -97,7 +101,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
         _judge(session, batch, totals, shadow=given.shadow)
     sys.stdout.buffer.flush()
     if given.state is not None:
-        state = taken(session.knowledge, session.peers, totals.reading.now, inputs)
+        state = taken(session, totals.reading.now, inputs)
         save_state(given.state, state)
         _tell(f"{given.state}: the habits of {len(state.people)} people")
     for told in totals.summary(directory, session, time.perf_counter() - started):
@@ -107,9 +111,8 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
     return 1 if given.strict and (directory.bad or totals.reading.bad) else 0
 
 
-def _inputs(state: State, files: list[str]) -> tuple[Input, ...]:
+def _inputs(inputs: tuple[Input, ...], files: list[str]) -> tuple[Input, ...]:
     """Return the inputs of a state with more files; warn of those that are in it already."""
-    inputs = state.inputs
     for name in files:
         if name == STDIN or not Path(name).is_file():
             continue  # what can be read only once is judged, and not remembered

@@ -31,7 +31,7 @@ RULE_IDS: Final = tuple(rule.id.removeprefix("behaviour.") for rule in RULES)
 
 _MEANT: Final = {
     "volume": ("volume", "peer_volume"),
-    "leaver": ("leaver", "volume", "peer_volume"),
+    "leaver": ("dormant", "volume", "peer_volume"),
     "denied_enumeration": ("denied_enumeration", "denied_burst", "enumeration"),
 }
 """Where it is not the rule of the same name, which rules are to find a kind."""
@@ -73,7 +73,7 @@ def judge(
     for topic, row in rows:
         knowledge.apply(DIRECTORY[topic].decode(orjson.dumps(row)))
     anomalies = Anomalies(knowledge, to or Behaviour(), COOL_DOWN, rules, Peers())
-    across = Across(to or Behaviour(), rules)
+    across = Across(to or Behaviour(), rules, knowledge)
     habits: dict[str, Habit] = {}
     settings: dict[tuple[str, str, str], Setting] = {}
     found: list[Detection] = []
@@ -97,8 +97,9 @@ def judge(
 class Across:
     """What is seen only across people: crowds around a data subject, gateways that fall silent."""
 
-    def __init__(self, to: Behaviour, rules: Sequence[BehaviourRule]) -> None:
-        """Take the thresholds and the rules in force."""
+    def __init__(self, to: Behaviour, rules: Sequence[BehaviourRule], knowledge: Knowledge) -> None:
+        """Take the thresholds, the rules in force, and the directories."""
+        self._knowledge = knowledge
         self._crowds = Crowds(split_people.RULE, lambda: to.split_people) if split_people.RULE in rules else None
         self._rhythms = Rhythms(silence.RULE, to) if silence.RULE in rules else None
         self._heard: dict[str, Heard] = {}
@@ -106,10 +107,16 @@ class Across:
 
     def take(self, act: Act) -> Iterator[Detection]:
         """Take the next act of all; yield what is to be told."""
-        if self._crowds is not None and act.subjects and not act.ticket and act.outcome != "denied":
+        if (
+            self._crowds is not None
+            and act.subjects
+            and not act.ticket
+            and act.action == "read"
+            and act.outcome != "denied"
+        ):
             for each in act.subjects:
                 # What the access was is only put into the alert, which is not made here.
-                visit = Visit(mark(each), act.worker, act.at, act.dataset, ref=None)  # type: ignore[arg-type]
+                visit = Visit(mark(each), act.worker, act.at, act.at, act.dataset, ref=None)  # type: ignore[arg-type]
                 crowd = self._crowds.take(visit)
                 if crowd is not None:
                     revision, sentence = crowd.revision, crowd.signal.sentence
@@ -120,8 +127,10 @@ class Across:
             self._tick = act.at // TICK_MS
             yield from self._listen(self._rhythms, act.at)
         heard = self._heard.get(act.gateway)
-        count, first = (1, act.at) if heard is None else (heard.count + 1, heard.first)
-        self._heard[act.gateway] = Heard(act.gateway, count, first, act.at)
+        if heard is None:
+            self._heard[act.gateway] = Heard(act.gateway, 1, act.at, act.at, self._knowledge.home(act.worker, act.at))
+        else:
+            self._heard[act.gateway] = Heard(act.gateway, heard.count + 1, heard.first, act.at, heard.country)
 
     def _listen(self, rhythms: Rhythms, now: int) -> Iterator[Detection]:
         """Learn what was heard since the last tick, then ask who is silent."""

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from math import log
+
 from rules.habits.cases import Acts, Story
+from rules.habits.days import DRIFT_SLACK
+from rules.habits.habit import Habit
+from rules.habits.history import STEPS
 from rules.habits.observer import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
+
+DOUBLING = STEPS * log(2) - DRIFT_SLACK
+"""What a day of twice the median adds to a drift, in codes."""
 
 
 def check(moment: Moment) -> Signal | None:
@@ -14,13 +22,17 @@ def check(moment: Moment) -> Signal | None:
         return None
     return Signal(
         score,
-        f"day after day somewhat more than usual: together {moment.habit.drift / 6.2:,.0f} times a doubling of their "
-        "80th percentile",
+        f"day after day more than usual: together {moment.habit.drift / DOUBLING:,.0f} days of twice the usual",
         "ups and downs that even out",
         amount(moment.habit.drift, "codes beyond"),
         moment.habit.active_days,
         {"drift": round(moment.habit.drift, 1)},
     )
+
+
+def _begin_anew(habit: Habit) -> None:
+    """A drift that was told is told again only when as much has come together once more."""
+    habit.drift = 0.0
 
 
 RULE = BehaviourRule(
@@ -32,6 +44,7 @@ RULE = BehaviourRule(
     severity="medium",
     looks=Look.DAY,
     check=check,
+    reset=_begin_anew,
     cases=(
         Story(name="twice the usual for seven weeks", fires=True,
               acts=tuple(Acts(day=day, hour=9, count=26, every_s=900, fields={"record_count": 5,

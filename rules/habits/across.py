@@ -41,15 +41,15 @@ class Across:
         self._policy = None if policy.behaviour is None else policy
         self._to = self.rhythms.to = policy.behaviour or Behaviour()
 
-    def visit(self, visit: Visit, now: int, clock: int) -> Alert | None:
-        """Judge a visit; `now` is the append time of its access, `clock` the wall clock, both milliseconds."""
+    def visit(self, visit: Visit, clock: int) -> Alert | None:
+        """Judge a visit; `clock` is the wall clock, milliseconds."""
         policy = self._policy
         if policy is None or not policy.settings(split_people.RULE.id).enabled:
             return None
         found = self.crowds.take(visit)
         if found is None or self._exempted(policy, found):
             return None
-        return self._crowd_alert(policy, found, now, clock)
+        return self._crowd_alert(policy, found, clock)
 
     def heard(self, what: Heard, clock: int) -> Alert | None:
         """Learn that a source was heard; return the end of a silence that was told of."""
@@ -67,7 +67,7 @@ class Across:
             for person in found.people
         )
 
-    def _crowd_alert(self, policy: Policy, found: Gathering, now: int, clock: int) -> Alert:
+    def _crowd_alert(self, policy: Policy, found: Gathering, clock: int) -> Alert:
         rule, visit = split_people.RULE, found.visit
         identity = digest(FAMILY, rule.id, visit.subject, found.since)
         said = f"{', '.join(found.people)} looked up the same data subject within two days, none with a ticket"
@@ -88,7 +88,7 @@ class Across:
             event=visit.ref,
             person=visit.person,
             dataset_id=visit.dataset_id,
-            facts={"appended_at": now, **facts},
+            facts={"appended_at": visit.appended_at, **facts},
             judged_with=self._provenance(),
             dedup_key=digest(FAMILY, rule.id, visit.subject),
         )
@@ -112,7 +112,12 @@ class Across:
             reasons=(_reason(rule, policy, told.signal),),
             occurred_at=quiet.since if told.ended is None else told.ended,
             detected_at=clock,
-            facts={"source": quiet.source, "since": quiet.since, **_facts(rule, told.signal)},
+            facts={
+                "appended_at": quiet.now if told.ended is None else told.ended,
+                "source": quiet.source,
+                "since": quiet.since,
+                **_facts(rule, told.signal),
+            },
             judged_with=self._provenance(),
             dedup_key=digest(SILENCE, quiet.source),
         )

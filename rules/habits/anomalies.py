@@ -19,7 +19,7 @@ from rules.habits.habit import Episode, Habit
 from rules.habits.limits import lift_wires
 from rules.habits.observer import Before, Look, Observer, Setting
 from rules.habits.peers import EndedDay, Peers
-from rules.habits.signal import BehaviourRule, Moment, Signal
+from rules.habits.signal import HEAVY_DUTIES, BehaviourRule, Moment, Signal
 from rules.habits.sketch import mark
 from rules.habits.thresholds import Behaviour
 from rules.knowledge import Knowledge, Person
@@ -153,6 +153,8 @@ class Anomalies:
             episode.revision += 1
         for rule, signal in strong:
             episode.told[rule.id] = max(episode.told.get(rule.id, 0.0), round(signal.score, 3))
+            if rule.reset is not None:
+                rule.reset(habit)
         strong.sort(key=lambda each: (-each[1].score, each[0].id))
         return Telling(moment.person, at, episode.since, episode.revision, tuple(strong), moment.setting, moment.event)
 
@@ -165,7 +167,9 @@ class Anomalies:
             home = None if employee is None else known(employee.home_country)
             zones = zones_of(home or setting.country)
             zone = zones[0] if zones else "UTC"
-        return Standing(zone, mark("|".join((team, *roles))))
+        duties = person.duties or {}
+        heavy = any(duty in duties and duties[duty].at(at)[0] is not None for duty in HEAVY_DUTIES)
+        return Standing(zone, mark("|".join((team, *roles))), heavy)
 
     def _moment(
         self,

@@ -57,6 +57,15 @@ def day_off(country: str | None, day: int) -> bool:
     return on.weekday() in known.weekend or on in known
 
 
+@lru_cache(maxsize=8192)
+def public_holiday(country: str, hour: int) -> bool:
+    """Whether an hour since 1970 (UTC) lies on a public holiday of a country that is no day off anyway."""
+    zones = zones_of(country)
+    on = datetime.fromtimestamp(hour * 3600, _zone(zones[0] if zones else "UTC")).date()
+    known = _holidays(country)
+    return known is not None and on.weekday() not in known.weekend and on in known
+
+
 def zones_of(country: str | None) -> tuple[str, ...]:
     """Return the time zones of a country, the one with most people first as the database lists them; none unknown."""
     return _zones().get(country or "", ())

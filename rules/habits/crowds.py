@@ -34,6 +34,8 @@ class Visit(msgspec.Struct, array_like=True, frozen=True, gc=False):
     person: str
     at: int
     """When it happened, milliseconds."""
+    appended_at: int
+    """When its record was appended, milliseconds."""
     dataset_id: str
     ref: EventRef
 
@@ -93,35 +95,35 @@ class Crowds:
     def __init__(self, rule: BehaviourRule, least: Callable[[], int]) -> None:
         """Take the rule, and where the policy says how many people are a crowd."""
         self._rule, self._least = rule, least
-        self._alone: dict[int, tuple[int, str]] = {}
+        self.alone: dict[int, tuple[int, str]] = {}
         """Data subjects that one person looked up on one day, as nearly all are: the day and the person."""
-        self._crowds: dict[int, Crowd] = {}
+        self.several: dict[int, Crowd] = {}
         self._swept = 0
 
     def __len__(self) -> int:
-        return len(self._alone) + len(self._crowds)
+        return len(self.alone) + len(self.several)
 
     def clear(self) -> None:
         """Forget everybody: others judge them now."""
-        self._alone.clear()
-        self._crowds.clear()
+        self.alone.clear()
+        self.several.clear()
 
     def take(self, visit: Visit) -> Gathering | None:
         """Take one visit; return what is to be told."""
         day = visit.at // DAY_MS
         if day > self._swept:
             self._sweep(day)
-        crowd = self._crowds.pop(visit.subject, None)
+        crowd = self.several.pop(visit.subject, None)
         if crowd is None:
-            alone = self._alone.pop(visit.subject, None)
+            alone = self.alone.pop(visit.subject, None)
             if alone is None or alone == (day, visit.person):
-                self._bound(self._alone)
-                self._alone[visit.subject] = day, visit.person
+                self._bound(self.alone)
+                self.alone[visit.subject] = day, visit.person
                 return None
             crowd = Crowd(alone[0])
             crowd.today.add(alone[1])
-            self._bound(self._crowds)
-        self._crowds[visit.subject] = crowd  # at the end: the one not visited longest stands first
+            self._bound(self.several)
+        self.several[visit.subject] = crowd  # at the end: the one not visited longest stands first
         if not crowd.add(visit):
             return None
         people = crowd.people
@@ -144,6 +146,6 @@ class Crowds:
     def _sweep(self, day: int) -> None:
         """Once a day: whoever was not visited yesterday or today says nothing any more."""
         self._swept = day
-        self._alone = {subject: alone for subject, alone in self._alone.items() if alone[0] >= day - 1}
-        for subject in [subject for subject, crowd in self._crowds.items() if crowd.day < day - 1]:
-            del self._crowds[subject]
+        self.alone = {subject: alone for subject, alone in self.alone.items() if alone[0] >= day - 1}
+        for subject in [subject for subject, crowd in self.several.items() if crowd.day < day - 1]:
+            del self.several[subject]

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from rules.habits.calendar import HOUR_MS, day_off, local_hour, span_at, zones_of
 from rules.habits.habit import SLOTS, Habit, Measure, Run
-from rules.habits.history import ENOUGH, STEPS, appended, code, quantile
+from rules.habits.history import ENOUGH, STEPS, appended, code, quantile, spread
 from rules.habits.limits import ANCHOR_UNITS, lay_wires, raise_anchors
 from rules.habits.thresholds import Behaviour
 
@@ -26,11 +26,16 @@ HALVE_SLOTS_DAYS: Final = 40
 USUAL_SLOT_SHARE: Final = 0.05
 """An hour in which somebody works on one day in twenty, or in one beside it, is one of their hours."""
 
-DRIFT_SLACK: Final = STEPS * 0.1
-"""Codes by which a day may lie above the 80th percentile of the days without adding to a drift."""
+DRIFT_SLACK: Final = STEPS * 0.35
+"""Codes by which a day may lie above the median without adding to a drift: half of a doubling, so that a lasting
+doubling is told soonest (the reference of a CUSUM is half of the shift that it looks for)."""
 
-DRIFT_STEP_MOST: Final = STEPS * 1.5
+DRIFT_STEP_MOST: Final = STEPS * 1.0
 """Codes that one day may add at most: a single wild day is not a drift."""
+
+
+SPREAD_USUAL: Final = STEPS * 0.4
+"""The spread of days, in codes, up to which a drift is told alike of everybody."""
 
 
 class Standing(NamedTuple):
@@ -39,6 +44,8 @@ class Standing(NamedTuple):
     zone: str
     group: int
     """Hash of team and roles: people of one group are peers."""
+    heavy: bool = False
+    """A duty explains far more work than usual: such days say nothing of what is."""
 
 
 class Ended(NamedTuple):
@@ -97,10 +104,10 @@ def _end_day(habit: Habit) -> bytes | None:
     if not habit.accesses and not habit.denials:
         return None
     codes = bytes([code(amount) for amount in habit.sums()])
-    days = habit.days
-    _drift(habit, codes[Measure.SUBJECTS], codes[Measure.RECORDS])
-    habit.days = tuple([appended(each, coded) for each, coded in zip(days, codes, strict=True)])
-    habit.wires_age += 1
+    if not habit.heavy_day:
+        _drift(habit, codes[Measure.SUBJECTS], codes[Measure.RECORDS])
+        habit.days = tuple([appended(each, coded) for each, coded in zip(habit.days, codes, strict=True)])
+        habit.wires_age += 1
     counts = bytearray(habit.slots)
     for slot in range(SLOTS):
         if habit.hours >> slot & 1 and counts[slot] < 255:
@@ -120,11 +127,14 @@ def _drift(habit: Habit, subjects: int, records: int) -> None:
     days = habit.days[which]
     if len(days) < ENOUGH:
         return
-    usual = quantile(days, 0.8)
+    usual = quantile(days, 0.5)
     if habit.anchors:
         # As far as the days have pulled what is usual beyond its anchor, it is not: a drift would hide itself.
         usual -= max(0.0, quantile(days, 0.95) - habit.anchors[which] / ANCHOR_UNITS)
-    habit.drift = max(0.0, habit.drift + min(today - usual - DRIFT_SLACK, DRIFT_STEP_MOST))
+    # Whose days differ more may differ more.
+    wide = max(1.0, spread(days) / SPREAD_USUAL)
+    step = (today - usual) / wide - DRIFT_SLACK
+    habit.drift = max(0.0, habit.drift + min(step, DRIFT_STEP_MOST))
 
 
 def _begin_day(habit: Habit, who: Standing, day: int, country: str | None, to: Behaviour) -> None:
@@ -142,7 +152,7 @@ def _begin_day(habit: Habit, who: Standing, day: int, country: str | None, to: B
         habit.repeats = tuple([each for each in habit.repeats if day - each.last_day <= REPEAT_FORGET_DAYS])
     if habit.weak:
         habit.weak = {}
-    habit.day = day
+    habit.day, habit.heavy_day = day, who.heavy
     habit.day_off = day_off(country, day)
     habit.settled = habit.active_days >= ENOUGH
     if habit.wires_age >= WIRES_DAYS or habit.active_days == ENOUGH or not any(habit.wires):

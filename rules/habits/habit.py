@@ -201,6 +201,8 @@ class Habit(msgspec.Struct, array_like=True):
     """Whether there were days enough when the present one began."""
     pace: Pace | None = None
     """None: nothing was read that could have one; of most it stays so."""
+    heavy_day: bool = False
+    """Whether a duty explains far more work than usual today."""
 
     @property
     def active_days(self) -> int:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from rules.habits.calendar import public_holiday
 from rules.habits.signal import BehaviourRule, Signal
 from rules.habits.thresholds import Behaviour
 
@@ -30,6 +31,9 @@ FORGET_MS: Final = 60 * 24 * HOUR_MS
 SHARE_OF_NEW: Final = 0.3
 """What the last week counts in the usual number of an hour: the last four weeks make up three quarters."""
 
+VOTES_MAX: Final = 50
+"""Votes for a country that are kept: a gateway that moves has another country within a day."""
+
 GAP_FADES: Final = 0.9
 """What is left of an hour's longest silence a week later: after two months half of it."""
 
@@ -41,6 +45,8 @@ class Heard(msgspec.Struct, array_like=True, frozen=True, gc=False):
     count: int
     first: int
     last: int
+    country: str = ""
+    """Home of one of the people whose accesses these were, where that is known."""
 
 
 class Rhythm(msgspec.Struct, array_like=True):
@@ -60,6 +66,10 @@ class Rhythm(msgspec.Struct, array_like=True):
     """The longest silence in milliseconds, as it stood at the end of each hour."""
     told_since: int = 0
     """The last record before the silence that is told of; 0: none is."""
+    country: str = ""
+    """Where most of the people are whose accesses it brings: their public holidays are its quiet days."""
+    votes: int = 0
+    """For that country, against others (Boyer and Moore's majority vote), up to `VOTES_MAX`."""
 
 
 class Quiet(NamedTuple):
@@ -116,6 +126,7 @@ class Rhythms:
                 usual=[0.0] * WEEK_HOURS,
                 gaps=[0] * WEEK_HOURS,
             )
+        _vote(rhythm, what.country)
         ended = None
         if rhythm.told_since:
             ended = self._open.pop(what.source, None)
@@ -148,12 +159,31 @@ class Rhythms:
     def _judge(self, source: str, rhythm: Rhythm, now: int, least: float) -> Told | None:
         if rhythm.last_at - rhythm.first_at < LEARN_MS:
             return None
-        slot = now // HOUR_MS % WEEK_HOURS
-        gap = max(rhythm.gaps[(slot + beside) % WEEK_HOURS] for beside in (-1, 0, 1))
+        hour = now // HOUR_MS
+        gap = max(rhythm.gaps[_slot(rhythm, hour + beside)] for beside in (-1, 0, 1))
         days = (rhythm.last_at - rhythm.first_at) // (24 * HOUR_MS)
         quiet = Quiet(source, rhythm.last_at, now, gap, _missing(rhythm, now), days, self.to)
         signal = self._rule.check(quiet)
         return None if signal is None or signal.score < least else Told(quiet, signal, None)
+
+
+def _vote(rhythm: Rhythm, country: str) -> None:
+    if not country:
+        return
+    if country == rhythm.country:
+        rhythm.votes = min(VOTES_MAX, rhythm.votes + 1)
+    elif rhythm.votes:
+        rhythm.votes -= 1
+    else:
+        rhythm.country, rhythm.votes = country, 1
+
+
+def _slot(rhythm: Rhythm, hour: int) -> int:
+    """Return which hour of the week an hour is like: on a public holiday, the same hour of the quietest day."""
+    slot = hour % WEEK_HOURS
+    if not rhythm.country or not public_holiday(rhythm.country, hour):
+        return slot
+    return min(range(slot % 24, WEEK_HOURS, 24), key=lambda each: sum(rhythm.usual[each - each % 24 :][:24]))
 
 
 def _missing(rhythm: Rhythm, now: int) -> float:
@@ -164,7 +194,7 @@ def _missing(rhythm: Rhythm, now: int) -> float:
     total = 0.0
     for hour in range(first, last + 1):
         share = (min(now, (hour + 1) * HOUR_MS) - max(rhythm.last_at, hour * HOUR_MS)) / HOUR_MS
-        total += share * rhythm.usual[hour % WEEK_HOURS]
+        total += share * rhythm.usual[_slot(rhythm, hour)]
     return total
 
 
@@ -176,7 +206,7 @@ def _learn_gap(rhythm: Rhythm, until: int) -> None:
     last = until // HOUR_MS
     for hour in range(max(began // HOUR_MS, last - WEEK_HOURS), last + 1):
         lasted = min(until, (hour + 1) * HOUR_MS) - began
-        slot = hour % WEEK_HOURS
+        slot = _slot(rhythm, hour)
         rhythm.gaps[slot] = max(rhythm.gaps[slot], lasted)
 
 
@@ -187,9 +217,10 @@ def _count_hours(rhythm: Rhythm, hour: int, *, learn: bool) -> None:
     if learn:
         first_week = (rhythm.last_at - rhythm.first_at) < WEEK_HOURS * HOUR_MS
         for each in range(max(rhythm.hour, hour - WEEK_HOURS), hour):
-            slot = each % WEEK_HOURS
+            slot = _slot(rhythm, each)
             came = rhythm.count if each == rhythm.hour else 0
             before = rhythm.usual[slot]
             rhythm.usual[slot] = came if first_week else before + SHARE_OF_NEW * (came - before)
-            rhythm.gaps[(each + 2) % WEEK_HOURS] = int(rhythm.gaps[(each + 2) % WEEK_HOURS] * GAP_FADES)
+            ahead = (each + 2) % WEEK_HOURS  # before it is its turn: what it will be told by has faded once a week
+            rhythm.gaps[ahead] = int(rhythm.gaps[ahead] * GAP_FADES)
     rhythm.hour, rhythm.count = hour, 0

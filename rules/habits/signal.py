@@ -85,6 +85,8 @@ class BehaviourRule:
     """Any of these (`Look`) makes it look."""
     check: Callable[[Any], Signal | None] = field(repr=False)
     """Takes a `Moment`; of rules that look at no person, what they say they look at."""
+    reset: Callable[[Habit], None] | None = field(default=None, repr=False)
+    """Called once it was told: what it adds up begins anew."""
     cases: tuple[Story, ...] = field(default=(), repr=False)
     """Tested by `tests/habits/test_cases.py`; rules that look at no person have tests of their own."""
 

@@ -93,7 +93,8 @@ class BehaviourWatch:
         if subjects is UNSET or len(subjects) > LOOKED_UP_MOST:
             return
         ref = self._describe(message, event)
-        haul.visits += [Visit(mark(each), name, event.occurred_at, event.dataset_id, ref) for each in subjects]
+        at, appended = event.occurred_at, message.timestamp
+        haul.visits += [Visit(mark(each), name, at, appended, event.dataset_id, ref) for each in subjects]
 
     def _unexempted(self, telling: Telling, haul: Any) -> Telling | None:
         """Leave out signals that somebody answers for; they stay counted."""

@@ -24,6 +24,7 @@ from demo.population import DAY, Act, Population
 from demo.usual import p95
 from rules.behaviour import RULES
 from rules.habits.thresholds import Behaviour
+from rules.knowledge import Knowledge
 
 SEED = 4
 """Neither for tuning nor for reports."""
@@ -165,7 +166,7 @@ def test_a_baseline_says_nothing_of_whom_it_does_not_know() -> None:
 
 
 def test_crowds_and_silences_are_judged_across_people() -> None:
-    across = Across(Behaviour(), RULES)
+    across = Across(Behaviour(), RULES, Knowledge())
     noon = 20_000 * DAY + 12 * 3_600_000
     visits = [Act(noon + at, f"w-{at}", "d", "read", subjects=("s-1",)) for at in range(6)]
     crowds = [found for act in visits for found in across.take(act)]

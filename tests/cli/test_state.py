@@ -12,8 +12,8 @@ import orjson
 import pytest
 
 from agents.state_file import load_state
-from demo.planting import plant
-from demo.population import Population
+from benchmarks.evaluation.engine import event_of
+from benchmarks.evaluation.worlds import build
 from rules.cases import DATASET
 from rules.habits.saved import restore
 from rules.habits.saved_peers import restore_peers, save_peers
@@ -41,6 +41,7 @@ def test_half_the_history_a_state_and_the_other_half_are_the_whole_history(
     assert told(run(*given, second)) != parts[1], "without the state it is another story"
     one, two = load_state(tmp_path / "whole"), load_state(tmp_path / "halves")
     assert (one.now, one.people, one.peers) == (two.now, two.people, two.peers), "to the last byte"
+    assert len(one.across) > 1_000, "sources have rhythms"
     assert [Path(each.name).name for each in two.inputs] == ["1.jsonl", "2.jsonl"]
     assert save_peers(restore_peers(one.peers)) == one.peers
 
@@ -92,7 +93,7 @@ def _of_another_version(content: bytes) -> bytes:
 
 
 def _with(habit: bytes, content: bytes) -> bytes:
-    rest = msgspec.msgpack.encode([5, [["e-1", habit]], msgspec.msgpack.encode([1, []]), []])
+    rest = msgspec.msgpack.encode([5, [["e-1", habit]], b"", b"", []])
     del content
     return b"cloverwatch-state 1 %s\n%s" % (blake2b(rest, digest_size=16).hexdigest().encode(), rest)
 
@@ -136,16 +137,12 @@ def test_without_behaviour_there_is_nothing_to_remember(
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two months of a small population with incidents of every kind, as files."""
-    from benchmarks.evaluate import event_of, rows
-
     folder = tmp_path_factory.mktemp("life")
-    population = Population(5, 40, 70)
-    acts = [act for worker in population.workers for act in population.acts(worker)]
-    acts += [act for planted in plant(population, 0.9, 42).values() for act in planted]
-    acts.sort(key=lambda act: act.at)
+    world = build(5, 40, 1, 75)
+    acts = world.acts
     write(folder / "events.jsonl", *(encode(event_of(act, number)) for number, act in enumerate(acts)))
     by_topic: dict[str, list[bytes]] = {}
-    for topic, row in rows(population):
+    for topic, row in world.rows:
         by_topic.setdefault(topic, []).append(orjson.dumps(row))
     start = {"valid_from": acts[0].at - 86_400_000}
     by_topic["directory.datasets"] = [

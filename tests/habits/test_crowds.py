@@ -16,7 +16,7 @@ LEAST = 4
 
 
 def visit(person: int, at: int = MONDAY, subject: int = 1) -> Visit:
-    return Visit(subject, f"e-{person}", at, "d-1", EventRef(event_id=f"{person}-{at}"))
+    return Visit(subject, f"e-{person}", at, at, "d-1", EventRef(event_id=f"{person}-{at}"))
 
 
 def told(*visits: Visit) -> list[Gathering]:

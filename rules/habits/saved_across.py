@@ -1,0 +1,67 @@
+"""What is remembered across people, as bytes and back: crowds and the rhythms of sources, for runs over files."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from rules.habits.crowds import Crowd, Crowds
+from rules.habits.rhythm import Rhythm, Rhythms
+from rules.habits.saved import StateVersionError
+
+VERSION: Final = 1
+"""Of the form."""
+
+
+class _Crowd(msgspec.Struct, array_like=True, frozen=True):
+    subject: int
+    day: int
+    today: tuple[str, ...]
+    before: tuple[str, ...]
+    told: int
+    since: int
+
+
+class _Saved(msgspec.Struct, array_like=True, frozen=True):
+    alone: tuple[tuple[int, int, str], ...]
+    crowds: tuple[_Crowd, ...]
+    sources: dict[str, Rhythm]
+
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_version = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw]).decode
+_saved = msgspec.msgpack.Decoder(_Saved).decode
+
+
+def save_across(crowds: Crowds, rhythms: Rhythms) -> bytes:
+    """Return crowds and rhythms as bytes: the same bytes for the same ones."""
+    alone = tuple((subject, day, person) for subject, (day, person) in sorted(crowds.alone.items()))
+    several = tuple(
+        _Crowd(subject, each.day, tuple(sorted(each.today)), tuple(sorted(each.before)), each.told, each.since)
+        for subject, each in sorted(crowds.several.items())
+    )
+    return _encode((VERSION, _Saved(alone, several, rhythms.sources)))
+
+
+def restore_across(saved: bytes, crowds: Crowds, rhythms: Rhythms) -> None:
+    """Put back what was saved, in place of what is there.
+
+    Raises:
+        StateVersionError: it is of a version that this program does not know, or nothing of the kind.
+    """
+    try:
+        version, raw = _version(saved)
+        if version != VERSION:
+            raise StateVersionError(f"state: crowds of version {version!r}: this program reads version {VERSION}")
+        found = _saved(raw)
+    except msgspec.MsgspecError as error:
+        raise StateVersionError(f"state: no saved crowds: {type(error).__name__}") from None
+    crowds.clear()
+    rhythms.clear()
+    crowds.alone.update({subject: (day, person) for subject, day, person in found.alone})
+    for each in found.crowds:
+        crowd = crowds.several[each.subject] = Crowd(each.day)
+        crowd.today, crowd.before = set(each.today), set(each.before)
+        crowd.told, crowd.since = each.told, each.since
+    rhythms.sources.update(found.sources)
