@@ -155,7 +155,7 @@ async def _play(run_: Run, org: Organisation, worker: subprocess.Popen[bytes]) -
         await asyncio.gather(*run_.late)
         await _until(lambda: _all_judged(run_), DONE_WITHIN_S, "everything is judged", worker)
         await _quiet(run_)
-        result = score(run_.stream, run_.alerts)
+        result = score(run_.stream, run_.alerts, len(org.people))
         await _counters(run_)
         screen.result(result)
         if run_.first_alert is not None:

@@ -129,7 +129,20 @@ def test_what_is_pure_reads_no_clock_socket_or_environment(package: str) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["organisation", "accesses", "incidents", "files", "population", "anomalies", "planting"]
+    "name",
+    [
+        "organisation",
+        "accesses",
+        "life",
+        "incidents",
+        "scene",
+        "conduct",
+        "look_alikes",
+        "files",
+        "population",
+        "anomalies",
+        "planting",
+    ],
 )
 def test_the_generator_of_the_demo_knows_nothing_of_what_judges_it(name: str) -> None:
     """Nor does anything of ours that it imports: it cannot plant what the rules happen to find."""
