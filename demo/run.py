@@ -124,9 +124,9 @@ def first_day() -> int:
     return int(time.time() * 1000) // DAY * DAY - DAYS_BACK * DAY
 
 
-def write_files(folder: Path, *, seed: int, events: int) -> None:
-    """Write what the demo would send, with its policy, to be replayed or looked at."""
-    write(folder, *month(seed, first_day(), events))
+def write_files(folder: Path, *, seed: int, events: int, conduct: bool = True) -> None:
+    """Write what the demo would send, with its policy, to be replayed or looked at; `conduct` as for `month`."""
+    write(folder, *month(seed, first_day(), events, conduct=conduct))
     (folder / "policy.toml").write_text(POLICY.read_text(encoding="utf-8"), encoding="utf-8")
 
 
