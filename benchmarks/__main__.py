@@ -167,7 +167,7 @@ def _state(kind: str, employees: int, build: Path, result: dict[str, Any], say: 
     say(f"the habits of {employees:,} employees")
     found = asdict(state.measure(kind, employees, state.SAMPLE, build))
     result["state"] = found
-    in_process = f"in process: rows {found['rows_s']:.1f} s, habits {found['restore_s']:.1f} s"
+    parts = f"CPU {found['worker_cpu_s']:.1f} s, of it rows {found['rows_s']:.1f}, habits {found['restore_s']:.1f}"
     return [
         (
             f"habits of {employees:,}, bytes saved a person",
@@ -189,7 +189,7 @@ def _state(kind: str, employees: int, build: Path, result: dict[str, Any], say: 
             f"{found['worker_s']:.1f} s",
             "",
             "",
-            f"{_within(found['worker_s'], STATE_GOALS['worker_s'], 's')}; {in_process}",
+            f"{_within(found['worker_s'], STATE_GOALS['worker_s'], 's')}; {parts}",
         ),
     ]
 

@@ -30,7 +30,7 @@ from agents.settings import Settings
 from agents.snapshots import BUCKETS
 from benchmarks.behaviour import Lived
 from benchmarks.brokers import broker, fill
-from benchmarks.process import Worker, program
+from benchmarks.process import Worker, program, usage
 from benchmarks.stream import PARTITIONS, Load, crowd
 from benchmarks.throughput import READ
 from rules.habits.saved import restore, save
@@ -65,14 +65,16 @@ class State:
     resident: float
     """Bytes of a person, in memory."""
     save_s: float
-    """To make bytes of all of them."""
+    """CPU seconds to make bytes of all of them."""
     restore_s: float
-    """To make habits of the bytes again, in process."""
+    """CPU seconds to make habits of the bytes again, in process."""
     rows: int
     rows_s: float
-    """To decode and apply the rows of their directories, in process."""
+    """CPU seconds to decode and apply the rows of their directories, in process."""
     worker_s: float
-    """From the start of a worker, over full topics, to its first verdict."""
+    """Seconds from the start of a worker, over full topics, to its first verdict."""
+    worker_cpu_s: float
+    """CPU seconds that it used until then."""
 
 
 def main(arguments: list[str]) -> int:
@@ -107,7 +109,7 @@ def measure(kind: str, employees: int, sample: int, build: Path) -> State:
     load.rows.extend(buckets(states, employees))
     with broker(kind) as (_, settings):
         fill(settings, load)
-        worker_s = start(settings, build / "bench-state.log")
+        worker_s, worker_cpu_s = start(settings, build / "bench-state.log")
     sizes = [len(each) for each in states]
     return State(
         employees=employees,
@@ -117,6 +119,7 @@ def measure(kind: str, employees: int, sample: int, build: Path) -> State:
         rows=rows,
         rows_s=rows_s,
         worker_s=worker_s,
+        worker_cpu_s=worker_cpu_s,
         **inside,
     )
 
@@ -129,25 +132,25 @@ def resident(states: list[bytes], employees: int) -> dict[str, float]:
     knowledge.people.update((name, Person()) for name in names)
     gc.collect()
     before = _resident_bytes()
-    began = time.perf_counter()
+    began = time.process_time()
     for name, saved in zip(names, cycle(states), strict=False):
         shelf.restore(name, 0, saved)
-    restore_s = time.perf_counter() - began
+    restore_s = time.process_time() - began
     gc.collect()
     grown = _resident_bytes() - before
-    began = time.perf_counter()
+    began = time.process_time()
     for name in names:
         shelf.save(name)
-    return {"resident": grown / employees, "restore_s": restore_s, "save_s": time.perf_counter() - began}
+    return {"resident": grown / employees, "restore_s": restore_s, "save_s": time.process_time() - began}
 
 
 def applied(load: Load) -> float:
-    """Return the seconds that decoding and applying the directories' rows takes in process."""
+    """Return the CPU seconds that decoding and applying the directories' rows takes in process."""
     knowledge = Knowledge()
-    began = time.perf_counter()
+    began = time.process_time()
     for topic, message in load.rows:
         knowledge.apply(DIRECTORY[topic].decode(message.value))
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def buckets(states: list[bytes], employees: int) -> Iterator[tuple[str, Outgoing]]:
@@ -165,13 +168,13 @@ def buckets(states: list[bytes], employees: int) -> Iterator[tuple[str, Outgoing
         yield STATE_HABITS, Outgoing(f"{bucket}|bench".encode(), _pack(people), partition)
 
 
-def start(settings: Settings, log: Path) -> float:
-    """Return the seconds from the start of a worker to its first verdict."""
+def start(settings: Settings, log: Path) -> tuple[float, float]:
+    """Return the seconds from the start of a worker to its first verdict, and the CPU seconds that it took."""
     began = time.monotonic()
     process = Worker(settings, log)
     try:
         first, _ = process.until("judging", lambda found: found.get(READ, 0) > 0)
-        return first - began
+        return first - began, usage(process.pid).cpu_s
     finally:
         process.end()
 
