@@ -157,7 +157,7 @@ def _behaviour(events: int, result: dict[str, Any], say: Say) -> Rows:
             "",
             f"{cost['difference']:.1f}",
             "",
-            f"{between} [{cost['low']:.1f} {cost['high']:.1f}]",
+            f"{between} [{cost['low']:.1f} {cost['high']:.1f}]; last third {cost['settled']:.1f}",
         ),
         ("behaviour, eight months by thirds", "", f"{flat['us'][-1]:.1f}", "", f"µs an event: {thirds}"),
     ]

@@ -57,6 +57,8 @@ class Cost:
     low: float
     high: float
     """Interval of the median, 95 %."""
+    settled: float
+    """Median over the last third of the pairs: most people have habits by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ def cost(events: int) -> Cost:
         differences.append((took[1] - took[0]) * 1e6 / len(batch))
     without, with_behaviour = (total * 1e6 / len(messages) for total in spent)
     low, high = median_interval(differences)
-    return Cost(len(messages), without, with_behaviour, median(differences), low, high)
+    settled = median(differences[-max(1, len(differences) // 3) :])
+    return Cost(len(messages), without, with_behaviour, median(differences), low, high, settled)
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float]:

@@ -55,7 +55,7 @@ COUNTERS_EVERY_S: Final = 2.0
 
 POLICY: Final = Path(__file__).with_name("policy.toml")
 DAYS_BACK: Final = MONTH_DAYS + 1
-"""The month ends yesterday, so that nothing of it is late (35 days) or in the future."""
+"""The month ends yesterday, so that nothing of it is in the future."""
 
 
 class WorkerFailedError(Exception):

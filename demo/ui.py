@@ -90,7 +90,8 @@ class Screen:
             highlight=False,
         )
         for alert in (*result.false, *result.falsely):
-            self.console.print(f"false: {iso(alert.occurred_at)} {alert.rule_id}: {alert.explanation}", style="red")
+            said = f"false: {iso(alert.occurred_at)} {alert.rule_id}: {alert.explanation}"
+            self.console.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _section(table: Table, name: str, incidents: Scores, look_alikes: Scores, false: int) -> None:
