@@ -52,6 +52,7 @@ def test_the_interval_of_a_median_holds_it() -> None:
 
 @pytest.mark.broker
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # a minute or two alone on a machine
 def test_every_figure_is_measured(embedded_broker: Broker, tmp_path: Path) -> None:
     assert embedded_broker.kind == "embedded"  # where it does not run, neither does the benchmark
     out = tmp_path / "bench.json"
@@ -70,7 +71,7 @@ def test_every_figure_is_measured(embedded_broker: Broker, tmp_path: Path) -> No
         str(out),
     ]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", *arguments], capture_output=True, text=True, check=False, timeout=240
+        [sys.executable, "-m", "benchmarks", *arguments], capture_output=True, text=True, check=False, timeout=540
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(out.read_text())
