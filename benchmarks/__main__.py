@@ -1,4 +1,4 @@
-"""`make bench`: throughput and latency beside their baselines, from one run, as one table and `build/bench.json`."""
+"""`make bench`: throughput, latency, behaviour and state beside baselines and goals: one table, `build/bench.json`."""
 
 from __future__ import annotations
 
@@ -16,19 +16,24 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.settings import Settings
-from benchmarks import latency
+from benchmarks import latency, state
 from benchmarks.brokers import broker, fill
 from benchmarks.process import program
 from benchmarks.stream import SEED, Load, crowd, load, one_rule
 from benchmarks.throughput import Throughput, worker
+from demo.files import EVENTS
 from demo.run import write_files
 
 RESULT: Final = Path("build/bench.json")
+PARTS: Final = ("throughput", "latency", "crowd", "behaviour", "state")
 STOCK_EVENTS: Final = 60_000
 """Of the events, so many for the stock agent: half a minute of its time at most."""
 
 GOALS: Final = {"stock": 15.0, "bare": 0.5, "crowd": 0.8, "p50_ms": 5.0, "p99_ms": 25.0}
 """From the issue: multiples of the baselines, and milliseconds at `PACE`."""
+
+STATE_GOALS: Final = {"saved_mean": 1024.0, "resident": 4096.0, "worker_s": 10.0}
+"""From the issue: bytes of a person as saved and in memory, and seconds until a worker has loaded 100,000 of them."""
 
 PACE: Final = 10_000
 """Events a second at which latency is measured."""
@@ -40,9 +45,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--broker", choices=("auto", "kafka", "embedded"), default="auto")
     parser.add_argument("--events", type=int, default=400_000, help="accesses of the throughput runs")
     parser.add_argument("--employees", type=int, default=1_000_000, help="of the large directory")
+    parser.add_argument("--states", type=int, default=state.EMPLOYEES, help="employees whose habits are weighed")
     parser.add_argument("--seconds", type=float, default=30.0, help="of the latency run")
     parser.add_argument("--out", type=Path, default=RESULT, metavar="FILE", help="where the figures go as JSON")
-    parser.add_argument("--only", choices=("throughput", "latency", "crowd"), help="a part of it")
+    parser.add_argument("--only", choices=PARTS, help="a part of it")
     given = parser.parse_args(arguments)
     say = Console(stderr=True, highlight=False).print
     result: dict[str, Any] = {"machine": _machine(), "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
@@ -63,6 +69,10 @@ def main(arguments: list[str]) -> int:
                 rows += _latency(settings, month, given.seconds, build, result, say)
     if given.only in {None, "crowd"}:
         rows += _crowd(given.broker, given.employees, given.events, build, result, say)
+    if given.only in {None, "behaviour"}:
+        rows += _behaviour(min(given.events, EVENTS), result, say)
+    if given.only in {None, "state"}:
+        rows += _state(given.broker, given.states, build, result, say)
     given.out.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     _print(result, rows)
     return 0
@@ -134,6 +144,56 @@ def _crowd(kind: str, employees: int, events: int, build: Path, result: dict[str
     ]
 
 
+def _behaviour(events: int, result: dict[str, Any], say: Say) -> Rows:
+    say("a month with and without behaviour, and a long stream")
+    found = program("benchmarks.behaviour", "--events", str(events))
+    result["behaviour"] = found
+    cost, flat = found["cost"], found["flat"]
+    between = f"with it {cost['with_behaviour']:.1f}, without {cost['without']:.1f}; 95 %"
+    thirds = ", ".join(f"{us:.1f}" for us in flat["us"])
+    return [
+        (
+            "behaviour, in process: costs",
+            "",
+            f"{cost['difference']:.1f}",
+            "",
+            f"{between} [{cost['low']:.1f} {cost['high']:.1f}]; last third {cost['settled']:.1f}",
+        ),
+        ("behaviour, eight months by thirds", "", f"{flat['us'][-1]:.1f}", "", f"µs an event: {thirds}"),
+    ]
+
+
+def _state(kind: str, employees: int, build: Path, result: dict[str, Any], say: Say) -> Rows:
+    say(f"the habits of {employees:,} employees")
+    found = asdict(state.measure(kind, employees, state.SAMPLE, build))
+    result["state"] = found
+    parts = f"CPU {found['worker_cpu_s']:.1f} s, of it rows {found['rows_s']:.1f}, habits {found['restore_s']:.1f}"
+    return [
+        (
+            f"habits of {employees:,}, bytes saved a person",
+            f"{found['saved_mean']:,.0f} B",
+            "",
+            "",
+            f"{_within(found['saved_mean'], STATE_GOALS['saved_mean'], 'B')}; the most {found['saved_most']:,}",
+        ),
+        (
+            "    resident a person",
+            f"{found['resident']:,.0f} B",
+            "",
+            f"{found['resident'] * employees / 2**20:,.0f}",
+            _within(found["resident"], STATE_GOALS["resident"], "B"),
+        ),
+        ("    all saved", f"{found['save_s']:.1f} s", f"{found['save_s'] * 1e6 / employees:.1f}", "", "a person"),
+        (
+            "    directories and habits loaded by a worker",
+            f"{found['worker_s']:.1f} s",
+            "",
+            "",
+            f"{_within(found['worker_s'], STATE_GOALS['worker_s'], 's')}; {parts}",
+        ),
+    ]
+
+
 def _row(what: str, run: Throughput, against: str) -> tuple[str, str, str, str, str]:
     return what, f"{run.rate:,.0f}/s", f"{run.cpu_s * 1e6 / run.events:.1f}", f"{run.peak_mib:,.0f}", against
 
@@ -143,7 +203,11 @@ def _goal(value: float, goal: float, text: str) -> str:
 
 
 def _most(value: float, goal: float) -> str:
-    return f"goal {goal:g} ms: {'met' if value <= goal else 'missed'}"
+    return _within(value, goal, "ms")
+
+
+def _within(value: float, goal: float, unit: str) -> str:
+    return f"goal {goal:g} {unit}: {'met' if value <= goal else 'missed'}"
 
 
 def _machine() -> str:

@@ -1,4 +1,8 @@
-"""The hot path in process, without a broker: microseconds an event for each step. `python -m benchmarks.hot`."""
+"""The hot path in process, without a broker: microseconds an event for each step. `python -m benchmarks.hot`.
+
+The steps are those of judging accesses; what behaviour adds to them is measured on the demo's whole month, as it goes
+by once (`benchmarks/behaviour.py`): a month that is judged again is too late for anybody's habit.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,9 @@ import orjson
 from agents.files import Line, load_directory
 from agents.offline import session_of
 from agents.settings import Settings
-from benchmarks.stream import POLICY, SEED
+from benchmarks import behaviour
+from benchmarks.stream import SEED, without_behaviour
+from demo.files import EVENTS
 from demo.run import write_files
 from rules.session import Session
 from schemas.access import AccessEvent
@@ -33,8 +39,18 @@ def main(arguments: list[str]) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hot")
     parser.add_argument("--events", type=int, default=50_000)
-    for what, cost in measure(parser.parse_args(arguments).events).items():
+    parser.add_argument("--month", type=int, default=EVENTS, help="ordinary accesses of the month for behaviour")
+    given = parser.parse_args(arguments)
+    for what, cost in measure(given.events).items():
         print(f"{what:<44} {cost:8.2f} µs an event")
+    spent = behaviour.cost(given.month)
+    print(f"{'a month without [behaviour]':<44} {spent.without:8.2f} µs an event")
+    print(f"{'the same month with it':<44} {spent.with_behaviour:8.2f} µs an event")
+    between = f"median of pairs, 95 % [{spent.low:.2f} {spent.high:.2f}]"
+    print(f"{'behaviour costs':<44} {spent.difference:8.2f} µs an event, {between}")
+    flat = behaviour.flat(behaviour.LONG_PEOPLE, behaviour.LONG_DAYS)
+    for which, us, size in zip(("first", "second", "last"), flat.us, flat.bytes_saved, strict=True):
+        print(f"{f'the {which} third of a long stream':<44} {us:8.2f} µs an event, {size:,.0f} bytes saved a person")
     return 0
 
 
@@ -42,10 +58,11 @@ def measure(events: int) -> dict[str, float]:
     """Return microseconds an event by step."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_files(folder, seed=SEED, events=events)
+        write_files(folder, seed=SEED, events=events, conduct=False)
         lines = (folder / "events.jsonl").read_bytes().splitlines()
-        new = session_of(POLICY, load_directory(folder / "directory"), Settings())
-        full = session_of(POLICY, load_directory(folder / "directory"), Settings(), memo=False)
+        policy = without_behaviour(folder)
+        new = session_of(policy, load_directory(folder / "directory"), Settings())
+        full = session_of(policy, load_directory(folder / "directory"), Settings(), memo=False)
     batches = [_batches(lines, number) for number in range(REPEATS + 1)]
     plain = msgspec.json.Decoder(AccessEvent).decode
     return {

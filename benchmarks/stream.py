@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ SEED: Final = 7
 PARTITIONS: Final = 4
 POLICY: Final = Path("demo/policy.toml")
 ONE_RULE: Final = "place.third_country"
+
+BEHAVIOUR_TABLE: Final = re.compile(r"^\[behaviour\]\n(?:(?!\[)[^\n]*\n)*", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,13 @@ def one_rule(folder: Path) -> Path:
     off = "".join(f'\n[rules."{rule}"]\nenabled = false\n' for rule in sorted(RULE_IDS) if rule != ONE_RULE)
     path = folder / "one-rule.toml"
     path.write_text(POLICY.read_text(encoding="utf-8") + off, encoding="utf-8")
+    return path
+
+
+def without_behaviour(folder: Path) -> Path:
+    """Write the demo's policy without its `[behaviour]`; return its path."""
+    path = folder / "without-behaviour.toml"
+    path.write_text(BEHAVIOUR_TABLE.sub("", POLICY.read_text(encoding="utf-8")), encoding="utf-8")
     return path
 
 

@@ -7,21 +7,29 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from demo.accesses import Planned, Writer, ordinary
+from demo.accesses import Planned, Writer
+from demo.conduct import conducted
 from demo.incidents import planted
+from demo.life import ordinary
 from demo.organisation import EMPLOYEES, Organisation, build, settle
 
-EVENTS: Final = 200_000
-"""Ordinary accesses of the month: some 100 a head, and a quarter of a minute to stream."""
+EVENTS: Final = 180_000
+"""Ordinary accesses of the month: some 90 a head. With the weeks that those who play a part live through it is 200,000,
+a quarter of a minute to stream."""
 
 
 def month(
-    seed: int, start: int, events: int = EVENTS, employees: int = EMPLOYEES
+    seed: int, start: int, events: int = EVENTS, employees: int = EMPLOYEES, *, conduct: bool = True
 ) -> tuple[Organisation, list[Planned]]:
-    """Return the organisation with all its rows, and its month of accesses in the order of their time."""
+    """Return the organisation with all its rows, and its month of accesses in the order of their time.
+
+    `conduct`: with what people do over hours and weeks too; then it begins with some people's weeks before the month.
+    """
     org = build(seed, start, employees)
     writer = Writer(seed)
     parts = list(planted(org, writer))
+    if conduct:
+        parts += conducted(org, writer)
     settle(org)
     stream = parts + list(ordinary(org, writer, events))
     stream.sort(key=lambda planned: planned.at)
@@ -47,6 +55,7 @@ def write(folder: Path, org: Organisation, stream: Iterable[Planned]) -> None:
             "kind": planned.label.kind,
             "incident": planned.label.incident,
             "sentence": planned.label.sentence,
+            **({"case": planned.label.case} if planned.label.case else {}),
         }
         for planned in stream
         if planned.label is not None

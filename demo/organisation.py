@@ -52,8 +52,6 @@ ZONES: Final = {
     "JP": "Asia/Tokyo",
     "BR": "America/Sao_Paulo",
 }
-UTC_OFFSET_H: Final = {"US": -5, "IN": 5, "SG": 8, "JP": 9, "BR": -3, "GB": 0, "IE": 0}
-"""Hours from UTC, whole ones, to place a working day; 1 elsewhere (central Europe)."""
 
 NETWORKS: Final = {
     "IE": ("86.40", "89.100", "79.97"),
@@ -84,6 +82,15 @@ CLOUD: Final = ("52.95.110.", "20.33.0.", "34.80.0.")
 
 EXEMPTED: Final = "e-0007"
 """The one employee that the demo's policy exempts, by name; plays no other part."""
+
+TEAMS: Final = {
+    "support-agent": "support",
+    "incident-manager": "support",
+    "data-engineer": "platform",
+    "security": "security",
+}
+OTHER_TEAM: Final = "insight"
+"""Who works where."""
 
 INSIDE: Final = frozenset({"IE", "NO", "DE", "FR", "NL", "PL", "ES", "GB", "CH"})
 ADEQUATE: Final = frozenset({"JP", "BR"})
@@ -158,7 +165,7 @@ class Organisation:
                 and employer in (None, person.employer)
             ):
                 person.cast = True
-                person.role = role
+                person.role, person.team = role, TEAMS.get(role, OTHER_TEAM)
                 return person
         raise LookupError(f"nobody left of {sorted(countries)} for {role}")
 
@@ -258,7 +265,7 @@ def _work_of(random: Random, country: str, employer: str) -> tuple[str, str]:
         role = random.choice(("allowable-reader", "analyst"))
     else:
         role = "analyst"
-    return role, {"support-agent": "support", "data-engineer": "platform", "security": "security"}.get(role, "insight")
+    return role, TEAMS.get(role, OTHER_TEAM)
 
 
 _NOUNS: Final = ("profiles", "messages", "videos", "payments", "devices", "searches", "contacts", "locations", "likes")

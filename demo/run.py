@@ -55,7 +55,7 @@ COUNTERS_EVERY_S: Final = 2.0
 
 POLICY: Final = Path(__file__).with_name("policy.toml")
 DAYS_BACK: Final = MONTH_DAYS + 1
-"""The month ends yesterday, so that nothing of it is late (35 days) or in the future."""
+"""The month ends yesterday, so that nothing of it is in the future."""
 
 
 class WorkerFailedError(Exception):
@@ -124,9 +124,9 @@ def first_day() -> int:
     return int(time.time() * 1000) // DAY * DAY - DAYS_BACK * DAY
 
 
-def write_files(folder: Path, *, seed: int, events: int) -> None:
-    """Write what the demo would send, with its policy, to be replayed or looked at."""
-    write(folder, *month(seed, first_day(), events))
+def write_files(folder: Path, *, seed: int, events: int, conduct: bool = True) -> None:
+    """Write what the demo would send, with its policy, to be replayed or looked at; `conduct` as for `month`."""
+    write(folder, *month(seed, first_day(), events, conduct=conduct))
     (folder / "policy.toml").write_text(POLICY.read_text(encoding="utf-8"), encoding="utf-8")
 
 
@@ -155,7 +155,7 @@ async def _play(run_: Run, org: Organisation, worker: subprocess.Popen[bytes]) -
         await asyncio.gather(*run_.late)
         await _until(lambda: _all_judged(run_), DONE_WITHIN_S, "everything is judged", worker)
         await _quiet(run_)
-        result = score(run_.stream, run_.alerts)
+        result = score(run_.stream, run_.alerts, len(org.people))
         await _counters(run_)
         screen.result(result)
         if run_.first_alert is not None:

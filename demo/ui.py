@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from demo.verdict import Result
+from demo.verdict import FALSE_A_DAY, Result, Score
 from schemas.alert import SEVERITIES, Alert
 from schemas.fields import iso
 
@@ -22,6 +22,11 @@ WIDTH_WITHOUT_TERMINAL = 160
 SEVERITY_WIDTH = 13
 RULE_WIDTH = 25
 """Columns of the longest words."""
+
+TOLD_BY = 3
+"""Rules named in a line of the table: those that told most incidents of its kind."""
+
+Scores = dict[str, Score]
 
 
 def console() -> Console:
@@ -70,22 +75,37 @@ class Screen:
         )
 
     def result(self, result: Result) -> None:
-        """Write the table of incidents and look-alikes, and every false alert."""
+        """Write the tables of incidents and look-alikes, and every false alert."""
         table = Table(title="What was planted, by what happened", title_justify="left")
         for name in ("", "planted", "found", "missed", "false"):
             table.add_column(name, justify="left" if not name else "right")
-        for kind, score in sorted(result.incidents.items()):
-            style = "red" if score.missed else ""
-            table.add_row(kind, str(score.planted), str(score.found), str(score.missed), "", style=style)
-        table.add_section()
-        for kind, score in sorted(result.look_alikes.items()):
-            style = "red" if score.found else "dim"
-            table.add_row(f"look-alike: {kind}", str(score.planted), "", "", str(score.found), style=style)
-        table.add_section()
-        planted = sum(score.planted for score in result.incidents.values())
-        table.add_row(
-            "all", str(planted), str(planted - result.missed), str(result.missed), str(len(result.false)), style="bold"
-        )
+        table.add_column("told by")
+        _section(table, "accesses", result.incidents, result.look_alikes, len(result.false))
+        _section(table, "behaviour", result.conduct, result.innocent, len(result.falsely))
         self.console.print(table)
-        for alert in result.false:
-            self.console.print(f"false: {iso(alert.occurred_at)} {alert.rule_id}: {alert.explanation}", style="red")
+        self.console.print(
+            f"falsely about behaviour: {len(result.falsely)}, {result.false_a_day:.2f} per 1,000 employees and day "
+            f"(goal {FALSE_A_DAY:g})",
+            style="red" if result.false_a_day > FALSE_A_DAY else "green",
+            highlight=False,
+        )
+        for alert in (*result.false, *result.falsely):
+            said = f"false: {iso(alert.occurred_at)} {alert.rule_id}: {alert.explanation}"
+            self.console.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _section(table: Table, name: str, incidents: Scores, look_alikes: Scores, false: int) -> None:
+    """Write what was planted of one family, and its sum."""
+    table.add_section()
+    for kind, score in sorted(incidents.items()):
+        rules = ", ".join(rule.split(".", 1)[1] for rule, _ in score.rules.most_common(TOLD_BY))
+        style = "red" if score.missed else ""
+        table.add_row(kind, str(score.planted), str(score.found), str(score.missed), "", rules, style=style)
+    table.add_section()
+    for kind, score in sorted(look_alikes.items()):
+        style = "red" if score.found else "dim"
+        table.add_row(f"look-alike: {kind}", str(score.planted), "", "", str(score.found), "", style=style)
+    table.add_section()
+    planted, missed = (sum(getattr(score, what) for score in incidents.values()) for what in ("planted", "missed"))
+    counts = (str(planted), str(planted - missed), str(missed), str(false))
+    table.add_row(f"all: {name}", *counts, "", style="bold")

@@ -128,7 +128,17 @@ def test_what_is_pure_reads_no_clock_socket_or_environment(package: str) -> None
     assert found == []
 
 
-GENERATORS = ("organisation", "accesses", "incidents", "files", "registers", "planting")
+GENERATORS = (
+    "organisation",
+    "accesses",
+    "life",
+    "incidents",
+    "conduct",
+    "look_alikes",
+    "files",
+    "registers",
+    "planting",
+)
 """Of the demo and of the evaluation; the others are imported by these."""
 
 

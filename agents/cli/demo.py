@@ -18,7 +18,7 @@ ends with a table of incidents planted, found, missed and false; exit 1 where an
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare them."""
     parser.add_argument("--seed", type=int, default=7, help="another organisation and other incidents")
-    parser.add_argument("--events", type=int, default=200_000, help="ordinary accesses of the month")
+    parser.add_argument("--events", type=int, default=180_000, help="ordinary accesses of the month")
     parser.add_argument("--write", type=Path, metavar="DIR", help="write it as files for replay, send nothing")
 
 

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import hot
+from benchmarks import behaviour, hot
+from benchmarks.__main__ import STATE_GOALS
+from benchmarks.behaviour import Lived
+from rules.habits.saved import save
 from tests.conftest import Broker
 
 SLOWEST_HIT_US = 100.0
@@ -24,8 +27,32 @@ def test_a_habit_costs_little_and_less_than_judging_in_full() -> None:
     assert again < full / 2
 
 
+@pytest.mark.slow
+def test_a_long_stream_costs_at_its_end_what_it_costs_in_its_middle() -> None:
+    """Nothing grows with the number of events: twice, where a machine that is shared may differ by half."""
+    found = behaviour.flat(people=20, days=180)
+    assert 0 < found.us[2] < 2 * found.us[1]
+    assert found.bytes_saved[2] < 1.1 * found.bytes_saved[1]
+
+
+@pytest.mark.slow
+def test_a_habit_stays_within_its_bounds() -> None:
+    life = Lived(people=60, days=70)
+    life.live(70)
+    saved = [save(habit) for habit in life.habits.values()]
+    assert sum(map(len, saved)) / len(saved) < STATE_GOALS["saved_mean"]
+    assert max(map(len, saved)) < 2 * STATE_GOALS["saved_mean"]
+
+
+def test_the_interval_of_a_median_holds_it() -> None:
+    low, high = behaviour.median_interval([float(value) for value in range(101)])
+    assert low < 50 < high
+    assert (low, high) == (40, 61)
+
+
 @pytest.mark.broker
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # a minute or two alone on a machine
 def test_every_figure_is_measured(embedded_broker: Broker, tmp_path: Path) -> None:
     assert embedded_broker.kind == "embedded"  # where it does not run, neither does the benchmark
     out = tmp_path / "bench.json"
@@ -36,13 +63,15 @@ def test_every_figure_is_measured(embedded_broker: Broker, tmp_path: Path) -> No
         "30000",
         "--employees",
         "2000",
+        "--states",
+        "2000",
         "--seconds",
         "8",
         "--out",
         str(out),
     ]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", *arguments], capture_output=True, text=True, check=False, timeout=240
+        [sys.executable, "-m", "benchmarks", *arguments], capture_output=True, text=True, check=False, timeout=540
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(out.read_text())
@@ -54,4 +83,7 @@ def test_every_figure_is_measured(embedded_broker: Broker, tmp_path: Path) -> No
     assert found["latency"]["missing"] == 0, "an alert for each event that should raise one"
     assert found["crowd"].keys() == {"1000", "2000"}
     assert found["ratios"].keys() == {"stock", "bare", "one_rule", "crowd"}
+    assert found["behaviour"]["cost"]["events"] > 30_000
+    assert found["state"]["employees"] == 2_000
     assert "sent → alert readable" in done.stdout
+    assert "bytes saved a person" in done.stdout

@@ -47,7 +47,7 @@ class HabitRun(RealRun):
     def _policy(self) -> Path:
         text = Path("demo/policy.toml").read_text()
         text = re.sub(r'facts_grace = "\w+"', 'facts_grace = "1s"', text)
-        text = re.sub(r"(?ms)^\[\[?(rules|exemptions)\b[^\n]*\n(?:(?!^\[)[^\n]*\n?)*", "", text)
+        text = re.sub(r"(?ms)^\[\[?(rules|exemptions|behaviour)\b[^\n]*\n(?:(?!^\[)[^\n]*\n?)*", "", text)
         text += "".join(f'\n[rules."{rule.id}"]\nenabled = false\n' for rule in RULES)
         path = self.folder / "policy.toml"
         path.write_text(text + "\n[behaviour]\npeers_least = 1_000_000\n")  # peers are of one worker's memory

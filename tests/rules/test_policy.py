@@ -230,7 +230,7 @@ def test_every_key_of_the_demo_policy_is_read() -> None:
     assert policy.roles.keys() == data["roles"].keys()
     assert [each.id for each in policy.exemptions] == [each["id"] for each in data["exemptions"]]
     assert policy.default_roles == ("everyone",)
-    assert (policy.facts_grace, policy.late) == (10_000, 35 * 86_400_000)
+    assert (policy.facts_grace, policy.late) == (10_000, 120 * 86_400_000)
     assert policy.severity("restricted", PlaceClass.ADEQUATE) == "high"
     for path in _leaves(data):
         changed = tomllib.loads(text)
