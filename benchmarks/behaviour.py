@@ -22,10 +22,11 @@ import orjson
 from agents.files import Line, load_directory
 from agents.offline import session_of
 from agents.settings import Settings
-from benchmarks.evaluate import event_of, rows
+from benchmarks.evaluation.engine import event_of
 from benchmarks.stream import POLICY, SEED, without_behaviour
 from demo.files import EVENTS
 from demo.population import DAY, Population
+from demo.registers import rows
 from demo.run import write_files
 from rules.behaviour import RULES
 from rules.habits.anomalies import Anomalies

@@ -8,9 +8,9 @@ from random import Random
 from typing import Any, Final
 
 from demo.accesses import Planned, Writer
-from demo.anomalies import p95
 from demo.life import SUBJECTS, Calendar, Catalogue, Life, life_of
 from demo.organisation import DAY, HOUR, MONTH_DAYS, Dataset, Organisation, Person, dataset_row, employment
+from demo.usual import p95
 
 EUROPE: Final = frozenset({"IE", "NO", "DE", "FR", "NL", "PL", "ES"})
 
