@@ -210,29 +210,30 @@ def detect(lives: Sequence[Life], tuned: Tuned, first_day: int) -> list[Detectio
             passed = any(score > limit for score, limit in zip(over, tuned.limits, strict=True))
             if not (passed or odd or row.canary):
                 continue
-            at, why = _when(life, row, life.window(number), tuned, odd)
-            revision = 0 if at - last > COOL_DOWN else revision + 1
-            last = at
-            found.append(Detection(life.name, at, (why,), revision))
+            for at, why in _when(life, row, life.window(number), tuned, odd):
+                revision = 0 if at - last > COOL_DOWN else revision + 1
+                last = at
+                found.append(Detection(life.name, at, (why,), revision))
     return found
 
 
-def _when(life: Life, row: Row, window: Sequence[Row], tuned: Tuned, odd: frozenset[str]) -> tuple[int, str]:
-    """Return when the first sum of a day passed its threshold, and which."""
+def _when(life: Life, row: Row, window: Sequence[Row], tuned: Tuned, odd: frozenset[str]) -> Iterator[tuple[int, str]]:
+    """Yield when each sum of a day first passed its threshold, and which: every search of a log speaks for itself."""
     limits = tuned.limits
     if tuned.z_scores and len(window) >= LEAST_DAYS:
         means, spreads = usual(window)
         limits = tuple(m + k * s for m, k, s in zip(means, limits, spreads, strict=True))
     elif tuned.z_scores:
         limits = tuple(1e18 for _ in limits)
-    day = Day(life.offset)
+    day, said = Day(life.offset), set[str]()
     for act in life.acts[row.first : row.last]:
         day.add(act)
+        passed = [measure.name.lower() for measure in Measure if day.sums[measure] > limits[measure]]
         if day.canary:
-            return act.at, "canary"
+            passed.append("canary")
         if act.country in odd:
-            return act.at, "new_country"
-        for measure, value in enumerate(day.sums):
-            if value > limits[measure]:
-                return act.at, Measure(measure).name.lower()
-    return life.acts[row.last - 1].at, "rounding"
+            passed.append("new_country")
+        for why in passed:
+            if why not in said:
+                said.add(why)
+                yield act.at, why

@@ -31,7 +31,7 @@ RULE_IDS: Final = tuple(rule.id.removeprefix("behaviour.") for rule in RULES)
 
 _MEANT: Final = {
     "volume": ("volume", "peer_volume"),
-    "leaver": ("dormant", "volume", "peer_volume"),
+    "leaver": ("dormant", "volume", "peer_volume"),  # `dormant` has what is said of leavers
     "denied_enumeration": ("denied_enumeration", "denied_burst", "enumeration"),
 }
 """Where it is not the rule of the same name, which rules are to find a kind."""

@@ -36,7 +36,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 PLANS: Final = {
-    "full": Plan(Size(2000, 11), Size(800, 4)),
+    "full": Plan(Size(2000, 11), Size(500, 3)),
     "small": Plan(Size(300, 2), Size(200, 1), TUNING_SEEDS[:1], REPORTING_SEEDS[:1], REPORTING_SEEDS[:1]),
 }
 """Full: 110 incidents of each kind and strength. Small: whether it runs, in some minutes."""
