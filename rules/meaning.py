@@ -54,12 +54,14 @@ class PlaceMeaning(NamedTuple):
 class PersonMeaning:
     """What is known of a person means `number` on [`since`, `until`); beside it, their places and scenes then."""
 
-    __slots__ = ("number", "places", "scenes", "since", "standing", "until")
+    __slots__ = ("number", "places", "scenes", "since", "standing", "until", "works")
 
     def __init__(self, standing: Standing, number: int) -> None:
         self.since, self.until, self.number, self.standing = standing.since, standing.until, number, standing
         self.places: dict[tuple[Any, int, str], PlaceMeaning] = {}
         self.scenes: dict[Where, Scene] = {}
+        self.works: Any = None
+        """The same as the habits see it (`rules/habits/days.py`, `Standing`), None until asked."""
 
 
 class DatasetMeaning(NamedTuple):

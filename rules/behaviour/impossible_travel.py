@@ -18,16 +18,13 @@ LEAST_MS = 60_000
 
 def check(moment: Moment) -> Signal | None:
     """Compare like with like: the device's country with the device's, the address's with the address's."""
-    pairs = (
-        ("device", moment.before.device, moment.setting.device),
-        ("address", moment.before.address, moment.setting.address),
-    )
-    best: Signal | None = None
-    for kind, last, now in pairs:
-        signal = None if last is None or now is None else _between(moment, kind, last, now)
-        if signal is not None and (best is None or signal.score > best.score):
-            best = signal
-    return best
+    before, setting = moment.before, moment.setting
+    if before.device is not None and setting.device is not None:
+        # A device that says where it is outweighs the exit that its traffic takes.
+        return _between(moment, "device", before.device, setting.device)
+    if before.address is not None and setting.address is not None:
+        return _between(moment, "address", before.address, setting.address)
+    return None
 
 
 def _between(moment: Moment, kind: str, last: Spot, now: str) -> Signal | None:
@@ -67,6 +64,11 @@ RULE = BehaviourRule(
         Story(name="an event from home that comes late", fires=False,
               rows=(("locations", {"country": "IN", "evidence": "travel", "valid_from": -1}),),
               acts=(Acts(hour=9), Acts(day=1, hour=9, country="IN"), Acts(day=0, hour=9.5))),
+        Story(name="a foreign exit, and the device where it was", fires=False,
+              acts=(Acts(hour=10, fields={"address": "IE"}), Acts(hour=10.2, fields={"address": "IN"}))),
+        Story(name="two addresses, and no device speaks", fires=True,
+              acts=(Acts(hour=10, country=None, fields={"address": "IE"}),
+                    Acts(hour=10.2, country=None, fields={"address": "IN"}))),
         Story(name="no history is needed", fires=True, history=1,
               acts=(Acts(hour=10), Acts(hour=10.5, country="SG"))),
     ),

@@ -7,8 +7,8 @@ from math import log
 from rules.behaviour.volume import UNITS
 from rules.habits.cases import Acts, Story
 from rules.habits.habit import Measure
-from rules.habits.history import STEPS, code, value
-from rules.habits.limits import Limit, floors
+from rules.habits.history import STEPS, value
+from rules.habits.limits import Limit
 from rules.habits.observer import Look
 from rules.habits.peers import PeerGroup
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
@@ -24,7 +24,7 @@ def limit_of(peers: PeerGroup, measure: Measure, own: Limit | None, to: Behaviou
     usual = peers.quantile(measure, PEERS_SHARE)
     if own is not None:
         usual = max(usual, own.usual)
-    return Limit(usual, max(usual + log(to.peer_factor) * STEPS, float(code(floors(to)[measure])), usual + 1))
+    return Limit(usual, max(usual + log(to.peer_factor) * STEPS, float(to.floor_codes[measure]), usual + 1))
 
 
 def check(moment: Moment) -> Signal | None:

@@ -39,7 +39,8 @@ class Across:
     def adopt(self, policy: Policy) -> None:
         """Judge by another policy from now on."""
         self._policy = None if policy.behaviour is None else policy
-        self._to = self.rhythms.to = policy.behaviour or Behaviour()
+        self._to = policy.behaviour or Behaviour()
+        self.rhythms.judge_by(self._to)
 
     def visit(self, visit: Visit, clock: int) -> Alert | None:
         """Judge a visit; `clock` is the wall clock, milliseconds."""

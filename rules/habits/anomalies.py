@@ -159,6 +159,22 @@ class Anomalies:
         return Telling(moment.person, at, episode.since, episode.revision, tuple(strong), moment.setting, moment.event)
 
     def _standing(self, person: Person, at: int, setting: Setting) -> Standing:
+        """Return what the directories say, remembered beside the person's meaning while that holds."""
+        whose = person.meaning
+        if whose is None or not whose.since <= at < whose.until:
+            return self._asked(person, at, setting)
+        works: Standing | None = whose.works
+        if works is None:
+            works = self._asked(person, at, setting)
+            employee = whose.standing.employee
+            if employee is None or not (known(employee.time_zone) or known(employee.home_country)):
+                return works  # the zone is that of where this access came from
+            whose.works = works
+        if person.duties and (heavy := _heavy(person, at)) is not works.heavy:
+            works = works._replace(heavy=heavy)
+        return works
+
+    def _asked(self, person: Person, at: int, setting: Setting) -> Standing:
         employee = _employee(person, at)
         team = "" if employee is None else known(employee.team) or ""
         roles = sorted(role for role, timeline in person.roles.items() if timeline.at(at)[0] is not None)
@@ -167,9 +183,7 @@ class Anomalies:
             home = None if employee is None else known(employee.home_country)
             zones = zones_of(home or setting.country)
             zone = zones[0] if zones else "UTC"
-        duties = person.duties or {}
-        heavy = any(duty in duties and duties[duty].at(at)[0] is not None for duty in HEAVY_DUTIES)
-        return Standing(zone, mark("|".join((team, *roles))), heavy)
+        return Standing(zone, mark("|".join((team, *roles))), _heavy(person, at))
 
     def _moment(
         self,
@@ -207,6 +221,11 @@ class Anomalies:
     def _subject(self, token: str, at: int) -> SubjectRow | None:
         timeline = self._knowledge.subjects.get(token)
         return None if timeline is None else timeline.at(at)[0]
+
+
+def _heavy(person: Person, at: int) -> bool:
+    duties = person.duties or {}
+    return any(duty in duties and duties[duty].at(at)[0] is not None for duty in HEAVY_DUTIES)
 
 
 def _employee(person: Person, at: int) -> EmployeeRow | None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from rules.habits.calendar import HOUR_MS, day_off, local_hour, span_at, zones_of
-from rules.habits.habit import SLOTS, Habit, Measure, Run
-from rules.habits.history import ENOUGH, STEPS, appended, code, quantile, spread
+from rules.habits.habit import MEASURES, SLOTS, Habit, Measure, Run
+from rules.habits.history import DAYS, ENOUGH, STEPS, code, codes_of
 from rules.habits.limits import ANCHOR_UNITS, lay_wires, raise_anchors
 from rules.habits.thresholds import Behaviour
 
@@ -34,8 +34,13 @@ DRIFT_STEP_MOST: Final = STEPS * 1.0
 """Codes that one day may add at most: a single wild day is not a drift."""
 
 
-SPREAD_USUAL: Final = STEPS * 0.4
-"""The spread of days, in codes, up to which a drift is told alike of everybody."""
+DRIFT_SPREAD: Final = STEPS * 0.4 * 1.2816
+"""From the median to the 90th percentile of the days, in codes: up to so much a drift is told alike of everybody."""
+
+DRIFT_LEAST: Final = code(10)
+"""A day of fewer data subjects or records adds to no drift: from one to two is no doubling."""
+
+DAY_SLOTS: Final = SLOTS // 2
 
 
 class Standing(NamedTuple):
@@ -58,82 +63,121 @@ class Ended(NamedTuple):
     """By measure."""
 
 
-def roll(habit: Habit, at: int, country: str | None, standing: Callable[[], Standing], to: Behaviour) -> Ended | None:
-    """End the hour that is over, and the day, and begin those of `at`; return what a day that ended came to."""
-    habit.peak_records = max(habit.peak_records, habit.hour_records)
-    habit.peak_bytes = max(habit.peak_bytes, habit.hour_bytes)
-    habit.peak_subjects = max(habit.peak_subjects, habit.hour_subjects)
-    habit.hour_records = habit.hour_bytes = habit.hour_subjects = 0
+def next_day(
+    habit: Habit, at: int, country: str | None, standing: Callable[[], Standing], to: Behaviour
+) -> Ended | None:
+    """End the day that is over, and begin that of `at`; return what it came to, None where nothing was done."""
+    who = standing()
+    span = span_at(who.zone, at)
     ended = None
-    if at >= habit.day_until:
-        who = standing()
-        span = span_at(who.zone, at)
-        if habit.first_day:
-            codes = _end_day(habit)
-            ended = None if codes is None else Ended(habit.group, habit.day, codes)
-        _begin_day(habit, who, span.day, country, to)
-        habit.day_from, habit.day_until = span.day_from, span.day_until
-    # On the two days a year on which clocks change, hours after the change are told by the old time.
-    hour = (at - habit.day_from) // HOUR_MS
-    habit.hour_from = habit.day_from + hour * HOUR_MS
-    habit.hour_until = min(habit.hour_from + HOUR_MS, habit.day_until)
-    habit.slot = min(hour, SLOTS // 2 - 1) + (SLOTS // 2 if habit.day_off else 0)
-    habit.hours |= 1 << habit.slot
-    habit.usual_slot = usual_slot(habit, habit.slot) or _usual_elsewhere(habit, at, country)
+    if habit.first_day:
+        _end_hour(habit)
+        codes = _end_day(habit)
+        ended = None if codes is None else Ended(habit.group, habit.day, codes)
+    _begin_day(habit, who, span.day, country, to)
+    habit.day_from, habit.day_until = span.day_from, span.day_until
     return ended
+
+
+def next_hour(habit: Habit, at: int, country: str | None) -> None:
+    """End the hour that is over, and begin that of `at`, of the present day.
+
+    On the two days a year on which clocks change, hours after the change are told by the old time.
+    """
+    _end_hour(habit)
+    hour = (at - habit.day_from) // HOUR_MS
+    habit.hour_from = begins = habit.day_from + hour * HOUR_MS
+    ends = begins + HOUR_MS
+    habit.hour_until = min(habit.day_until, ends)
+    slot = min(hour, DAY_SLOTS - 1)
+    if habit.day_off:
+        slot += DAY_SLOTS
+    habit.slot = slot
+    habit.hours |= 1 << slot
+    habit.usual_slot = bool(habit.usual_slots >> slot & 1) or _usual_elsewhere(habit, at, country)
 
 
 def usual_slot(habit: Habit, slot: int) -> bool:
     """Whether a person usually works in an hour, or in one beside it; of somebody hardly known everything is usual."""
-    if habit.slot_days < ENOUGH:
-        return True
-    half = SLOTS // 2
-    base = slot - slot % half
-    near = (slot, base + (slot - 1) % half, base + (slot + 1) % half)
-    return max(habit.slots[each] for each in near) >= max(1.0, USUAL_SLOT_SHARE * habit.slot_days)
+    return bool(habit.usual_slots >> slot & 1)
 
 
 def _usual_elsewhere(habit: Habit, at: int, country: str | None) -> bool:
     """Whether it would be one of their hours on the clocks of where they are: a traveller keeps the hours there."""
-    base = habit.slot - habit.slot % (SLOTS // 2)
+    base = habit.slot - habit.slot % DAY_SLOTS
     return any(usual_slot(habit, base + local_hour(zone, at)) for zone in zones_of(country)[:4])
+
+
+def _usual_slots(habit: Habit) -> int:
+    """Return the slots worked in often enough, and those beside them."""
+    if habit.slot_days < ENOUGH:
+        return (1 << SLOTS) - 1
+    need = max(1.0, USUAL_SLOT_SHARE * habit.slot_days)
+    found = 0
+    for base in (0, DAY_SLOTS):
+        often = 0
+        for hour, count in enumerate(habit.slots[base : base + DAY_SLOTS]):
+            if count >= need:
+                often |= 1 << hour
+        near = often | often << 1 | often >> 1 | often >> DAY_SLOTS - 1 | often << DAY_SLOTS - 1
+        found |= (near & (1 << DAY_SLOTS) - 1) << base
+    return found
+
+
+def _end_hour(habit: Habit) -> None:
+    if habit.hour_records:
+        habit.peak_records = max(habit.peak_records, habit.hour_records)
+        habit.hour_records = 0
+    if habit.hour_bytes:
+        habit.peak_bytes = max(habit.peak_bytes, habit.hour_bytes)
+        habit.hour_bytes = 0
+    if habit.hour_subjects:
+        habit.peak_subjects = max(habit.peak_subjects, habit.hour_subjects)
+        habit.hour_subjects = 0
 
 
 def _end_day(habit: Habit) -> bytes | None:
     """Put the day away and return its codes; a day on which nothing was done is none."""
     if not habit.accesses and not habit.denials:
         return None
-    codes = bytes([code(amount) for amount in habit.sums()])
+    codes = codes_of(habit.sums())
     if not habit.heavy_day:
         _drift(habit, codes[Measure.SUBJECTS], codes[Measure.RECORDS])
-        habit.days = tuple([appended(each, coded) for each, coded in zip(habit.days, codes, strict=True)])
+        habit.days = (habit.days + codes)[-DAYS * MEASURES :]
         habit.wires_age += 1
     counts = bytearray(habit.slots)
-    for slot in range(SLOTS):
-        if habit.hours >> slot & 1 and counts[slot] < 255:
+    hours = habit.hours
+    while hours:
+        slot = (hours & -hours).bit_length() - 1
+        hours &= hours - 1
+        if counts[slot] < 255:
             counts[slot] += 1
     habit.slot_days += 1
     if habit.slot_days >= 2 * HALVE_SLOTS_DAYS:
         counts = bytearray(each // 2 for each in counts)
         habit.slot_days //= 2
     habit.slots = bytes(counts)
+    habit.usual_slots = _usual_slots(habit)
     return codes
 
 
 def _drift(habit: Habit, subjects: int, records: int) -> None:
     """Add up how far days lie above the usual, for weeks (CUSUM); days below take away again."""
-    days = habit.days[Measure.SUBJECTS]
-    which, today = (Measure.SUBJECTS, subjects) if any(days) else (Measure.RECORDS, records)
-    days = habit.days[which]
-    if len(days) < ENOUGH:
+    if habit.active_days < ENOUGH:
         return
-    usual = quantile(days, 0.5)
+    which, today = Measure.SUBJECTS, subjects
+    ordered = sorted(habit.of(which))
+    if not ordered[len(ordered) // 2]:  # data subjects are no part of most of their days
+        which, today = Measure.RECORDS, records
+        ordered = sorted(habit.of(which))
+    last = len(ordered) - 1
+    usual = float(ordered[last // 2])
     if habit.anchors:
         # As far as the days have pulled what is usual beyond its anchor, it is not: a drift would hide itself.
-        usual -= max(0.0, quantile(days, 0.95) - habit.anchors[which] / ANCHOR_UNITS)
+        usual = max(0.0, usual - max(0.0, ordered[last * 19 // 20] - habit.anchors[which] / ANCHOR_UNITS))
     # Whose days differ more may differ more.
-    wide = max(1.0, spread(days) / SPREAD_USUAL)
-    step = (today - usual) / wide - DRIFT_SLACK
+    wide = max(1.0, (ordered[last * 9 // 10] - ordered[last // 2]) / DRIFT_SPREAD)
+    step = (today - usual) / wide - DRIFT_SLACK if today >= DRIFT_LEAST else -DRIFT_SLACK
     habit.drift = max(0.0, habit.drift + min(step, DRIFT_STEP_MOST))
 
 
@@ -144,7 +188,7 @@ def _begin_day(habit: Habit, who: Standing, day: int, country: str | None, to: B
     elif who.group != habit.group:
         # Other work: what was usual before says nothing of it, and the peers speak until days have passed.
         habit.group, habit.group_day = who.group, day
-        habit.days = (b"",) * len(habit.days)
+        habit.days = b""
         habit.anchors, habit.anchor_day, habit.drift, habit.wires_age = (), 0, 0.0, WIRES_DAYS
     if day - habit.datasets_day > FORGET_DATASETS_DAYS:
         habit.datasets, habit.datasets_day = (0, habit.datasets[0]), day

@@ -161,7 +161,8 @@ class Habit(msgspec.Struct, array_like=True):
     denied_from: int = 0
 
     # The days behind.
-    days: tuple[bytes, ...] = (b"",) * MEASURES
+    days: bytes = b""
+    """`MEASURES` codes a day, the oldest day first."""
     anchors: tuple[int, ...] = ()
     """By measure the most that counts as usual, in sixteenths of a code; it rises slowly, whatever the days say."""
     anchor_day: int = 0
@@ -201,13 +202,19 @@ class Habit(msgspec.Struct, array_like=True):
     """Whether there were days enough when the present one began."""
     pace: Pace | None = None
     """None: nothing was read that could have one; of most it stays so."""
+    usual_slots: int = (1 << SLOTS) - 1
+    """A bit for each slot that is usual, as of the last day; of somebody hardly known all are."""
     heavy_day: bool = False
     """Whether a duty explains far more work than usual today."""
 
     @property
     def active_days(self) -> int:
         """How many active days are behind and remembered."""
-        return len(self.days[0])
+        return len(self.days) // MEASURES
+
+    def of(self, measure: Measure) -> bytes:
+        """Return the codes of one measure, one a day."""
+        return self.days[measure::MEASURES]
 
     def sums(self) -> tuple[int, ...]:
         """Return what the present day came to so far, by measure."""

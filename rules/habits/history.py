@@ -6,6 +6,7 @@ steps of 12 %. What is usual is said by quantiles of the last active days: a sin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, exp, log1p
 from typing import Final
 
@@ -18,13 +19,16 @@ DAYS: Final = 40
 ENOUGH: Final = 10
 """Active days below which nothing is said of somebody's own habit."""
 
-_P95: Final = 0.95
-_MEDIAN: Final = 0.5
-
 
 def code(value: float) -> int:
     """Return a value as its code, 0 to 255."""
     return min(255, round(log1p(value) * STEPS))
+
+
+SMALL: Final = 1024
+"""Amounts below this are looked up: nearly all of a day are."""
+
+_SMALL: Final = bytes(code(amount) for amount in range(SMALL))
 
 
 def value(coded: float) -> float:
@@ -43,9 +47,9 @@ def least(coded: float) -> int:
     return found
 
 
-def appended(days: bytes, coded: int) -> bytes:
-    """Return the days with one more, the oldest dropped beyond `DAYS`."""
-    return (days + bytes((coded,)))[-DAYS:]
+def codes_of(amounts: Sequence[int]) -> bytes:
+    """Return amounts as their codes."""
+    return bytes([_SMALL[each] if each < SMALL else code(each) for each in amounts])
 
 
 def quantile(days: bytes, share: float) -> float:
@@ -57,17 +61,3 @@ def quantile(days: bytes, share: float) -> float:
     low = int(at)
     high = min(low + 1, len(ordered) - 1)
     return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
-
-
-def p95(days: bytes) -> float:
-    """Return the code of the 95th percentile of the days."""
-    return quantile(days, _P95)
-
-
-def spread(days: bytes) -> float:
-    """Return how far the upper half of the days reaches, as a standard deviation in codes.
-
-    The distance from the median to the 90th percentile is 1.28 of them where the logarithm is normal; low values, which
-    only say that somebody had a quiet day, have no part in it.
-    """
-    return (quantile(days, 0.9) - quantile(days, _MEDIAN)) / 1.2816

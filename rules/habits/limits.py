@@ -43,27 +43,9 @@ class Limit(NamedTuple):
         return value(self.usual)
 
 
-def floors(to: Behaviour) -> tuple[int, ...]:
-    """Return the amounts that are never many, by measure."""
-    records, size, subjects = to.floor_records, to.floor_bytes, to.floor_subjects
-    return (
-        records,
-        size,
-        subjects,
-        1 << 40,  # accesses are remembered, and no rule is about their number
-        records,
-        size,
-        subjects,
-        to.floor_off_hours,
-        to.floor_novel,
-        to.floor_run,
-        to.floor_denied,
-    )
-
-
 def own_limit(habit: Habit, measure: Measure, to: Behaviour) -> Limit | None:
     """Return the limit by a person's own days; None where there are too few."""
-    days = habit.days[measure]
+    days = habit.of(measure)
     if len(days) < ENOUGH:
         return None
     ordered = sorted(days)
@@ -74,10 +56,9 @@ def own_limit(habit: Habit, measure: Measure, to: Behaviour) -> Limit | None:
     # Days above the median say how far they spread; quiet days have no part in it. 1.28: the normal distribution's
     # distance from its median to its 90th percentile, in standard deviations.
     spread = (_at(ordered, 0.9) - median) / 1.2816
-    reach = usual + log(to.factor) * STEPS
+    reach = usual + to.reach
     wide = min(median + to.sigmas * spread, reach + SPREAD_MOST)
-    floor = code(floors(to)[measure])
-    return Limit(usual, max(reach, wide, floor, usual + 1.0))
+    return Limit(usual, max(reach, wide, to.floor_codes[measure], usual + 1.0))
 
 
 def _at(ordered: list[int], share: float) -> float:
@@ -88,23 +69,33 @@ def _at(ordered: list[int], share: float) -> float:
 
 
 def lay_wires(habit: Habit, to: Behaviour) -> None:
-    """Say from which sums on the rules look closer: where a signal begins to count."""
-    wires = list(floors(to))
+    """Say from which sums on the rules look closer: where a signal begins to count.
+
+    Of somebody without days of their own, where the floors are: below them nothing is many, whatever the peers do.
+    """
+    habit.wires_age = 0
+    if habit.active_days < ENOUGH:
+        habit.wires = to.floor_wires
+        return
+    wires = list(to.floors)
     for measure in Measure:
         limit = own_limit(habit, measure, to)
         if limit is not None:
             wires[measure] = max(1, int(value(limit.usual + to.weak * (limit.limit - limit.usual))))
-        elif measure is not Measure.ACCESSES:
-            wires[measure] = max(1, int(wires[measure] * to.weak))
     habit.wires = tuple(wires)
-    habit.wires_age = 0
 
 
 def lift_wires(habit: Habit) -> None:
-    """Look again only when a sum has grown by another quarter; the next day lays the wires anew."""
-    sums = habit.sums()
+    """Look again only when a sum has grown by another quarter; the next day lays the wires anew.
+
+    Of somebody without days of their own, when it has doubled.
+    """
+    part = 4 if habit.settled else 1
     habit.wires = tuple(
-        [total + max(1, total // 4) if total >= wire else wire for wire, total in zip(habit.wires, sums, strict=True)]
+        [
+            total + max(1, total // part) if total >= wire else wire
+            for wire, total in zip(habit.wires, habit.sums(), strict=True)
+        ]
     )
     habit.wires_age = WIRES_STALE
 
@@ -113,7 +104,7 @@ def raise_anchors(habit: Habit) -> None:
     """Let the anchors follow the days: down at once, up slowly."""
     if habit.active_days < ANCHOR_AFTER:
         return
-    now = [round(quantile(days, 0.95) * ANCHOR_UNITS) for days in habit.days]
+    now = [round(quantile(habit.of(measure), 0.95) * ANCHOR_UNITS) for measure in Measure]
     if habit.anchors:
         rise = int(max(0, habit.day - habit.anchor_day) * ANCHOR_RISE * ANCHOR_UNITS)
         now = [min(new, old + rise) for new, old in zip(now, habit.anchors, strict=True)]
@@ -121,4 +112,4 @@ def raise_anchors(habit: Habit) -> None:
     habit.anchor_day = habit.day
 
 
-assert len(floors(Behaviour())) == MEASURES  # noqa: S101  # one for each
+assert len(Behaviour().floors) == MEASURES  # noqa: S101  # one for each

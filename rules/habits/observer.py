@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
 
-from rules.habits.days import Ended, Standing, roll
+from rules.habits.days import Ended, Standing, next_day, next_hour
 from rules.habits.habit import ACCOUNTS_MAX, COUNTRIES_MAX, Habit, Measure, Seen, Spot
 from rules.habits.pace import kept_on, named_by
 from rules.habits.runs import came_back, ran_on
@@ -137,10 +137,12 @@ class Observer:
                 look = Look.LATE | (Look.CANARY if setting.canary else 0) | self._spoken_of(event)
                 return look, Before(*found, None)
             if at >= habit.hour_until:
-                awake = habit.seen_at and at - habit.seen_at >= self._dormant_ms
-                ended = roll(habit, at, setting.country, standing, self._to)
-                if awake or (ended is not None and habit.drift >= self._drift):
-                    look = Look.DAY
+                if at >= habit.day_until:
+                    awake = habit.seen_at and at - habit.seen_at >= self._dormant_ms
+                    ended = next_day(habit, at, setting.country, standing, self._to)
+                    if awake or (ended is not None and habit.drift >= self._drift):
+                        look = Look.DAY
+                next_hour(habit, at, setting.country)
         habit.seen_at = max(habit.seen_at, at)
         if setting.device is not None:
             device = habit.device
@@ -272,8 +274,8 @@ def _moved(habit: Habit, kind: str, country: str, at: int) -> int:
 def _dataset(habit: Habit, bloom: int) -> int:
     known = habit.datasets[1] & bloom == bloom
     habit.datasets = habit.datasets[0] | bloom, habit.datasets[1]
-    if known:
-        return 0
+    if known or not habit.settled:
+        return 0  # in the first weeks everything is new
     habit.novel += 1
     return Look.NOVEL if habit.novel >= habit.wires[Measure.NOVEL] else 0
 

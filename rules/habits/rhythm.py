@@ -15,6 +15,7 @@ from rules.habits.calendar import public_holiday
 from rules.habits.signal import BehaviourRule, Signal
 from rules.habits.thresholds import Behaviour
 
+MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
 WEEK_HOURS: Final = 168
 
@@ -101,11 +102,17 @@ class Rhythms:
 
     def __init__(self, rule: BehaviourRule, to: Behaviour) -> None:
         """Take the rule and the thresholds."""
-        self._rule, self.to = rule, to
+        self._rule = rule
+        self.judge_by(to)
         self.sources: dict[str, Rhythm] = {}
         self._open: dict[str, Told] = {}
         self.refused = 0
         """Reports of sources beyond `SOURCES_MAX`."""
+
+    def judge_by(self, to: Behaviour) -> None:
+        """Judge by other thresholds from now on."""
+        self.to = to
+        self._never_long = round(to.silence_least_min * MINUTE_MS)
 
     def clear(self) -> None:
         """Forget every source: its rhythm is read anew, or judged elsewhere."""
@@ -145,7 +152,7 @@ class Rhythms:
         """Return the sources that have gone quiet as of a time up to which everything was heard; each once."""
         found = []
         for source, rhythm in list(self.sources.items()):
-            if rhythm.told_since or now <= rhythm.last_at:
+            if now - rhythm.last_at < self._never_long or rhythm.told_since:
                 continue
             told = self._judge(source, rhythm, now, least=1.0)
             if told is not None:

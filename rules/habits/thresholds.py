@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from math import log
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+
+from rules.habits.history import STEPS, code, least
 
 Factor = Annotated[float, Meta(gt=1.0, le=1e6)]
 Positive = Annotated[float, Meta(gt=0.0, le=1e6)]
@@ -14,7 +18,7 @@ Count = Annotated[int, Meta(ge=1, le=1 << 40)]
 Days = Annotated[int, Meta(ge=2, le=365)]
 
 
-class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """Numbers by which the behaviour rules tell the unusual from the usual. A measure is told in `Measure`'s units."""
 
     factor: Factor = 3.0
@@ -23,7 +27,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """And from so many standard deviations above their median day (of the logarithm), where days differ much."""
     weak: Part = 0.6
     """From this part of the way to its limit on, a signal counts for `composite`, and the rules look closer."""
-    peer_factor: Factor = 3.0
+    peer_factor: Factor = 2.0
     """A sum is far above the peers' from so many times the 99th percentile of their days on."""
     peers_least: Count = 5
     """People with a history in a group below which it says nothing of its members."""
@@ -65,3 +69,36 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Records read at a machine's pace that are never many: more than a page shows."""
     automation: tuple[str, ...] = ()
     """Clients that read much, fast, by their nature (globs of user agents); with none named, a pace says nothing."""
+
+    @cached_property
+    def floors(self) -> tuple[int, ...]:
+        """The amounts that are never many, by measure."""
+        records, size, subjects = self.floor_records, self.floor_bytes, self.floor_subjects
+        return (
+            records,
+            size,
+            subjects,
+            1 << 40,  # accesses are remembered, and no rule is about their number
+            records,
+            size,
+            subjects,
+            self.floor_off_hours,
+            self.floor_novel,
+            self.floor_run,
+            self.floor_denied,
+        )
+
+    @cached_property
+    def floor_codes(self) -> tuple[int, ...]:
+        """The same as codes."""
+        return tuple(code(each) for each in self.floors)
+
+    @cached_property
+    def floor_wires(self) -> tuple[int, ...]:
+        """The least amounts with these codes."""
+        return tuple(least(each) for each in self.floor_codes)
+
+    @cached_property
+    def reach(self) -> float:
+        """`factor` in codes."""
+        return log(self.factor) * STEPS

@@ -132,4 +132,4 @@ def test_a_state_that_nobody_knows_is_refused_with_a_sentence(saved: bytes) -> N
 def test_a_habit_is_small(life: Life) -> None:
     life.works(60)
     assert len(save(life.habits["e-1"])) <= 1024
-    assert len(life.habits["e-1"].days) == MEASURES
+    assert len(life.habits["e-1"].days) == DAYS * MEASURES
