@@ -12,7 +12,7 @@ from rules.habits.limits import ANCHOR_UNITS, lay_wires, raise_anchors
 from rules.habits.thresholds import Behaviour
 
 WIRES_DAYS: Final = 5
-"""Active days for which wires stand: a working week. They only say when to look closer."""
+"""Active days for which wires and usual hours stand: a working week. Wires only say when to look closer."""
 
 FORGET_DATASETS_DAYS: Final = 60
 """How long a dataset counts as known at least: two months; at most twice that, as two filters take turns."""
@@ -157,7 +157,6 @@ def _end_day(habit: Habit) -> bytes | None:
         counts = bytearray(each // 2 for each in counts)
         habit.slot_days //= 2
     habit.slots = bytes(counts)
-    habit.usual_slots = _usual_slots(habit)
     return codes
 
 
@@ -202,6 +201,7 @@ def _begin_day(habit: Habit, who: Standing, day: int, country: str | None, to: B
     if habit.wires_age >= WIRES_DAYS or habit.active_days == ENOUGH or not any(habit.wires):
         raise_anchors(habit)
         lay_wires(habit, to)
+        habit.usual_slots = _usual_slots(habit)
     habit.accesses = habit.records = habit.volume = habit.subjects = habit.subject_bits = 0
     habit.peak_records = habit.peak_bytes = habit.peak_subjects = 0
     habit.off_hours = habit.novel = habit.longest_run = habit.denials = habit.hours = 0
