@@ -205,11 +205,9 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("canary dataset", True, 3, "opened what exists only to be opened", _canary_dataset),
     Kind("canary subject", True, 3, "looked up a person who does not exist", _canary_subject),
     Kind("a little of everything", True, 3, "a night, some doors, some new datasets", _composite),
+    Kind("split over several", True, 3, "colleagues looked up the same people for one", _split_people),
     *LOOK_ALIKES,
 )
-
-SPLIT_PEOPLE: Final = Kind("split over several", True, 3, "colleagues looked up the same people for one", _split_people)
-"""Played when it is added to `KINDS`: today no one person's conduct shows it."""
 
 
 def conducted(org: Organisation, writer: Writer) -> Iterator[Planned]:

@@ -12,7 +12,7 @@ from agents.files import Line, load_directory
 from agents.offline import session_of
 from agents.settings import Settings
 from demo.accesses import Planned
-from demo.conduct import KINDS, SPLIT_PEOPLE
+from demo.conduct import KINDS
 from demo.files import month, write
 from demo.life import Calendar
 from demo.organisation import DAY, Organisation
@@ -89,4 +89,3 @@ def test_who_plays_a_part_plays_no_other() -> None:
         if planned.label is not None and "employee_id" in planned.event:
             parts[planned.event["employee_id"]].add(planned.label.case or planned.label.kind)
     assert {person: found for person, found in parts.items() if len(found) > 1} == {}
-    assert SPLIT_PEOPLE not in KINDS
