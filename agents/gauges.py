@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from agents.worker import Worker
+
+DAY_S: Final = 86_400
+"""Of a UTC day."""
 
 
 def refresh(worker: Worker) -> None:
     """Ask the gauges that are not told."""
     metrics = worker.metrics
     metrics.state_items.set(worker.habits.items)
+    across, overseer = worker.session.across, worker.overseer
+    wall = time.time()
+    metrics.watched_subjects.set(len(across.crowds))
+    metrics.watched_sources.set(len(across.rhythms.sources))
+    metrics.refused_sources.set(across.rhythms.refused)
+    metrics.dropped_days.set(overseer.dropped)
+    metrics.overseer_behind.set(max(0.0, wall - overseer.until / 1000) if overseer.until else 0.0)
+    latest = worker.session.peers.latest
+    metrics.peers_version.set(max(0.0, wall - (latest + 1) * DAY_S) if latest else 0.0)
     metrics.ready.set(0 if worker.not_ready() else 1)
     metrics.waiting.set(worker.session.waiting)
     partitions = worker.lag.partitions()

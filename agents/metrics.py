@@ -112,6 +112,28 @@ class Metrics:
         self.state_load = Gauge(
             "cloverwatch_state_load_seconds", "How long it took to read what is known of the past.", registry=r
         )
+        self.watched_subjects = Gauge(
+            "cloverwatch_watched_subjects", "Data subjects whose visitors are remembered, for crowds.", registry=r
+        )
+        self.watched_sources = Gauge(
+            "cloverwatch_watched_sources", "Sources whose rhythm is kept; 0 where another worker oversees.", registry=r
+        )
+        self.refused_sources = Gauge(
+            "cloverwatch_refused_source_reports", "Reports of sources beyond those that can be watched.", registry=r
+        )
+        self.dropped_days = Gauge(
+            "cloverwatch_dropped_peer_days", "People's days that came after their version was closed.", registry=r
+        )
+        self.overseer_behind = Gauge(
+            "cloverwatch_overseer_behind_seconds",
+            "How long ago the time is up to which all partitions are known to be read; 0 where another oversees.",
+            registry=r,
+        )
+        self.peers_version = Gauge(
+            "cloverwatch_peers_version_age_seconds",
+            "Time since the end of the last day of which peers' statistics are known; 0 before the first.",
+            registry=r,
+        )
         self.lag = Gauge(
             "cloverwatch_consumer_lag_records",
             "Offsets between what is committed and the end of the log.",
