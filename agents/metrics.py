@@ -125,7 +125,7 @@ class Metrics:
             "cloverwatch_dropped_peer_days", "People's days that came after their version was closed.", registry=r
         )
         self.overseer_behind = Gauge(
-            "cloverwatch_overseer_behind_seconds",
+            "cloverwatch_overseer_age_seconds",
             "How long ago the time is up to which all partitions are known to be read; 0 where another oversees.",
             registry=r,
         )
