@@ -61,7 +61,7 @@ def measure(settings: Settings, load: Load, pace: int, seconds: float, log: Path
 
 
 async def _measure(settings: Settings, load: Load, pace: int, seconds: float, worker: Worker) -> Latency:
-    messages = _messages(load, int(pace * seconds))
+    messages = _messages(load, int(pace * seconds), pace)
     producer = producer_of(settings, linger_ms=0, max_batch_size=BATCH_BYTES)
     await producer.start()
     consumer = consumer_of(settings, ALERTS, auto_offset_reset="latest")
@@ -119,7 +119,7 @@ async def _send(producer: Any, messages: list[tuple[str | None, Outgoing]], pace
     return count
 
 
-def _messages(load: Load, count: int) -> list[tuple[str | None, Outgoing]]:
+def _messages(load: Load, count: int, pace: int) -> list[tuple[str | None, Outgoing]]:
     """Return the load's accesses under new ids, now and then one with a purpose that no role has (and then its id)."""
     rows = [orjson.loads(row.value) for _, row in load.rows]
     watched = {row["dataset_id"] for row in rows if row.get("sensitivity") in {"restricted", "allowable"}}
@@ -136,7 +136,9 @@ def _messages(load: Load, count: int) -> list[tuple[str | None, Outgoing]]:
         wrong = number % ALERT_EVERY == 0
         event_id = f"lat-{now_ms}-{number}"
         more = {"purpose": "none-such"} if wrong else {}
-        event = {**bodies[number % len(bodies)], "event_id": event_id, **more}
+        # As live accesses are: of now. Those of a month ago would be too late for the habits, and cost less.
+        at = now_ms + number * 1000 // pace
+        event = {**bodies[number % len(bodies)], "event_id": event_id, "occurred_at": at, **more}
         messages.append((event_id if wrong else None, outgoing(event)))
     return messages
 

@@ -48,6 +48,7 @@ def local_hour(zone: str, at: int) -> int:
     return datetime.fromtimestamp(at / 1000, _zone(zone)).hour
 
 
+@lru_cache(maxsize=65_536)
 def day_off(country: str | None, day: int) -> bool:
     """Whether a local day is a weekend or a public holiday of a country."""
     on = date.fromordinal(day)

@@ -11,8 +11,8 @@ from rules.habits.history import DAYS, ENOUGH, STEPS, code, codes_of
 from rules.habits.limits import ANCHOR_UNITS, lay_wires, raise_anchors
 from rules.habits.thresholds import Behaviour
 
-WIRES_DAYS: Final = 5
-"""Active days for which wires and usual hours stand: a working week. Wires only say when to look closer."""
+WIRES_DAYS: Final = 10
+"""Active days for which wires and usual hours stand: two working weeks. Wires only say when to look closer."""
 
 FORGET_DATASETS_DAYS: Final = 60
 """How long a dataset counts as known at least: two months; at most twice that, as two filters take turns."""

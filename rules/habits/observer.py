@@ -9,7 +9,7 @@ in the day's sums and not in the hour's; one of an earlier day is too late for a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
@@ -109,12 +109,12 @@ class Before(NamedTuple):
 class Observer:
     """Applies events to habits under one policy."""
 
-    def __init__(self, to: Behaviour, subjects: Container[str]) -> None:
+    def __init__(self, to: Behaviour, subjects: Mapping[str, object]) -> None:
         """Take the thresholds, and the tokens of data subjects of whom the directory speaks."""
         self._to = to
         self._dormant_ms = to.dormant_days * DAY_MS
         self._drift = to.weak * to.drift
-        self._subjects = subjects
+        self._subjects = subjects.keys()
         self._automation = named_by(to.automation) if to.automation else None
 
     def apply(
@@ -229,11 +229,14 @@ class Observer:
         known = self._subjects
         bits = habit.subject_bits
         new = 0
-        marks = [mark(token) for token in subjects]
+        if len(subjects) == 1:
+            marks: Sequence[int] = (mark(subjects[0]),)
+        else:
+            marks = [mark(token) for token in subjects]
+        if known and not known.isdisjoint(subjects):
+            look = Look.SUBJECT
         looked_up = event.ticket is UNSET and len(subjects) <= LOOKED_UP_MOST and event.action == "read"
-        for token, subject in zip(subjects, marks, strict=True):
-            if token in known:
-                look |= Look.SUBJECT
+        for subject in marks:
             bit = bit_of(subject)
             if bits & bit:
                 continue

@@ -41,8 +41,9 @@ def ran_on(run: Run, subjects: Sequence[str], marks: Sequence[int], at: int) -> 
     number, count = _number(subjects[-1]), len(subjects)
     before = run.recent
     recent = (*before, *marks)[-RECENT_SUBJECTS:]
-    if not run.length or not 0 <= at - run.last_at <= RUN_BREAKS_MS or any(each in before for each in marks):
-        return Run(count, at, at, number, recent=recent)
+    came_soon = marks[0] in before if count == 1 else not set(before).isdisjoint(marks)
+    if came_soon or not run.length or not 0 <= at - run.last_at <= RUN_BREAKS_MS:
+        return Run(count, at, at, number, 0, 0.0, 0.0, recent)
     gap = float(at - run.last_at)
     pace = run.pace + (gap - run.pace) / 8 if run.pace else gap
     jitter = run.jitter + (abs(gap - pace) - run.jitter) / 8
