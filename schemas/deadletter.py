@@ -65,7 +65,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return DeadLetter(
                 reason=ours["reason"] if ours["reason"] in REASONS else "invalid_value",
-                detail=ours["detail"],
+                detail=ours["detail"][:DETAIL_MAX],
                 topic=ours["topic"],
                 partition=int(ours["partition"]),
                 offset=int(ours["offset"]),
