@@ -171,6 +171,11 @@ def load_directory(folder: Path, known_at: int | None = None) -> Directory:
 
 
 class _Occurred(msgspec.Struct):
+    """What a line must have at least, or its time moves no clock: it is refused."""
+
+    event_id: str
+    dataset_id: str
+    action: str
     occurred_at: Time | UnsetType = UNSET
 
 

@@ -18,6 +18,7 @@ def refresh(worker: Worker) -> None:
     metrics.state_items.set(worker.habits.items)
     across, overseer = worker.session.across, worker.overseer
     wall = time.time()
+    metrics.forgotten_habits.set(worker.knowledge.forgotten_habits)
     metrics.watched_subjects.set(len(across.crowds))
     metrics.watched_sources.set(len(across.rhythms.sources))
     metrics.refused_sources.set(across.rhythms.refused)

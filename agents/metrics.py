@@ -107,6 +107,15 @@ class Metrics:
         self.memo_hits = Counter(
             "cloverwatch_memo_hits", "Accesses whose verdict still held from an earlier one.", registry=r
         )
+        self.habit_late = Counter(
+            "cloverwatch_habit_late_events", "Accesses of an earlier day than the habit's present one.", registry=r
+        )
+        self.habit_known = Counter(
+            "cloverwatch_habit_known_events", "Accesses read again that the habit held already.", registry=r
+        )
+        self.forgotten_habits = Gauge(
+            "cloverwatch_forgotten_habits", "Habits of unknown principals given up as too many.", registry=r
+        )
         self.state_items = Gauge("cloverwatch_habits", "People whose habit is kept.", registry=r)
         self.state_bytes = Counter("cloverwatch_state_written_bytes", "Bytes of snapshots written.", registry=r)
         self.state_load = Gauge(
@@ -190,4 +199,6 @@ class Metrics:
         self.misplaced.inc(len(haul.misplaced))
         self.overflow.inc(haul.overflowed)
         self.memo_hits.inc(haul.memo_hits)
+        self.habit_late.inc(haul.habit_late)
+        self.habit_known.inc(haul.habit_known)
         self.occurrence_to_verdict.observe(haul.delays)

@@ -26,6 +26,7 @@ from rules.habits.crowds import Visit
 from rules.habits.overseer import VERSION, Overseer, PeersVersion
 from rules.habits.peers import Peers
 from rules.habits.saved import StateVersionError
+from rules.haul import Haul
 from schemas.alert import Alert
 from schemas.errors import BadRecordError
 from schemas.topics import ACCESS_VISITS, STATE_PEERS
@@ -33,7 +34,8 @@ from schemas.topics import ACCESS_VISITS, STATE_PEERS
 log = logging.getLogger(__name__)
 
 READ_WITHIN_S: Final = 60.0
-"""Within which the visits of the last days must be read again: a busy partition has some hundred thousand."""
+"""Within which the visits of the last days are read again: a busy partition has some hundred thousand. Longer is not
+waited for: judging late is worse than a crowd that is told late."""
 
 VERSION_POLL_MS: Final = 200
 """How long one fetch of peers' versions may wait: an hour lies between a version and its first use."""
@@ -53,10 +55,10 @@ class Overseeing:
         publisher: Publisher,
         settler: Settler,
         consumer: Callable[[], AIOKafkaConsumer],
-        told: Callable[[Alert], None],
+        told: Callable[[Haul], None],
         bad: Callable[[Any, BadRecordError], Any],
     ) -> None:
-        """Take what judges, what keeps the state, what writes, and `told`, which counts alerts that are stored."""
+        """Take what judges, what keeps the state, what writes, and `told`, which counts what is stored."""
         self._across, self._overseer, self._state = across, overseer, state
         self._publisher, self._settler, self._consumer = publisher, settler, consumer
         self._told, self._bad = told, bad
@@ -95,17 +97,10 @@ class Overseeing:
             except msgspec.MsgspecError as error:
                 sends.append(await self._bad(record, BadRecordError("wrong_type", f"report: {error}")))
                 continue
-            outcome = self._overseer.take(report, record.offset, clock)
+            outcome = self._overseer.take(report, record.offset, record.timestamp, clock)
             alerts += outcome.alerts
-            sends += [await self._publisher.alert(alert) for alert in outcome.alerts]
             sends += [await self._publisher.peers(key, version) for key, version in outcome.versions]
-
-        def then() -> None:
-            for alert in alerts:
-                self._told(alert)
-            done()
-
-        await self._settler.put(sends, [Open(delivery)], then)
+        await self._store(alerts, sends, delivery, done)
 
     async def visit(self, delivery: Delivery) -> None:
         """Take a batch of `access.visits`."""
@@ -124,15 +119,21 @@ class Overseeing:
             except BadRecordError as error:
                 sends.append(await self._bad(record, error))
                 continue
-            for each in visits:
-                alert = self._across.visit(each, clock)
-                if alert is not None:
-                    alerts.append(alert)
-                    sends.append(await self._publisher.alert(alert))
+            alerts += [alert for each in visits if (alert := self._across.visit(each, clock)) is not None]
+        await self._store(alerts, sends, delivery)
+
+    async def _store(
+        self, alerts: list[Alert], sends: list[Any], delivery: Delivery, done: Callable[[], None] = lambda: None
+    ) -> None:
+        """Publish alerts where they belong; settle the batch when all is stored."""
+        haul = Haul()
+        self._across.hand_over(alerts, haul)
+        sends += [await self._publisher.alert(alert) for alert in haul.alerts]
+        sends += [await self._publisher.shadow(alert) for alert in haul.shadow]
 
         def then() -> None:
-            for alert in alerts:
-                self._told(alert)
+            self._told(haul)
+            done()
 
         await self._settler.put(sends, [Open(delivery)], then)
 
@@ -150,13 +151,15 @@ class Overseeing:
                         for record in records:
                             if record.offset < first:
                                 self._take_silently(record.value)
+        except TimeoutError:
+            log.warning("Visits of the last days: not all of partition %d read within %g s", partition, READ_WITHIN_S)
         finally:
             await consumer.stop()
 
     def _take_silently(self, value: bytes | None) -> None:
         try:
             for each in unpack_visits(value):
-                self._across.visit(each, each.at)
+                self._across.crowds.take(each)
         except BadRecordError:
             return  # put away when it was judged
 
@@ -213,13 +216,20 @@ class PeerVersions(Service):
                 self.ready.set()
 
     def _take(self, value: bytes) -> None:
+        """Take a version; what is none is left out, as no worker could have used it.
+
+        Raises:
+            StateVersionError: a newer program wrote it.
+        """
         try:
+            version, *_ = msgspec.msgpack.decode(value)
+            if isinstance(version, int) and version > VERSION:
+                raise StateVersionError(
+                    f"state: {STATE_PEERS}: version {version}: this program reads version {VERSION}; run the one that "
+                    "wrote it, or newer"
+                )
             found = _versions(value)
-        except msgspec.MsgspecError as error:
-            raise StateVersionError(f"state: {STATE_PEERS}: not a version of the peers: {error}") from None
-        if found.version != VERSION:
-            raise StateVersionError(
-                f"state: {STATE_PEERS}: version {found.version}: this program reads version {VERSION}; run the one "
-                "that wrote it, or newer"
-            )
+        except (msgspec.MsgspecError, ValueError, TypeError):
+            log.warning("A record of %s is no version of the peers: left out", STATE_PEERS)
+            return
         self._peers.publish(found.day, found.groups)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -19,6 +19,9 @@ from schemas.errors import BadRecordError
 from schemas.topics import ACCESS_EVENTS, ACCESS_VISITS, ALERTS, ALERTS_SHADOW, DEAD_LETTERS, REPORTS, STATE_PEERS
 
 Sent = asyncio.Future[Any]
+
+AT_ONCE: Final = 400
+"""Visits, people's days or sources in one message: 2 KB each at the very most, so far below what a topic takes."""
 
 
 def partition_of(person: str, partitions: int) -> int:
@@ -68,9 +71,13 @@ class Publisher:
             partition=partition_of(person, self._partitions),
         )
 
-    async def report(self, report: Report) -> Sent:
-        """Tell the overseer something."""
-        return await self._send(REPORTS, value=msgspec.msgpack.encode(report), partition=0)
+    async def report(self, report: Report) -> list[Sent]:
+        """Tell the overseer something, in parts where it is much; how far one is comes last."""
+        parts = [Report(days=report.days[at : at + AT_ONCE]) for at in range(0, len(report.days), AT_ONCE)]
+        parts += [Report(heard=report.heard[at : at + AT_ONCE]) for at in range(0, len(report.heard), AT_ONCE)]
+        if report.clocks:
+            parts.append(Report(clocks=report.clocks))
+        return [await self._send(REPORTS, value=msgspec.msgpack.encode(part), partition=0) for part in parts]
 
     async def peers(self, key: str, version: PeersVersion) -> Sent:
         """Publish a part of the peers' version of a day."""
@@ -82,8 +89,13 @@ class Publisher:
         for visit in visits:
             by_partition.setdefault(visit.subject % self._partitions, []).append(visit)
         return [
-            await self._send(ACCESS_VISITS, value=msgspec.msgpack.encode((VERSION, some)), partition=partition)
+            await self._send(
+                ACCESS_VISITS,
+                value=msgspec.msgpack.encode((VERSION, some[at : at + AT_ONCE])),
+                partition=partition,
+            )
             for partition, some in by_partition.items()
+            for at in range(0, len(some), AT_ONCE)
         ]
 
     async def _send(self, topic: str, **message: Any) -> Sent:

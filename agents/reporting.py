@@ -14,12 +14,16 @@ from agents.ledger import TP
 from agents.publisher import Publisher, Sent
 from agents.transport.lag import PartitionLag
 from rules.habits.overseer import Clock, Report
-from rules.habits.rhythm import Heard
+from rules.habits.rhythm import SOURCES_MAX, Heard
 from rules.haul import Haul
 from schemas.topics import ACCESS_EVENTS
 
 REPORT_EVERY_S: Final = 1.0
 """Between two reports of a worker: the delay of a silence beyond what its threshold says, and of peers' versions."""
+
+
+IDLE_S: Final = 86_400.0
+"""A partition without a record for so long holds up no peers' version by how late its last one came."""
 
 
 class Reporter(Service):
@@ -45,6 +49,8 @@ class Reporter(Service):
         self._heard: dict[str, Heard] = {}
         self._until: dict[int, int] = {}
         self._progress: dict[int, int] = {}
+        self._heard_at: dict[int, float] = {}
+        """By partition, when (monotonic seconds) something of it was last judged here, or its assignment."""
         self._delay: dict[int, int] = {}
         """By partition, how long after it happened its last access was judged: history that is filled in is old."""
 
@@ -53,10 +59,11 @@ class Reporter(Service):
         self._until.clear()
         self._progress.clear()
         self._delay.clear()
+        self._heard_at.clear()
 
     async def store(self, haul: Haul) -> list[Sent]:
         """Send what must be stored before a batch is acked: people's days, and visits for the crowds."""
-        sends = [await self._publisher.report(Report(days=tuple(haul.days)))] if haul.days else []
+        sends = await self._publisher.report(Report(days=tuple(haul.days)))
         return sends + await self._publisher.visits(haul.visits)
 
     def read(self, partition: int, haul: Haul, count: int, first: int, last: int) -> None:
@@ -66,6 +73,7 @@ class Reporter(Service):
         """
         self.hear([Heard(f"partition:{partition}", count, first, last), *haul.heard])
         self._until[partition] = max(last, self._until.get(partition, 0))
+        self._heard_at[partition] = time.monotonic()
         if haul.delays:
             self._delay[partition] = max(0, haul.delays[-1])
         if haul.days:
@@ -75,6 +83,8 @@ class Reporter(Service):
     def hear(self, heard: Iterable[Heard]) -> None:
         """Take note that sources were heard."""
         for each in heard:
+            if each.source not in self._heard and len(self._heard) >= SOURCES_MAX:
+                continue  # more than are watched; the overseer counts those that it refuses
             before = self._heard.get(each.source, each)
             count = each.count if before is each else before.count + each.count
             first, last = min(before.first, each.first), max(before.last, each.last)
@@ -94,6 +104,8 @@ class Reporter(Service):
             read = lag.end is not None and lag.position >= lag.end and lag.head_age is None
             until = max(until, then) if read else until
             delay = self._delay.get(partition, -1)
+            if time.monotonic() - self._heard_at.setdefault(partition, time.monotonic()) > IDLE_S:
+                delay = 0  # however late its last access came, nothing more of then is coming
             found.append(Clock(partition, until, self._progress.get(partition, 0), read=read, delay=delay))
         return found
 
@@ -106,9 +118,7 @@ class Reporter(Service):
             clocks = self.clocks(time.time_ns() // 1_000_000)
             heard, self._heard = tuple(self._heard.values()), {}
             if clocks or heard:
-                sent = await self._publisher.report(Report(clocks=tuple(clocks), heard=heard))
-                await asyncio.wait([sent])
-                sent.result()
+                await asyncio.gather(*await self._publisher.report(Report(clocks=tuple(clocks), heard=heard)))
 
 
 decode_report: Final = msgspec.msgpack.Decoder(Report).decode

@@ -52,6 +52,7 @@ class Settler(Service):
         self._begun: dict[int, asyncio.Future[None]] = {}
         """What is being judged or not stored yet, in the order of its beginning."""
         self._number = 0
+        self._broken = False
 
     def begin(self) -> Callable[[], None]:
         """Take note that something is about to be judged; what is returned is called when all of it is stored."""
@@ -68,9 +69,23 @@ class Settler(Service):
         return done
 
     async def stored(self) -> None:
-        """Return when everything that came of what was judged until now is stored."""
+        """Return when everything that came of what was judged until now is stored.
+
+        Raises:
+            RuntimeError: something never will be: the process goes down, and what depends on it must not be written.
+        """
         for waited in list(self._begun.values()):
             await waited
+        if self._broken:
+            raise RuntimeError("what was judged is not stored, and never will be by this process")
+
+    def broke(self) -> None:
+        """Take note that something begun will never be stored: whoever waits for it is told so."""
+        self._broken = True
+        for future in self._begun.values():
+            if not future.done():
+                future.set_result(None)
+        self._begun.clear()
 
     async def put(self, sends: Sequence[Sent], settle: Sequence[Open], then: Callable[[], None] | None = None) -> None:
         """Call `then` and settle each of `settle` by one part once all `sends` are stored; waits while many are."""
@@ -87,7 +102,11 @@ class Settler(Service):
         while not self.should_stop:
             work = await self._queue.get()
             if work.sends:
-                await asyncio.gather(*work.sends)
+                try:
+                    await asyncio.gather(*work.sends)
+                except BaseException:
+                    self.broke()
+                    raise
             if work.then is not None:
                 work.then()
             for item in work.settle:

@@ -34,6 +34,10 @@ BUCKETS: Final = 256
 AT_ONCE: Final = 16
 """Buckets that are packed between two looks at what else is to be done: a millisecond or two."""
 
+REKEY_AT_ONCE: Final = 32
+"""Buckets of a partition that a commit writes beside those that changed, until all stand under this term's key: a
+rebalance must not wait for everything to be written at once."""
+
 LOAD_WITHIN_S: Final = 120.0
 """Within which the states of an assignment must be read: those of 100,000 people take some seconds."""
 
@@ -67,6 +71,7 @@ class Snapshots:
         stored: awaited before a snapshot is written: returns when all that was judged until now is stored.
         session_timeout: of the group, seconds.
         written: told of the bytes that are written.
+        first: an item that says what the others mean: all are packed at one moment, and it is stored before them.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class Snapshots:
         stored: Callable[[], Awaitable[None]],
         session_timeout: float,
         written: Callable[[int], None],
+        first: str | None = None,
     ) -> None:
         self._topic, self._shelf, self._producer, self._stored = topic, shelf, producer, stored
         self._retire_after = RETIRE_SESSIONS * session_timeout
@@ -90,6 +96,9 @@ class Snapshots:
         self._assignment = 0
         """Counts assignments: what was begun under one is not finished under the next."""
         self._written = written
+        self._first = first
+        self._rekey: dict[int, list[int]] = {}
+        """Partition → buckets that still stand under a former term's key only."""
 
     @property
     def items(self) -> int:
@@ -110,6 +119,7 @@ class Snapshots:
         self._touched.clear()
         self._terms.clear()
         self._former.clear()
+        self._rekey.clear()
 
     async def load(self, consumer: AIOKafkaConsumer, partitions: Iterable[int]) -> int:
         """Read the states of partitions; return how many items they hold.
@@ -151,8 +161,8 @@ class Snapshots:
             self._terms[partition] = token_hex(6)
             self._former[partition] = retire_at, former
             self._members[partition] = members[partition]
-            # Everything is written once under this term, so that the former keys can go.
-            self._touched[partition] = {name: None for bucket in members[partition] for name in bucket}
+            # Everything is written once under this term, some at each commit, so that the former keys can go.
+            self._rekey[partition] = [bucket for bucket, names in enumerate(members[partition]) if names]
         return sum(len(names) for buckets in members.values() for names in buckets)
 
     def _take(self, partition: int, value: bytes, members: list[set[str]]) -> None:
@@ -178,11 +188,33 @@ class Snapshots:
                 members[bucket].add(name)
                 buckets.add(bucket)
             dirty += [(partition, bucket) for bucket in sorted(buckets)]
-        for at in range(0, len(dirty), AT_ONCE):
-            packed = [self._packed(*each) for each in dirty[at : at + AT_ONCE]]
-            await self._stored()
-            await self._send(each for each in packed if each is not None)
+        dirty = self._and_some_to_rekey(dirty)
+        if self._first is not None:
+            await self._at_one_moment(dirty, self._first)
+        else:
+            for at in range(0, len(dirty), AT_ONCE):
+                packed = [self._packed(*each) for each in dirty[at : at + AT_ONCE]]
+                await self._stored()
+                await self._send(each for each in packed if each is not None)
         await self._retire()
+
+    def _and_some_to_rekey(self, dirty: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return what is to be written, with a few of the buckets that stand under former keys only."""
+        found = dict.fromkeys(dirty)
+        for partition, buckets in self._rekey.items():
+            buckets[:] = [bucket for bucket in buckets if (partition, bucket) not in found]
+            for bucket in buckets[-REKEY_AT_ONCE:]:
+                found[partition, bucket] = None
+            del buckets[-REKEY_AT_ONCE:]
+        return list(found)
+
+    async def _at_one_moment(self, dirty: list[tuple[int, int]], first: str) -> None:
+        """Pack everything before anything else can change, and store the bucket of the first item before the others."""
+        packed = {each: found for each in dirty if (found := self._packed(*each)) is not None}
+        await self._stored()
+        leading = [found for (_, bucket), found in packed.items() if bucket == bucket_of(first)]
+        await self._send(leading)
+        await self._send(found for found in packed.values() if found not in leading)
 
     def _packed(self, partition: int, bucket: int) -> tuple[int, bytes, bytes | None] | None:
         term = self._terms.get(partition)
@@ -198,7 +230,7 @@ class Snapshots:
         """Delete the keys of earlier terms, when nobody can write them any more and all is written under this one."""
         now = time.monotonic()
         for partition, (retire_at, keys) in list(self._former.items()):
-            if now >= retire_at:
+            if now >= retire_at and not self._rekey.get(partition):
                 del self._former[partition]
                 await self._send((partition, key, None) for key in sorted(keys))
 

@@ -63,9 +63,14 @@ _decode = msgspec.msgpack.Decoder(State).decode
 
 
 def taken(session: Session, now: int, inputs: tuple[Input, ...]) -> State:
-    """Return what a session remembers of everybody as of `now` (milliseconds)."""
+    """Return what a session remembers of everybody as of `now` (milliseconds).
+
+    Habits are as old as the last access of anybody says, not as the clock of a file does: one wrong date loses none.
+    """
     knowledge = session.knowledge
-    shelf = HabitShelf(knowledge, lambda: now)
+    seen = sorted(person.habit.seen_at for person in knowledge.everybody() if person.habit is not None)
+    latest = seen[len(seen) // 2] if seen else now
+    shelf = HabitShelf(knowledge, lambda: latest)
     names = sorted(name for name, person in knowledge.everybody_by_name() if person.habit is not None)
     people = tuple((name, saved) for name in names if (saved := shelf.save(name)) is not None)
     across = save_across(session.across.crowds, session.across.rhythms)
@@ -114,6 +119,18 @@ def load_state(path: Path) -> State:
         return _decode(rest)
     except msgspec.MsgspecError as error:
         raise ConfigurationError(f"--state: {path} is damaged: {error}; replay it anew") from None
+
+
+def state_there(path: Path) -> bool:
+    """Return whether there is a state to go on from.
+
+    Raises:
+        ConfigurationError: the path cannot be one.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        raise ConfigurationError(f"--state: {path} cannot be read: {error.strerror}") from None
 
 
 def save_state(path: Path, state: State) -> None:

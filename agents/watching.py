@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Set
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
@@ -77,23 +78,34 @@ class Watch:
             return  # given up: it is read again, here or elsewhere
         item = Open(delivery)
         done = self.settler.begin()
-        haul = self.session.take(batch.records, wall_clock(), batch.partition, item)
-        if haul.held:
-            item.parts += haul.held
-            delivery.hold()
-        self.metrics.records.labels(batch.topic).inc(len(batch.records))
-        await self._store(haul, [item], done)
+        with self._or_broken():
+            haul = self.session.take(batch.records, wall_clock(), batch.partition, item)
+            if haul.held:
+                item.parts += haul.held
+                delivery.hold()
+            self.metrics.records.labels(batch.topic).inc(len(batch.records))
+            await self._store(haul, [item, *haul.released], done)
         first, last = batch.records[0], batch.records[-1]
         self.reporter.read(batch.partition, haul, len(batch.records), first.timestamp, last.timestamp)
 
     async def retry(self) -> None:
         """Judge what has waited and need not any longer."""
         done = self.settler.begin()
-        haul = self.session.retry(wall_clock())
-        if haul is None:
-            done()
-        else:
-            await self._store(haul, haul.released, done)
+        with self._or_broken():
+            haul = self.session.retry(wall_clock())
+            if haul is None:
+                done()
+            else:
+                await self._store(haul, haul.released, done)
+
+    @contextmanager
+    def _or_broken(self) -> Iterator[None]:
+        """Whatever fails here fails for good: habits may have moved on without their alerts, and must not be saved."""
+        try:
+            yield
+        except BaseException:
+            self.settler.broke()
+            raise
 
     async def translate(self, delivery: Delivery) -> None:
         """Translate a batch of another system's records and write them to `access.events`."""
@@ -152,13 +164,9 @@ class Watch:
         sends += await self.reporter.store(haul)
         self.metrics.count(haul)
         self.metrics.waiting.set(self.session.waiting)
-        alerts, shadow = haul.alerts, haul.shadow
 
         def then() -> None:
-            if alerts:
-                self._told(alerts)
-            for reason in chain.from_iterable(alert.reasons for alert in shadow):
-                self.metrics.shadow_findings.labels(reason.rule_id, reason.severity).inc()
+            self.told(haul)
             done()
 
         await self.settler.put(sends, list(settle), then)
@@ -169,12 +177,16 @@ class Watch:
         for reason in alert.reasons:
             self.metrics.findings.labels(reason.rule_id, reason.severity).inc()
 
-    def _told(self, alerts: list[Alert]) -> None:
-        now = wall_clock()
-        for alert in alerts:
-            self.count_alert(alert)
-        arrivals = [now - alert.facts["appended_at"] for alert in alerts if "appended_at" in alert.facts]
-        self.metrics.arrival_to_alert.observe(arrivals)
+    def told(self, haul: Haul) -> None:
+        """Count what is stored: alerts, and those of the shadow."""
+        if haul.alerts:
+            now = wall_clock()
+            for alert in haul.alerts:
+                self.count_alert(alert)
+            arrivals = [now - alert.facts["appended_at"] for alert in haul.alerts if "appended_at" in alert.facts]
+            self.metrics.arrival_to_alert.observe(arrivals)
+        for reason in chain.from_iterable(alert.reasons for alert in haul.shadow):
+            self.metrics.shadow_findings.labels(reason.rule_id, reason.severity).inc()
 
 
 class Retrying(Service):

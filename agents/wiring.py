@@ -47,6 +47,7 @@ class Listener(TransportObserver):
     def on_rewind(self, tp: TP, expected: int, first: int) -> None:
         """Say that a log went back."""
         self._worker.integrity.rewound(tp, expected, first)
+        self._worker.rewound(tp, first)
 
     def on_commit(self, tp: TP, offset: int, at: float) -> None:  # noqa: ARG002 - the protocol's signature
         """Take note of a commit."""

@@ -35,8 +35,9 @@ from agents.web import WebServer, listening
 from agents.wiring import InOrder, Listener, Producing, commit_interval, describe, made, spare_the_collector
 from rules.catalogue import RULES
 from rules.geo import GeoTable
-from rules.habits.overseer import Overseer
+from rules.habits.overseer import CLOCK, Overseer
 from rules.habits.shelf import HabitShelf
+from rules.haul import Haul
 from rules.join import Joiner
 from rules.judge import Judge
 from rules.jurisdictions import LegalTable
@@ -126,9 +127,12 @@ class Worker:
         consumer = self.loop.run_until_complete(made(lambda: consumer_of(settings, *DIRECTORY_TOPICS)))
         self.tables = ReferenceTables(consumer, self.knowledge, on_bad_row=self._bad_row, read=spare_the_collector)
         self.settler = Settler()
+        self.shelf = HabitShelf(self.knowledge, wall_clock)
+        self._rewound: dict[int, int] = {}
+        """Partitions of `access.events` whose log went back, and the offset that came next."""
         self.habits = Snapshots(
             STATE_HABITS,
-            HabitShelf(self.knowledge, wall_clock),
+            self.shelf,
             self.producer,
             self.settler.stored,
             settings.session_timeout_s,
@@ -153,6 +157,7 @@ class Worker:
             self.settler.stored,
             settings.session_timeout_s,
             self.metrics.state_bytes.inc,
+            first=CLOCK,
         )
         publisher = Publisher(self.producer, partitions)
         self.reporter = Reporter(
@@ -177,7 +182,7 @@ class Worker:
             publisher,
             self.settler,
             lambda: consumer_of(settings),
-            self.watch.count_alert,
+            self._told_across,
             self.watch.bad,
         )
         versions = self.loop.run_until_complete(made(lambda: consumer_of(settings, STATE_PEERS)))
@@ -290,8 +295,20 @@ class Worker:
         began = time.monotonic()
         await self.peer_versions.ready.wait()
         known = await read_past(self.settings, self.app.ledger, self.session.remember, self.habits)
+        for partition, first in self._rewound.items():
+            self.shelf.rewound(partition, first)
         self.metrics.state_load.set(time.monotonic() - began)
         return known
+
+    def rewound(self, tp: TP, first: int) -> None:
+        """Take note that a log went back: what its offsets said of habits is void."""
+        if tp[0] == ACCESS_EVENTS:
+            self._rewound[tp[1]] = first
+            self.shelf.rewound(tp[1], first)
+
+    def _told_across(self, haul: Haul) -> None:
+        self.metrics.count(haul)
+        self.watch.told(haul)
 
     def forget(self) -> None:
         """Give up what is remembered of partitions: they change hands."""

@@ -68,6 +68,11 @@ def read_exemptions(
         for rule_id in given.rules:
             if rule_id not in rule_ids:
                 raise file.fail((*path, "rules"), f"{rule_id!r}: no such rule; {nearest(rule_id, list(rule_ids))}")
+            if rule_id.startswith("behaviour.") and (given.datasets or given.roles or rule_id == "behaviour.silence"):
+                why = "is about no single dataset or role: name employees or countries"
+                if rule_id == "behaviour.silence":
+                    why = "is about nobody who could be exempted: set its thresholds, or enabled = false"
+                raise file.fail((*path, "rules"), f"{rule_id!r} {why}")
         for role in given.roles:
             if role not in roles:
                 raise file.fail((*path, "roles"), f"{role!r}: no such role; {nearest(role, list(roles))}")

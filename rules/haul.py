@@ -77,6 +77,10 @@ class Haul:
     failures: dict[str, int] = field(default_factory=dict)
     delays: list[int] = field(default_factory=list)
     """Milliseconds from occurrence to the verdict, one an event."""
+    habit_late: int = 0
+    """Accesses of an earlier local day than their person's present one: in no habit."""
+    habit_known: int = 0
+    """Accesses that their person's habit held already, as of a snapshot: read again after a restart."""
     # For those who judge across people; empty where the session does it itself.
     days: list[EndedDay] = field(default_factory=list)
     visits: list[Visit] = field(default_factory=list)

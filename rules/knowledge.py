@@ -29,6 +29,9 @@ within minutes; beyond this many accesses of the same person a repetition is jud
 STRANGERS_MAX: Final = 20_000
 """Principals without any directory row whose memo is kept. They cannot be counted beforehand; the bound caps memory."""
 
+SETTLED_STRANGERS_MAX: Final = 100_000
+"""Of those, with a habit of weeks, whose habit is kept: 4 KB each. Names invented by a flood never come so far."""
+
 _WITH_KINDS: Final = frozenset({LocationRow.topic, RoleRow.topic, DutyRow.topic})
 """Topics whose rows of one subject hold side by side, by kind."""
 
@@ -69,6 +72,10 @@ class Knowledge:
         self.rows: dict[str, int] = {}
         self.changed = 0
         self._strangers: dict[str, Person] = {}
+        self._settled: dict[str, Person] = {}
+        """Strangers with a habit of weeks."""
+        self.forgotten_habits = 0
+        """Habits of strangers that were given up because there were too many of them."""
 
     def apply(self, row: Row) -> None:
         """Take one row; `recorded_at` is filled. A row that is known already changes nothing."""
@@ -82,12 +89,21 @@ class Knowledge:
 
     def stranger(self, principal: str) -> Person:
         """Return the memory of a principal that no directory speaks of."""
-        person = self._strangers.get(principal)
+        person = self._strangers.get(principal) or self._settled.get(principal)
         if person is None:
             if len(self._strangers) >= STRANGERS_MAX:
-                self._strangers.clear()
+                self._forget_one()
             person = self._strangers[principal] = Person()
         return person
+
+    def _forget_one(self) -> None:
+        """Forget the stranger known longest; one with a habit of weeks is kept apart: no flood washes it away."""
+        name = next(iter(self._strangers))
+        person = self._strangers.pop(name)
+        if person.habit is not None and person.habit.settled and len(self._settled) < SETTLED_STRANGERS_MAX:
+            self._settled[name] = person
+        elif person.habit is not None:
+            self.forgotten_habits += 1
 
     def find(self, principal: str) -> Person:
         """Return what is known of a principal, be it nothing."""
@@ -95,7 +111,7 @@ class Knowledge:
 
     def known(self, principal: str) -> Person | None:
         """Return what is remembered of a principal, None where that is nothing."""
-        return self.people.get(principal) or self._strangers.get(principal)
+        return self.people.get(principal) or self._strangers.get(principal) or self._settled.get(principal)
 
     def home(self, principal: str, at: int) -> str:
         """Return the home country of an employee at a time, empty where no row says one."""
@@ -108,6 +124,7 @@ class Knowledge:
         """Yield whoever is remembered, strangers too."""
         yield from self.people.values()
         yield from self._strangers.values()
+        yield from self._settled.values()
 
     def everybody_by_name(self) -> Iterator[tuple[str, Person]]:
         """Yield whoever is remembered with their names, strangers too."""
@@ -132,7 +149,8 @@ class Knowledge:
     def _person(self, principal: str) -> Person:
         person = self.people.get(principal)
         if person is None:
-            person = self.people[principal] = self._strangers.pop(principal, Person())
+            person = self._strangers.pop(principal, None) or self._settled.pop(principal, None) or Person()
+            self.people[principal] = person
         return person
 
     def _change(self, topic: str, subject: str, kind: str, row: Row | None, key: RowKey | None) -> None:

@@ -171,9 +171,13 @@ class Session:
                     haul.ahead += 1
                 else:
                     haul.late += 1
-            if waiting and name in waiting and self._waiting_count < WAITING_MAX:
-                self._hold(Pending(message, event, xxh3_64_intdigest(canonical), token, 0), name, haul)
-                continue
+            if waiting and name in waiting:
+                if self._waiting_count < WAITING_MAX:
+                    self._hold(Pending(message, event, xxh3_64_intdigest(canonical), token, 0), name, haul)
+                    continue
+                # Too many wait: what this person waits for is judged now, or it would come after this in their habit.
+                haul.overflowed += len(waiting[name])
+                self._release(name, clock, haul, last_chance=True)
             if event.gateway_id is not UNSET:
                 gates.append((event.gateway_id, now, name))
             # Which access is it: a new one, a repetition, or another under a used id?
@@ -237,7 +241,7 @@ class Session:
             haul.days, self._ended[:] = self._ended[:], []
             haul.heard = heard(gates, self.knowledge.home)
             return
-        across, alerts = self.across, haul.alerts
+        across, alerts = self.across, list[Alert]()
         for visit in haul.visits:
             alerts += filter(None, [across.visit(visit, clock)])
         for _, minute in groupby(gates, lambda each: each[1] // GATES_EVERY_MS):
@@ -245,7 +249,9 @@ class Session:
             alerts += across.silent(some[0][1], clock)
             alerts += filter(None, [across.heard(each, clock) for each in heard(some, self.knowledge.home)])
         alerts += across.silent(now, clock)
-        alerts.sort(key=lambda alert: alert.facts.get("appended_at", 0))  # in the order of the events
+        across.hand_over(alerts, haul)
+        if alerts:
+            haul.alerts = _in_order(haul.alerts)
         haul.visits = []
 
     def remember(self, message: Message) -> None:
@@ -271,26 +277,31 @@ class Session:
         self._seen_change = self.knowledge.changed
         haul = Haul()
         for name in list(waiting):
-            queue = waiting.pop(name)
-            self._waiting_count -= len(queue)
-            person = self.knowledge.find(name)
-            while queue:
-                pending = queue.popleft()
-                if not pending.identified and self._repeated(pending, person):
-                    haul.duplicates += 1
-                    haul.released.append(pending.token)
-                    continue
-                before = haul.held
-                self._judge(pending, name, person, None, clock, haul, last_chance=all_now)
-                if haul.held > before:  # it waits on, and so does everything behind it
-                    haul.held = before
-                    waiting[name].extend(queue)
-                    self._waiting_count += len(queue)
-                    break
-                haul.released.append(pending.token)
+            self._release(name, clock, haul, last_chance=all_now)
         if self._behaviour is not None:
             self._across(haul, (), 0, clock)
         return haul
+
+    def _release(self, name: str, clock: int, haul: Haul, *, last_chance: bool) -> None:
+        """Judge what waits of a person, in order; what still has to wait waits on, with everything behind it."""
+        waiting = self._waiting
+        queue = waiting.pop(name)
+        self._waiting_count -= len(queue)
+        person = self.knowledge.find(name)
+        while queue:
+            pending = queue.popleft()
+            if not pending.identified and self._repeated(pending, person):
+                haul.duplicates += 1
+                haul.released.append(pending.token)
+                continue
+            before = haul.held
+            self._judge(pending, name, person, None, clock, haul, last_chance=last_chance)
+            if haul.held > before:
+                haul.held = before
+                waiting[name].extend(queue)
+                self._waiting_count += len(queue)
+                return
+            haul.released.append(pending.token)
 
     def _repeated(self, pending: Pending, person: Person) -> bool:
         """Look at the id of an event that waited behind another: whether it is a mere repetition."""
@@ -373,6 +384,15 @@ class Session:
                         continue
                     self._told.add(alert.alert_id)
                 (haul.shadow if shadow else haul.alerts).append(alert)
+
+
+def _in_order(alerts: list[Alert]) -> list[Alert]:
+    """Return alerts in the order of their events; one that is about none stays behind the one before it."""
+    timed, latest = [], 0
+    for alert in alerts:
+        latest = alert.facts.get("appended_at", latest)
+        timed.append((latest, alert))
+    return [alert for _, alert in sorted(timed, key=lambda each: each[0])]
 
 
 def _note(recent: dict[int, int], mark: int, content: int) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from agents.cli.reading import batches, common, known_at
 from agents.files import STDIN, Directory, Line, Reading, load_directory
 from agents.settings import Settings
-from agents.state_file import Input, content_digest, load_state, save_state, taken
+from agents.state_file import Input, content_digest, load_state, save_state, state_there, taken
 from rules.haul import Haul
 from rules.session import Session
 from schemas.alert import SEVERITIES, Alert
@@ -87,7 +87,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
     inputs: tuple[Input, ...] = ()
     if given.state is not None:
         before: tuple[Input, ...] = ()
-        if given.state.exists():
+        if state_there(given.state):
             state = load_state(given.state)
             resume(session, state, given.state)
             totals.reading.now, before = state.now, state.inputs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rules.habits.cases import Acts, Story
-from rules.habits.observer import Look
+from rules.habits.firsts import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rules.habits.cases import Acts, Story
-from rules.habits.observer import NOTHING
+from rules.habits.firsts import NOTHING
 from rules.habits.signal import BehaviourRule, Moment, Signal
 
 LEAST = 3

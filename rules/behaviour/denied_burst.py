@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from rules.habits.cases import Acts, Story
+from rules.habits.firsts import Look
 from rules.habits.habit import Measure
 from rules.habits.history import code, value
-from rules.habits.observer import Look, thing_of
+from rules.habits.observer import thing_of
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
 
 TRIES = 5

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rules.habits.cases import Acts, Story
+from rules.habits.firsts import Look
 from rules.habits.habit import Measure
-from rules.habits.observer import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
 
 DAY_MS = 86_400_000

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rules.habits.cases import Acts, Story
+from rules.habits.firsts import Look
 from rules.habits.habit import Measure
 from rules.habits.history import code, value
-from rules.habits.observer import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
 
 STRANGERS_FLOORS = 10.0

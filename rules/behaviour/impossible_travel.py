@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rules.habits.cases import Acts, Story
 from rules.habits.distances import apart_km
+from rules.habits.firsts import Look
 from rules.habits.habit import Spot
-from rules.habits.observer import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
 from schemas.countries import NAMES
 

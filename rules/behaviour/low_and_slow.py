@@ -6,9 +6,9 @@ from math import log
 
 from rules.habits.cases import Acts, Story
 from rules.habits.days import DRIFT_SLACK
+from rules.habits.firsts import Look
 from rules.habits.habit import Habit
 from rules.habits.history import STEPS
-from rules.habits.observer import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
 
 DOUBLING = STEPS * log(2) - DRIFT_SLACK

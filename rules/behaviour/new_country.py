@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from rules.habits.cases import Acts, Story
+from rules.habits.firsts import Look
 from rules.habits.history import ENOUGH
-from rules.habits.observer import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal
 from schemas.countries import NAMES
 
 
 def check(moment: Moment) -> Signal | None:
     """Look for a country that neither the habit nor the directories know."""
-    country = moment.setting.device or moment.setting.address
+    device, before = moment.setting.device, moment.before.device
+    moved = device is not None and (before is None or before.country != device)
+    country = device if moved else moment.setting.address or device
     if country is None or country in moment.announced or moment.habit.active_days < ENOUGH:
         return None
     places = ", ".join(
@@ -44,6 +46,8 @@ RULE = BehaviourRule(
               acts=(Acts(country="FR"), Acts(day=1), Acts(day=40, country="FR")),
               rows=(("locations", {"country": "FR", "evidence": "travel", "valid_from": -1, "valid_until": 1}),)),
         Story(name="somebody new", fires=False, history=4, acts=(Acts(country="FR"),)),
+        Story(name="the device where it always was, and its traffic from abroad", fires=True,
+              acts=(Acts(fields={"address": "IE"}), Acts(hour=11, fields={"address": "FR"}))),
         Story(name="no device speaks", fires=False, acts=(Acts(country=None),)),
     ),
 )  # fmt: skip

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rules.habits.cases import Acts, Story
 from rules.habits.days import usual_slot
+from rules.habits.firsts import Look
 from rules.habits.habit import SLOTS, Measure
-from rules.habits.observer import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
 
 ON_CALL = "on_call"

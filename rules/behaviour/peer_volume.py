@@ -6,10 +6,10 @@ from math import log
 
 from rules.behaviour.volume import UNITS
 from rules.habits.cases import Acts, Story
+from rules.habits.firsts import Look
 from rules.habits.habit import Measure
 from rules.habits.history import STEPS, value
 from rules.habits.limits import Limit
-from rules.habits.observer import Look
 from rules.habits.peers import PeerGroup
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
 from rules.habits.sketch import mark

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rules.habits.cases import NO_TICKET, Acts, Story
-from rules.habits.observer import Look
+from rules.habits.firsts import Look
 from rules.habits.signal import BehaviourRule, Moment, Signal, amount
 
 
@@ -12,7 +12,7 @@ def check(moment: Moment) -> Signal | None:
     watched = [row for row in moment.subjects if row.watched]
     staff = [row for row in moment.subjects if isinstance(row.employee_id, str)]
     own = any(row.employee_id == moment.person for row in staff)
-    days = max((each.days for each in moment.habit.repeats), default=0)
+    days = moment.before.returned
     if own or watched or staff:
         whom = "themselves" if own else "a data subject who is watched over" if watched else "a colleague"
         ticket = isinstance(moment.event.ticket, str)
@@ -23,6 +23,8 @@ def check(moment: Moment) -> Signal | None:
             whom,
             moment.habit.active_days,
         )
+    if not days:
+        return None
     score = (days - 1) / max(1, moment.to.repeat_days - 1)
     if score < moment.to.weak:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rules.habits.observer import NOTHING
+from rules.habits.firsts import NOTHING
 from rules.habits.signal import BehaviourRule, Signal, amount
 
 

@@ -6,8 +6,8 @@ A session over files judges both itself. Workers hand visits and what they heard
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from rules.behaviour import silence, split_people
 from rules.habits.crowds import Crowds, Gathering, Visit
@@ -17,6 +17,7 @@ from rules.habits.signal import BehaviourRule, Signal
 from rules.habits.thresholds import Behaviour
 from rules.policy import Policy
 from rules.report import digest
+from rules.shadow import as_shadow
 from schemas.alert import Alert, JudgedWith, Reason
 from schemas.fields import plain
 
@@ -33,7 +34,9 @@ class Across:
         self._provenance = provenance
         self._policy: Policy | None = None
         self._to = Behaviour()
-        self.crowds = Crowds(split_people.RULE, lambda: self._to.split_people)
+        self.crowds = Crowds(split_people.RULE, lambda: self._to.split_people, self._exempted)
+        self.exempted: dict[tuple[str, str], int] = {}
+        """Crowds that exemptions hid since they were last counted, by (rule, exemption)."""
         self.rhythms = Rhythms(silence.RULE, self._to)
 
     def adopt(self, policy: Policy) -> None:
@@ -42,15 +45,24 @@ class Across:
         self._to = policy.behaviour or Behaviour()
         self.rhythms.judge_by(self._to)
 
+    def hand_over(self, alerts: Iterable[Alert], haul: Any) -> None:
+        """Put alerts made here where they belong, and count what exemptions hid."""
+        for alert in alerts:
+            if self._policy is not None and alert.rule_id in self._policy.shadowed:
+                haul.shadow.append(as_shadow(alert))
+            else:
+                haul.alerts.append(alert)
+        for what, number in self.exempted.items():
+            haul.exempted[what] = haul.exempted.get(what, 0) + number
+        self.exempted.clear()
+
     def visit(self, visit: Visit, clock: int) -> Alert | None:
         """Judge a visit; `clock` is the wall clock, milliseconds."""
         policy = self._policy
         if policy is None or not policy.settings(split_people.RULE.id).enabled:
             return None
         found = self.crowds.take(visit)
-        if found is None or self._exempted(policy, found):
-            return None
-        return self._crowd_alert(policy, found, clock)
+        return None if found is None else self._crowd_alert(policy, found, clock)
 
     def heard(self, what: Heard, clock: int) -> Alert | None:
         """Learn that a source was heard; return the end of a silence that was told of."""
@@ -61,12 +73,20 @@ class Across:
         """Return alerts about the sources that have gone quiet, all having been heard up to `now`."""
         return [alert for told in self.rhythms.silent(now) if (alert := self._silence_alert(told, clock)) is not None]
 
-    def _exempted(self, policy: Policy, found: Gathering) -> bool:
-        """Whether somebody answers for everybody who is in it."""
-        return all(
-            any(each.covers_behaviour(split_people.RULE.id, person, found.visit.at, None) for each in policy.exemptions)
-            for person in found.people
-        )
+    def _exempted(self, visit: Visit, people: set[str]) -> bool:
+        """Whether somebody answers for everybody in a crowd."""
+        policy, rule_id = self._policy, split_people.RULE.id
+        if policy is None or not policy.exemptions:
+            return False
+        covering = [
+            next((each.id for each in policy.exemptions if each.covers_behaviour(rule_id, who, visit.at, None)), None)
+            for who in people
+        ]
+        if None in covering:
+            return False
+        what = rule_id, str(covering[0])
+        self.exempted[what] = self.exempted.get(what, 0) + 1
+        return True
 
     def _crowd_alert(self, policy: Policy, found: Gathering, clock: int) -> Alert:
         rule, visit = split_people.RULE, found.visit

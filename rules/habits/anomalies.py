@@ -7,7 +7,7 @@ day are added up (`COMPOSITE`); each alone stays silent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -15,10 +15,11 @@ from msgspec import UNSET
 
 from rules.habits.calendar import zones_of
 from rules.habits.days import Standing
+from rules.habits.firsts import Look
 from rules.habits.habit import Episode, Habit
 from rules.habits.limits import lift_wires
-from rules.habits.observer import Before, Look, Observer, Setting
-from rules.habits.peers import EndedDay, Peers
+from rules.habits.observer import Before, Observer, Setting
+from rules.habits.peers import NO_GROUP, EndedDay, Peers
 from rules.habits.signal import HEAVY_DUTIES, BehaviourRule, Moment, Signal
 from rules.habits.sketch import mark
 from rules.habits.thresholds import Behaviour
@@ -34,6 +35,9 @@ WIRED: Final = Look.VOLUME | Look.NOVEL | Look.RUN | Look.OFF_HOURS
 """What a wire pointed at."""
 
 Signalled = tuple[BehaviourRule, Signal]
+
+EPISODE_MOST_MS: Final = 7 * 86_400_000
+"""An anomaly that goes on for so long is told anew: one that never ends must not be told once and for all."""
 
 AGAIN: Final = 1.0
 """By how much a score must have grown for an amended alert: as much again as it took to be told at all."""
@@ -53,6 +57,10 @@ class Telling:
     event: AccessEvent
 
 
+Exempt = Callable[[Moment, BehaviourRule, Signal], bool]
+"""Whether a signal is hidden because somebody answers for it."""
+
+
 class Anomalies:
     """Judges behaviour under one policy."""
 
@@ -64,12 +72,14 @@ class Anomalies:
         rules: Sequence[BehaviourRule],
         peers: Peers,
         shadowed: frozenset[str] = frozenset(),
+        exempt: Exempt | None = None,
     ) -> None:
         """Take the directories, thresholds, the cool-down in milliseconds, the rules in force, and the peers.
 
-        `shadowed` are the ids of the rules that are in shadow.
+        `shadowed` are the ids of the rules in shadow; `exempt` says of a signal whether somebody answers for it.
         """
         self._shadowed = shadowed
+        self._exempt = exempt
         self._knowledge = knowledge
         self._to = to
         self._cool_down = cool_down
@@ -98,8 +108,11 @@ class Anomalies:
         if before is None:
             return None
         if before.ended is not None:
-            group, day, codes = before.ended
-            self._peers.end(EndedDay(group, mark(name), day, event.occurred_at, codes))
+            group, team, day, codes = before.ended
+            who = mark(name)
+            self._peers.end(EndedDay(group, who, day, event.occurred_at, codes))
+            if team != group:
+                self._peers.end(EndedDay(team, who, day, event.occurred_at, codes))
         if not look:
             return None
         rules = self._by_look.get(look)
@@ -111,6 +124,8 @@ class Anomalies:
         if look & WIRED:
             lift_wires(habit)
         signals = [(rule, signal) for rule in rules if (signal := rule.check(moment)) is not None]
+        if self._exempt is not None and signals:
+            signals = [each for each in signals if not self._exempt(moment, *each)]
         hidden: list[Signalled] = []
         if self._shadowed:
             hidden = [each for each in signals if each[0].id in self._shadowed and each[1].score >= 1.0]
@@ -129,6 +144,8 @@ class Anomalies:
             habit.weak[rule.id] = max(habit.weak.get(rule.id, 0.0), min(1.0, signal.score))
         if not strong and self._composite is not None:
             together = self._composite.check(moment)
+            if together is not None and self._exempt is not None and self._exempt(moment, self._composite, together):
+                together = None
             if together is not None and COMPOSITE in self._shadowed:
                 hidden.append((self._composite, together))
             elif together is not None:
@@ -143,7 +160,7 @@ class Anomalies:
         if not strong:
             return None
         episode: Episode | None = getattr(habit, which)
-        if episode is None or at - episode.last_at > self._cool_down:
+        if episode is None or at - episode.last_at > self._cool_down or at - episode.since > EPISODE_MOST_MS:
             episode = Episode(at, 0, at, {})
             setattr(habit, which, episode)
         else:
@@ -183,7 +200,8 @@ class Anomalies:
             home = None if employee is None else known(employee.home_country)
             zones = zones_of(home or setting.country)
             zone = zones[0] if zones else "UTC"
-        return Standing(zone, mark("|".join((team, *roles))), _heavy(person, at))
+        group = mark("|".join((team, *roles))) if team or roles else NO_GROUP
+        return Standing(zone, group, mark(team) if team else NO_GROUP, _heavy(person, at))
 
     def _moment(
         self,
@@ -207,7 +225,8 @@ class Anomalies:
             before=before,
             look=look,
             to=self._to,
-            peers=self._peers.of(habit.group, at, self._to.peers_least),
+            peers=self._peers.of(habit.group, at, self._to.peers_least)
+            or self._peers.of(habit.team, at, self._to.peers_least),
             employee=_employee(person, at),
             duties=frozenset(duty for duty, timeline in duties.items() if timeline.at(at)[0] is not None),
             announced=frozenset(

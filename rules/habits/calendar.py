@@ -12,6 +12,11 @@ import holidays
 
 HOUR_MS: Final = 3_600_000
 
+DAY_MS: Final = 24 * HOUR_MS
+
+LAST_DAY: Final = date.max - timedelta(days=1)
+"""The last day of which the next one's midnight is known in every time zone."""
+
 WEEKEND: Final = frozenset({5, 6})
 """Saturday and Sunday, where the holidays of a country are not known."""
 
@@ -39,7 +44,8 @@ def span_at(zone: str, at: int) -> Span:
     into = (local.minute * 60 + local.second) * 1000 + at % 1000
     hour_from = at - into
     today = local.date()
-    day_from, day_until = _midnight(today, where), _midnight(today + timedelta(days=1), where)
+    day_from = _midnight(today, where)
+    day_until = day_from + DAY_MS if today >= LAST_DAY else _midnight(today + timedelta(days=1), where)
     return Span(hour_from, hour_from + HOUR_MS, day_from, day_until, today.toordinal(), local.hour)
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
 from rules.habits.signal import BehaviourRule, Signal
 from schemas.alert import EventRef
+from schemas.fields import TIME_MAX
 
 DAY_MS: Final = 86_400_000
 
@@ -29,12 +31,12 @@ PEOPLE_MAX: Final = 64
 class Visit(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Somebody looked up a data subject without a ticket."""
 
-    subject: int
+    subject: Annotated[int, Meta(ge=0)]
     """Marked token."""
     person: str
-    at: int
+    at: Annotated[int, Meta(ge=0, le=TIME_MAX)]
     """When it happened, milliseconds."""
-    appended_at: int
+    appended_at: Annotated[int, Meta(ge=0, le=TIME_MAX)]
     """When its record was appended, milliseconds."""
     dataset_id: str
     ref: EventRef
@@ -61,7 +63,7 @@ class Crowd:
 
     def add(self, visit: Visit) -> bool:
         """Take a visit; return whether somebody new came by it."""
-        day = visit.at // DAY_MS
+        day = min(visit.at, visit.appended_at) // DAY_MS
         if day > self.day:
             self.before = self.today if day == self.day + 1 else set()
             self.today = set()
@@ -92,9 +94,11 @@ class Gathering:
 class Crowds:
     """All data subjects that somebody looked up without a ticket of late."""
 
-    def __init__(self, rule: BehaviourRule, least: Callable[[], int]) -> None:
-        """Take the rule, and where the policy says how many people are a crowd."""
-        self._rule, self._least = rule, least
+    def __init__(
+        self, rule: BehaviourRule, least: Callable[[], int], hidden: Callable[[Visit, set[str]], bool] | None = None
+    ) -> None:
+        """Take the rule, where the policy says how many people are a crowd, and whether somebody answers for one."""
+        self._rule, self._least, self._hidden = rule, least, hidden
         self.alone: dict[int, tuple[int, str]] = {}
         """Data subjects that one person looked up on one day, as nearly all are: the day and the person."""
         self.several: dict[int, Crowd] = {}
@@ -110,7 +114,7 @@ class Crowds:
 
     def take(self, visit: Visit) -> Gathering | None:
         """Take one visit; return what is to be told."""
-        day = visit.at // DAY_MS
+        day = min(visit.at, visit.appended_at) // DAY_MS
         if day > self._swept:
             self._sweep(day)
         crowd = self.several.pop(visit.subject, None)
@@ -127,7 +131,10 @@ class Crowds:
         if not crowd.add(visit):
             return None
         people = crowd.people
-        if len(people) < max(self._least(), 2 * crowd.told):
+        if len(people) < self._least():
+            crowd.told = 0  # what was told of has gone
+            return None
+        if len(people) < 2 * crowd.told or (self._hidden is not None and self._hidden(visit, people)):
             return None
         signal = self._rule.check((len(people), self._least()))
         if signal is None:

@@ -26,6 +26,9 @@ HALVE_SLOTS_DAYS: Final = 40
 USUAL_SLOT_SHARE: Final = 0.05
 """An hour in which somebody works on one day in twenty, or in one beside it, is one of their hours."""
 
+NEW_WORK_DAYS: Final = 30
+"""Days between two beginnings of a new habit: roles that come and go by the day must not keep somebody unknown."""
+
 DRIFT_SLACK: Final = STEPS * 0.35
 """Codes by which a day may lie above the median without adding to a drift: half of a doubling, so that a lasting
 doubling is told soonest (the reference of a CUSUM is half of the shift that it looks for)."""
@@ -33,6 +36,9 @@ doubling is told soonest (the reference of a CUSUM is half of the shift that it 
 DRIFT_STEP_MOST: Final = STEPS * 1.0
 """Codes that one day may add at most: a single wild day is not a drift."""
 
+
+DRIFT_STEP_LEAST: Final = STEPS * -0.5
+"""Codes that one day may take away at most: idle days between heavy ones must not hide them."""
 
 DRIFT_SPREAD: Final = STEPS * 0.4 * 1.2816
 """From the median to the 90th percentile of the days, in codes: up to so much a drift is told alike of everybody."""
@@ -49,6 +55,8 @@ class Standing(NamedTuple):
     zone: str
     group: int
     """Hash of team and roles: people of one group are peers."""
+    team: int = 0
+    """Hash of the team alone, whose people are the peers where too few hold the same roles; 0 without one."""
     heavy: bool = False
     """A duty explains far more work than usual: such days say nothing of what is."""
 
@@ -58,6 +66,7 @@ class Ended(NamedTuple):
 
     group: int
     """The peers' group on that day."""
+    team: int
     day: int
     codes: bytes
     """By measure."""
@@ -73,7 +82,7 @@ def next_day(
     if habit.first_day:
         _end_hour(habit)
         codes = _end_day(habit)
-        ended = None if codes is None else Ended(habit.group, habit.day, codes)
+        ended = None if codes is None else Ended(habit.group, habit.team, habit.day, codes)
     _begin_day(habit, who, span.day, country, to)
     habit.day_from, habit.day_until = span.day_from, span.day_until
     return ended
@@ -137,11 +146,15 @@ def _end_hour(habit: Habit) -> None:
 
 
 def _end_day(habit: Habit) -> bytes | None:
-    """Put the day away and return its codes; a day on which nothing was done is none."""
+    """Put the day away and return its codes.
+
+    None for a day on which nothing was done, or whose work a duty explains: the peers learn nothing of it.
+    """
     if not habit.accesses and not habit.denials:
         return None
     codes = codes_of(habit.sums())
-    if not habit.heavy_day:
+    heavy = habit.heavy_day
+    if not heavy:
         _drift(habit, codes[Measure.SUBJECTS], codes[Measure.RECORDS])
         habit.days = (habit.days + codes)[-DAYS * MEASURES :]
         habit.wires_age += 1
@@ -157,7 +170,7 @@ def _end_day(habit: Habit) -> bytes | None:
         counts = bytearray(each // 2 for each in counts)
         habit.slot_days //= 2
     habit.slots = bytes(counts)
-    return codes
+    return None if heavy else codes
 
 
 def _drift(habit: Habit, subjects: int, records: int) -> None:
@@ -177,7 +190,7 @@ def _drift(habit: Habit, subjects: int, records: int) -> None:
     # Whose days differ more may differ more.
     wide = max(1.0, (ordered[last * 9 // 10] - ordered[last // 2]) / DRIFT_SPREAD)
     step = (today - usual) / wide - DRIFT_SLACK if today >= DRIFT_LEAST else -DRIFT_SLACK
-    habit.drift = max(0.0, habit.drift + min(step, DRIFT_STEP_MOST))
+    habit.drift = max(0.0, habit.drift + max(DRIFT_STEP_LEAST, min(step, DRIFT_STEP_MOST)))
 
 
 def _begin_day(habit: Habit, who: Standing, day: int, country: str | None, to: Behaviour) -> None:
@@ -185,10 +198,13 @@ def _begin_day(habit: Habit, who: Standing, day: int, country: str | None, to: B
         habit.first_day = habit.group_day = habit.datasets_day = day
         habit.group = who.group
     elif who.group != habit.group:
-        # Other work: what was usual before says nothing of it, and the peers speak until days have passed.
-        habit.group, habit.group_day = who.group, day
-        habit.days = b""
-        habit.anchors, habit.anchor_day, habit.drift, habit.wires_age = (), 0, 0.0, WIRES_DAYS
+        habit.group = who.group
+        if day - habit.group_day >= NEW_WORK_DAYS:
+            # Other work: what was usual before says nothing of it, and the peers speak until days have passed.
+            habit.group_day = day
+            habit.days = b""
+            habit.anchors, habit.anchor_day, habit.drift, habit.wires_age = (), 0, 0.0, WIRES_DAYS
+    habit.team = who.team
     if day - habit.datasets_day > FORGET_DATASETS_DAYS:
         habit.datasets, habit.datasets_day = (0, habit.datasets[0]), day
     if habit.repeats:

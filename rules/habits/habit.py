@@ -204,6 +204,8 @@ class Habit(msgspec.Struct, array_like=True):
     """None: nothing was read that could have one; of most it stays so."""
     usual_slots: int = (1 << SLOTS) - 1
     """A bit for each slot that is usual, as of the last day; of somebody hardly known all are."""
+    team: int = 0
+    """Hash of the team."""
     heavy_day: bool = False
     """Whether a duty explains far more work than usual today."""
 

@@ -16,8 +16,11 @@ it: in half a year they may come to take 2.3 times as much, not 20 times."""
 ANCHOR_UNITS: Final = 16
 """Anchors are kept in sixteenths of a code, so that a week's rise is some of them, in two bytes each."""
 
-ANCHOR_AFTER: Final = 25
-"""Active days before the first anchor: a working month, so that its end is part of what is usual."""
+ANCHOR_YOUNG: Final = 25
+"""Active days, a working month, until which an anchor may rise faster: few days say too little of what is usual."""
+
+ANCHOR_RISE_YOUNG: Final = STEPS * 0.04
+"""Codes a day that a young anchor may rise: 4 %, so that the first month's end becomes part of what is usual."""
 
 SPREAD_MOST: Final = STEPS * log(2.0)
 """Codes by which days that differ much may move a limit: to twice what `factor` says, or wild days would excuse all."""
@@ -102,11 +105,13 @@ def lift_wires(habit: Habit) -> None:
 
 def raise_anchors(habit: Habit) -> None:
     """Let the anchors follow the days: down at once, up slowly."""
-    if habit.active_days < ANCHOR_AFTER:
+    days = habit.active_days
+    if days < ENOUGH:
         return
     now = [round(quantile(habit.of(measure), 0.95) * ANCHOR_UNITS) for measure in Measure]
     if habit.anchors:
-        rise = int(max(0, habit.day - habit.anchor_day) * ANCHOR_RISE * ANCHOR_UNITS)
+        rate = ANCHOR_RISE_YOUNG if days < ANCHOR_YOUNG else ANCHOR_RISE
+        rise = int(max(0, habit.day - habit.anchor_day) * rate * ANCHOR_UNITS)
         now = [min(new, old + rise) for new, old in zip(now, habit.anchors, strict=True)]
     habit.anchors = tuple(now)
     habit.anchor_day = habit.day

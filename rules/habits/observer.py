@@ -15,15 +15,13 @@ from typing import Any, Final, NamedTuple
 from msgspec import UNSET
 
 from rules.habits.days import Ended, Standing, next_day, next_hour
-from rules.habits.habit import ACCOUNTS_MAX, COUNTRIES_MAX, Habit, Measure, Seen, Spot
+from rules.habits.firsts import Look, moved, new_account, new_dataset
+from rules.habits.habit import Habit, Measure, Spot
 from rules.habits.pace import kept_on, named_by
 from rules.habits.runs import came_back, ran_on
 from rules.habits.sketch import bit_of, distinct, mark
 from rules.habits.thresholds import Behaviour
 from schemas.access import AccessEvent
-
-FORGET_COUNTRY_DAYS: Final = 90
-"""How long a country counts as known after a stay: a quarter."""
 
 DAY_MS: Final = 86_400_000
 
@@ -36,38 +34,13 @@ STAYED_MS: Final = 60_000
 EXACT: Final = 64
 """Different data subjects up to which bits are counted one by one; beyond, two may share one, and it is estimated."""
 
+SUM_MOST: Final = 1 << 60
+"""Records or bytes of a day beyond which no more are counted: a source that writes the greatest number for an unknown
+size must not carry a sum out of 64 bits."""
+
 LOOKED_UP_MOST: Final = 3
 """Data subjects of one read up to which it is a look-up of them; more come of a list or a search."""
 
-
-class Look:
-    """Which kinds of rules should look at an event."""
-
-    DAY: Final = 1
-    """It is the first of a local day, after a long silence or days that were all above the usual."""
-    VOLUME: Final = 2
-    """A sum of the hour or the day crossed its wire."""
-    NOVEL: Final = 4
-    """A dataset not touched before, and enough of them today."""
-    COUNTRY: Final = 8
-    """A country not seen before, or not for long."""
-    MOVED: Final = 16
-    """Evidence names another country than the last of its kind."""
-    DENIED: Final = 32
-    RUN: Final = 64
-    SUBJECT: Final = 128
-    """A data subject of whom the directory speaks, or one looked up on several days."""
-    OFF_HOURS: Final = 256
-    CANARY: Final = 512
-    ACCOUNTS: Final = 1024
-    """Another service account than before today."""
-    LATE: Final = 2048
-    """Too late for the habit."""
-    PACE: Final = 4096
-    """Somebody without a history reads much, faster than a person can."""
-
-
-NOTHING: Final = 0
 
 THINGS: Final = 61
 """Datasets told apart within a burst of denials: a prime, so that marks spread evenly, and a signed word when saved."""
@@ -104,6 +77,8 @@ class Before(NamedTuple):
     """Denials of the burst before it."""
     ended: Ended | None
     """The day that this event ended."""
+    returned: int = 0
+    """On how many days the data subject was looked up without a ticket that came back by this event."""
 
 
 class Observer:
@@ -115,6 +90,8 @@ class Observer:
         self._dormant_ms = to.dormant_days * DAY_MS
         self._drift = to.weak * to.drift
         self._subjects = subjects.keys()
+        self._returned = 0
+        """Of the event at hand."""
         self._automation = named_by(to.automation) if to.automation else None
 
     def apply(
@@ -129,7 +106,7 @@ class Observer:
             standing: asked when an hour begins.
         """
         at = event.occurred_at
-        look = 0
+        look = self._returned = 0
         ended = None
         found = habit.seen_at, habit.day, habit.device, habit.address, habit.denied
         if not habit.hour_from <= at < habit.hour_until:
@@ -147,13 +124,13 @@ class Observer:
         if setting.device is not None:
             device = habit.device
             if device is None or setting.device != device.country:
-                look |= _moved(habit, "device", setting.device, at)
+                look |= moved(habit, "device", setting.device, at)
             elif at - device.at > STAYED_MS:
                 habit.device = Spot(device.country, at)
         if setting.address is not None:
             address = habit.address
             if address is None or setting.address != address.country:
-                look |= _moved(habit, "address", setting.address, at)
+                look |= moved(habit, "address", setting.address, at)
             elif at - address.at > STAYED_MS:
                 habit.address = Spot(address.country, at)
         if setting.canary:
@@ -168,7 +145,7 @@ class Observer:
             habit.denials += 1
             if habit.denied >= wires[Measure.DENIED]:
                 look |= Look.DENIED
-            return look, Before(*found, ended) if look or ended else None
+            return look, Before(*found, ended, self._returned) if look or ended else None
         if habit.denied:
             if at - habit.denied_from > DENIED_WINDOW_MS:
                 habit.denied = 0
@@ -192,9 +169,9 @@ class Observer:
         if subjects is not UNSET and subjects:
             look |= self._data_subjects(habit, event, subjects, in_hour=in_hour)
         if habit.datasets[0] & setting.dataset != setting.dataset:
-            look |= _dataset(habit, setting.dataset)
+            look |= new_dataset(habit, setting.dataset)
         if event.service_account is not UNSET:
-            look |= _account(habit, event.service_account)
+            look |= new_account(habit, event.service_account)
         if (
             self._automation is not None
             and not habit.settled
@@ -205,6 +182,8 @@ class Observer:
             habit.off_hours += 1
             if habit.off_hours >= wires[Measure.OFF_HOURS]:
                 look |= Look.OFF_HOURS
+        if habit.records > SUM_MOST or habit.volume > SUM_MOST:
+            _saturate(habit)
         if (
             habit.records >= wires[0]
             or habit.hour_records >= wires[4]
@@ -214,7 +193,7 @@ class Observer:
             or habit.hour_subjects >= wires[6]
         ):
             look |= Look.VOLUME
-        return look, Before(*found, ended) if look or ended else None
+        return look, Before(*found, ended, self._returned) if look or ended else None
 
     def _spoken_of(self, event: AccessEvent) -> int:
         subjects = event.subject_ids
@@ -242,8 +221,9 @@ class Observer:
                 continue
             bits |= bit
             new += 1
-            if looked_up and came_back(habit, subject):
+            if looked_up and (days := came_back(habit, subject)):
                 look |= Look.SUBJECT
+                self._returned = max(self._returned, days)
         if new:
             habit.subject_bits = bits
             habit.subjects += new
@@ -259,33 +239,6 @@ class Observer:
         return look
 
 
-def _moved(habit: Habit, kind: str, country: str, at: int) -> int:
-    """Take note of another country; a late event moves nobody."""
-    last: Spot | None = getattr(habit, kind)
-    if last is None or at >= last.at:
-        setattr(habit, kind, Spot(country, at))
-    days = {seen.country: seen.day for seen in habit.countries}
-    if last is not None:
-        days[last.country] = habit.day  # where they were until now
-    fresh = country not in days or habit.day - days[country] > FORGET_COUNTRY_DAYS
-    days[country] = habit.day
-    kept = sorted(days.items(), key=lambda each: each[1])[-COUNTRIES_MAX:]
-    habit.countries = tuple(Seen(name, day) for name, day in kept)
-    return Look.MOVED | (Look.COUNTRY if fresh else 0)
-
-
-def _dataset(habit: Habit, bloom: int) -> int:
-    known = habit.datasets[1] & bloom == bloom
-    habit.datasets = habit.datasets[0] | bloom, habit.datasets[1]
-    if known or not habit.settled:
-        return 0  # in the first weeks everything is new
-    habit.novel += 1
-    return Look.NOVEL if habit.novel >= habit.wires[Measure.NOVEL] else 0
-
-
-def _account(habit: Habit, account: str) -> int:
-    which = mark(account)
-    if which in habit.accounts or len(habit.accounts) >= ACCOUNTS_MAX:
-        return 0
-    habit.accounts = (*habit.accounts, which)
-    return Look.ACCOUNTS
+def _saturate(habit: Habit) -> None:
+    habit.records, habit.hour_records = min(habit.records, SUM_MOST), min(habit.hour_records, SUM_MOST)
+    habit.volume, habit.hour_bytes = min(habit.volume, SUM_MOST), min(habit.hour_bytes, SUM_MOST)

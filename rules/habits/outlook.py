@@ -24,14 +24,15 @@ from rules.behaviour import (
 )
 from rules.behaviour.impossible_travel import LEAST_KM
 from rules.behaviour.volume import UNITS
+from rules.habits.firsts import FORGET_COUNTRY_DAYS
 from rules.habits.habit import Habit, Measure
 from rules.habits.history import ENOUGH, code, least, value
 from rules.habits.limits import Limit, own_limit
-from rules.habits.observer import DAY_MS, FORGET_COUNTRY_DAYS
+from rules.habits.observer import DAY_MS
 from rules.habits.peers import PeerGroup
 from rules.habits.thresholds import Behaviour
 from schemas.countries import NAMES
-from schemas.fields import plain
+from schemas.fields import TIME_MAX, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ def _split_accounts(view: View) -> Outlook:
 
 
 def _dormant(view: View) -> Outlook:
-    wakes = view.habit.seen_at + view.to.dormant_days * DAY_MS
+    wakes = min(TIME_MAX, view.habit.seen_at + view.to.dormant_days * DAY_MS)
     return _speaks(
         f"after {view.to.dormant_days} days without an access: if the next is after {plain(wakes)}; once they are "
         f"about to leave, from {dormant.LEAVER_PART:.0%} of the way to a limit on"

@@ -8,15 +8,17 @@ up to the time until which all partitions are read: a worker that lags makes nob
 from __future__ import annotations
 
 from collections.abc import Callable, Set
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from rules.habits.across import Across
 from rules.habits.peers import DAY_MS, EndedDay, GroupDay, OpenDays
-from rules.habits.rhythm import Heard, Rhythm
+from rules.habits.rhythm import Heard, Moment, Rhythm
 from rules.habits.saved import StateVersionError
 from schemas.alert import Alert
+from schemas.fields import TIME_MAX
 
 VERSION: Final = 1
 """Of reports, of peers' versions and of what is saved here."""
@@ -30,14 +32,14 @@ CLOCK: Final = "clock"
 class Clock(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """How far a partition of `access.events` is read. Milliseconds."""
 
-    partition: int
-    until: int
+    partition: Annotated[int, Meta(ge=0, le=1 << 20)]
+    until: Moment
     """Append time up to which every record is judged."""
-    progress: int
+    progress: Moment
     """Time up to which people's days have ended that are going to, as far as a backlog shows it; 0 unknown."""
     read: bool = False
     """Whether there is nothing left to read up to `until`."""
-    delay: int = -1
+    delay: Annotated[int, Meta(ge=-1, le=TIME_MAX)] = -1
     """How long after it happened the last access was judged, -1 where this worker has seen none: history that is
     filled in is old, and an idle partition is no further than its last accesses were."""
 
@@ -99,8 +101,15 @@ class Overseer:
         """People's days that came too late for their version."""
         return self._days.dropped
 
-    def take(self, report: Report, offset: int, clock: int) -> Outcome:
-        """Take one report; `clock` is the wall clock, milliseconds."""
+    def take(self, report: Report, offset: int, appended_at: int, clock: int) -> Outcome:
+        """Take one report.
+
+        Args:
+            report: the next of its log.
+            offset: its place there.
+            appended_at: when it was appended, by the brokers' clock: no worker's is believed beyond it. Milliseconds.
+            clock: the wall clock, milliseconds.
+        """
         alerts = []
         for day in report.days:
             utc = self._days.add(day)
@@ -120,11 +129,16 @@ class Overseer:
         if not report.clocks:
             return Outcome(alerts, [])
         for each in report.clocks:
-            self._clocks[each.partition] = _later(self._clocks.get(each.partition, each), each)
+            if each.partition < self._partitions:
+                now = _not_after(each, appended_at)
+                self._clocks[each.partition] = _later(self._clocks.get(each.partition, now), now)
         self._touched(CLOCK)
         for alert in self._across.silent(self.until, clock):
             self._touched(f"source|{alert.facts['source']}")
             alerts.append(alert)
+        for source in self._across.rhythms.forgotten:
+            self._touched(f"source|{source}")
+        self._across.rhythms.forgotten.clear()
         return Outcome(alerts, self._close())
 
     def _close(self) -> list[tuple[str, PeersVersion]]:
@@ -168,8 +182,9 @@ class Overseer:
                 )
             if kind == CLOCK:
                 clocks, closed = msgspec.convert(item, tuple[list[Clock], int])
-                self._clocks.update({each.partition: each for each in clocks})
-                self._days.closed_before = max(self._days.closed_before, closed)
+                for each in clocks:
+                    self._clocks[each.partition] = _later(self._clocks.get(each.partition, each), each)
+                self._days.closed(closed)
             elif kind == "source":
                 rhythm = msgspec.convert(item, Rhythm)
                 there = self._across.rhythms.sources.get(rest)
@@ -177,8 +192,8 @@ class Overseer:
                     self._across.rhythms.sources[rest] = rhythm
             else:
                 for day in msgspec.convert(item, list[EndedDay]):
-                    self._days.add(day)
-        except (msgspec.MsgspecError, ValueError, TypeError) as error:
+                    self._days.restore(day)
+        except (msgspec.MsgspecError, ValueError, TypeError, LookupError, RecursionError) as error:
             raise StateVersionError(f"state: {name}: not a saved item: {type(error).__name__}") from None
 
     def clear(self, partitions: Set[int]) -> None:  # noqa: ARG002 - the protocol's signature
@@ -186,6 +201,11 @@ class Overseer:
         self._clocks.clear()
         self._days = OpenDays()
         self._across.rhythms.clear()
+
+
+def _not_after(clock: Clock, latest: int) -> Clock:
+    until, progress = min(clock.until, latest), min(clock.progress, latest)
+    return Clock(clock.partition, until, progress, clock.read, clock.delay)
 
 
 def _later(before: Clock, now: Clock) -> Clock:

@@ -53,7 +53,7 @@ def kept_on(habit: Habit, event: AccessEvent, sensitivity: str, records: int, au
     if pace is None or abs(at - pace.last_at) > PAUSE_MS:
         habit.pace = Pace(at, 1, records, max(1, int(to.weak * to.floor_pace)))
         return False
-    calls, total, again = pace.calls + 1, pace.records + records, pace.again
+    calls, total, again = pace.calls + 1, min(pace.records + records, 1 << 60), pace.again
     if looks := calls >= CALLS_LEAST and total >= again:
         again = total + max(1, total // 4)  # as wires are lifted: not at every further read
     habit.pace = Pace(at, calls, total, again)

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import ceil
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from rules.habits.habit import MEASURES, Measure
+from schemas.fields import TIME_MAX
 
 DAY_MS: Final = 86_400_000
+
+NO_GROUP: Final = 0
+"""Of people without team and role: they are nobody's peers."""
 
 PEER_DAYS: Final = 28
 """Days of the peers that count: four weeks."""
@@ -24,28 +29,36 @@ AFTER_MS: Final = 3_600_000
 """A version is used from so long after its day's end on: making and reading it takes seconds."""
 
 
+Mark = Annotated[int, Meta(ge=0)]
+"""A marked id (`sketch.mark`): 64 bits."""
+
+
 class EndedDay(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One person's day that is over, and what it came to."""
 
-    group: int
-    person: int
-    """Marked id."""
-    day: int
+    group: Mark
+    person: Mark
+    day: Annotated[int, Meta(ge=0, le=1 << 24)]
     """The local day, as `date.toordinal` counts."""
-    at: int
+    at: Annotated[int, Meta(ge=0, le=TIME_MAX)]
     """When the access that ended it happened, milliseconds."""
-    codes: bytes
+    codes: Annotated[bytes, Meta(min_length=MEASURES, max_length=MEASURES)]
     """By measure (`history.code`)."""
 
 
 class GroupDay(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What the days of one group's people came to that ended on one UTC day."""
 
-    group: int
+    group: Mark
     rows: bytes
     """`MEASURES` codes a person's day, one after the other."""
-    people: tuple[int, ...]
+    people: tuple[Mark, ...]
     """Marked ids, one a row."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether there is a row for each of the people."""
+        return len(self.rows) == MEASURES * len(self.people)
 
 
 class PeerGroup:
@@ -105,11 +118,24 @@ class OpenDays:
 
     def close(self, before: int) -> list[tuple[int, list[GroupDay]]]:
         """Close the UTC days before one; return them in order, each with its groups."""
-        if before <= self.closed_before:
+        since = self.closed_before
+        if before <= since:
             return []
         self.closed_before = before
-        ready = sorted(day for day in self._open if day < before)
+        ready = sorted(day for day in self._open if since <= day < before)
         return [(day, [_group_day(*each) for each in sorted(self._open.pop(day).items())]) for day in ready]
+
+    def restore(self, day: EndedDay) -> None:
+        """Put one back that was saved, where its day is not closed: a state may hold what was closed later."""
+        if day.at // DAY_MS >= self.closed_before:
+            self.add(day)
+
+    def closed(self, before: int) -> None:
+        """Take note that days were closed, by whoever made their versions; what is here of them goes."""
+        if before > self.closed_before:
+            self.closed_before = before
+            for day in [day for day in self._open if day < before]:
+                del self._open[day]
 
     def of(self, utc: int, group: int) -> list[EndedDay]:
         """Return what is open of a group on a UTC day: what a saved state holds."""
@@ -149,6 +175,8 @@ class Peers:
 
     def end(self, ended: EndedDay) -> None:
         """Count one person's day."""
+        if ended.group == NO_GROUP:
+            return
         if self._report is not None:
             self._report(ended)
             return
@@ -158,7 +186,7 @@ class Peers:
     def publish(self, day: int, groups: Iterable[GroupDay]) -> None:
         """Take the version of a day, or a part of its groups; drop what is too old to count."""
         self._made += 1
-        self._versions.setdefault(day, {}).update({each.group: each for each in groups})
+        self._versions.setdefault(day, {}).update({each.group: each for each in groups if each.sound})
         for old in [each for each in self._versions if each <= self.latest - PEER_DAYS - 1]:
             del self._versions[old]
 
@@ -168,6 +196,8 @@ class Peers:
 
     def of(self, group: int, at: int, least: int) -> PeerGroup | None:
         """Return what is usual in a group as of a time; None where fewer than `least` people are known."""
+        if group == NO_GROUP:
+            return None
         if self._report is None:
             self._close(at)
         last = (at - AFTER_MS) // DAY_MS - 1

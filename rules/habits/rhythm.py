@@ -7,13 +7,15 @@ it, and so many records are missing that chance is no explanation. What was told
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from rules.habits.calendar import public_holiday
 from rules.habits.signal import BehaviourRule, Signal
 from rules.habits.thresholds import Behaviour
+from schemas.fields import TIME_MAX
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
@@ -39,14 +41,18 @@ GAP_FADES: Final = 0.9
 """What is left of an hour's longest silence a week later: after two months half of it."""
 
 
+Moment = Annotated[int, Meta(ge=0, le=TIME_MAX)]
+"""Milliseconds, of a time that calendars know."""
+
+
 class Heard(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A source was heard: so many records, the first and the last append time in milliseconds."""
 
-    source: str
-    count: int
-    first: int
-    last: int
-    country: str = ""
+    source: Annotated[str, Meta(max_length=300)]
+    count: Annotated[int, Meta(ge=0, le=1 << 40)]
+    first: Moment
+    last: Moment
+    country: Annotated[str, Meta(max_length=2)] = ""
     """Home of one of the people whose accesses these were, where that is known."""
 
 
@@ -106,6 +112,8 @@ class Rhythms:
         self.judge_by(to)
         self.sources: dict[str, Rhythm] = {}
         self._open: dict[str, Told] = {}
+        self.forgotten: list[str] = []
+        """Sources that are gone, since whoever keeps the state was last told."""
         self.refused = 0
         """Reports of sources beyond `SOURCES_MAX`."""
 
@@ -152,15 +160,20 @@ class Rhythms:
         """Return the sources that have gone quiet as of a time up to which everything was heard; each once."""
         found = []
         for source, rhythm in list(self.sources.items()):
-            if now - rhythm.last_at < self._never_long or rhythm.told_since:
+            if now - rhythm.last_at < self._never_long:
+                continue
+            if now - rhythm.last_at > FORGET_MS:
+                del self.sources[source]
+                self._open.pop(source, None)
+                self.forgotten.append(source)
+                continue
+            if rhythm.told_since:
                 continue
             told = self._judge(source, rhythm, now, least=1.0)
             if told is not None:
                 rhythm.told_since = rhythm.last_at
                 self._open[source] = told
                 found.append(told)
-            elif now - rhythm.last_at > FORGET_MS:
-                del self.sources[source]
         return found
 
     def _judge(self, source: str, rhythm: Rhythm, now: int, least: float) -> Told | None:
@@ -225,7 +238,7 @@ def _count_hours(rhythm: Rhythm, hour: int, *, learn: bool) -> None:
         first_week = (rhythm.last_at - rhythm.first_at) < WEEK_HOURS * HOUR_MS
         for each in range(max(rhythm.hour, hour - WEEK_HOURS), hour):
             slot = _slot(rhythm, each)
-            came = rhythm.count if each == rhythm.hour else 0
+            came = float(rhythm.count) if each == rhythm.hour else 0.0
             before = rhythm.usual[slot]
             rhythm.usual[slot] = came if first_week else before + SHARE_OF_NEW * (came - before)
             ahead = (each + 2) % WEEK_HOURS  # before it is its turn: what it will be told by has faded once a week

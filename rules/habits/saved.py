@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from rules.habits.habit import Habit
+from rules.habits.habit import MEASURES, SLOTS, Habit
 from schemas.errors import CloverwatchError
 
 VERSION: Final = 1
@@ -46,8 +46,13 @@ def restore(saved: bytes) -> Habit:
             )
         fields[_BITS] = int.from_bytes(fields[_BITS], "little")
         fields[_FILTERS] = [int.from_bytes(each, "little") for each in fields[_FILTERS]]
-        return msgspec.convert(fields, Habit)
-    except (msgspec.MsgspecError, ValueError, TypeError, IndexError) as error:
+        habit = msgspec.convert(fields, Habit)
+        if len(habit.wires) != MEASURES or len(habit.slots) != SLOTS or len(habit.days) % MEASURES:
+            raise ValueError("of another shape")
+        if habit.anchors and len(habit.anchors) != MEASURES:
+            raise ValueError("of another shape")
+        return habit
+    except (msgspec.MsgspecError, ValueError, TypeError, LookupError, RecursionError, OverflowError) as error:
         raise StateVersionError(f"state: not a saved habit: {type(error).__name__}") from None
 
 

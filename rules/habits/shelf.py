@@ -42,6 +42,12 @@ class HabitShelf:
         if person.habit is None or person.habit.applied < habit.applied:
             person.habit = habit
 
+    def rewound(self, partition: int, first: int) -> None:
+        """Take note that a partition's log went back, so that `first` comes next: what comes is new."""
+        for person in self._knowledge.everybody():
+            if person.partition == partition and person.habit is not None:
+                person.habit.applied = min(person.habit.applied, first - 1)
+
     def clear(self, partitions: Set[int]) -> None:
         """Drop the habits of the people of some partitions."""
         for person in self._knowledge.everybody():

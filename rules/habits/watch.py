@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -16,6 +15,7 @@ from rules.habits.habit import Habit
 from rules.habits.observer import LOOKED_UP_MOST, Setting
 from rules.habits.peers import Peers
 from rules.habits.report import behaviour_alert
+from rules.habits.signal import BehaviourRule, Moment, Signal
 from rules.habits.sketch import mark
 from rules.habits.thresholds import Behaviour
 from rules.knowledge import Knowledge, Person
@@ -45,7 +45,10 @@ class BehaviourWatch:
         self._describe, self._provenance, self._touched = describe, provenance, touched
         enabled = [rule for rule in RULES if policy.settings(rule.id).enabled]
         to = policy.behaviour or Behaviour()
-        self._anomalies = Anomalies(knowledge, to, policy.cool_down, enabled, peers, policy.shadowed)
+        exempt = self._exempt if policy.exemptions else None
+        self._exempted: dict[tuple[str, str], int] = {}
+        """Of the batch at hand."""
+        self._anomalies = Anomalies(knowledge, to, policy.cool_down, enabled, peers, policy.shadowed, exempt)
 
     def observe(
         self, message: Any, name: str, person: Person, event: AccessEvent, setting: Setting, clock: int, haul: Any
@@ -56,6 +59,7 @@ class BehaviourWatch:
             habit = person.habit = Habit()
         if person.partition >= 0:
             if message.offset <= habit.applied:
+                haul.habit_known += 1
                 return
             habit.applied = message.offset
             if self._touched is not None:
@@ -64,22 +68,19 @@ class BehaviourWatch:
             # It cannot have happened after it was told; a clock that is wrong must not carry a habit into the future.
             event = msgspec.structs.replace(event, occurred_at=message.timestamp)
         shadow: list[Telling] | None = [] if self._policy.shadowed else None
+        self._exempted = haul.exempted
+        if event.occurred_at < habit.day_from:
+            haul.habit_late += 1
         telling = self._anomalies.take(name, person, habit, event, setting, shadow)
         if event.ticket is UNSET and event.action == "read" and event.subject_ids and event.outcome != "denied":
             self._visited(message, name, event, haul)
-        if telling is not None and (alert := self._alert(telling, message, event, clock, haul)) is not None:
-            haul.alerts.append(alert)
-        for each in shadow or ():
-            if (alert := self._alert(each, message, event, clock, haul)) is not None:
-                haul.shadow.append(as_shadow(alert))
+        if telling is not None:
+            haul.alerts.append(self._alert(telling, message, event, clock))
+        haul.shadow += [as_shadow(self._alert(each, message, event, clock)) for each in shadow or ()]
 
-    def _alert(self, telling: Telling, message: Any, event: AccessEvent, clock: int, haul: Any) -> Alert | None:
-        """Return the alert of what is to be told, None where all of it is exempted."""
-        kept = self._unexempted(telling, haul)
-        if kept is None:
-            return None
+    def _alert(self, telling: Telling, message: Any, event: AccessEvent, clock: int) -> Alert:
         return behaviour_alert(
-            kept,
+            telling,
             self._describe(message, event),
             now=message.timestamp,
             detected_at=clock,
@@ -94,22 +95,17 @@ class BehaviourWatch:
             return
         ref = self._describe(message, event)
         at, appended = event.occurred_at, message.timestamp
-        haul.visits += [Visit(mark(each), name, at, appended, event.dataset_id, ref) for each in subjects]
+        haul.visits += [
+            Visit(mark(each), name, at, appended, event.dataset_id, ref) for each in dict.fromkeys(subjects)
+        ]
 
-    def _unexempted(self, telling: Telling, haul: Any) -> Telling | None:
-        """Leave out signals that somebody answers for; they stay counted."""
-        kept = []
-        country = telling.setting.country
-        for rule, signal in telling.signals:
-            covering = (
-                each
-                for each in self._policy.exemptions
-                if each.covers_behaviour(rule.id, telling.person, telling.at, country)
-            )
-            exemption = next(covering, None)
-            if exemption is None:
-                kept.append((rule, signal))
-            else:
-                what = rule.id, exemption.id
-                haul.exempted[what] = haul.exempted.get(what, 0) + 1
-        return replace(telling, signals=tuple(kept)) if kept else None
+    def _exempt(self, moment: Moment, rule: BehaviourRule, signal: Signal) -> bool:
+        """Whether somebody answers for a signal; one that would be told is counted."""
+        country = moment.setting.country
+        for each in self._policy.exemptions:
+            if each.covers_behaviour(rule.id, moment.person, moment.at, country):
+                if signal.score >= 1.0:
+                    what = rule.id, each.id
+                    self._exempted[what] = self._exempted.get(what, 0) + 1
+                return True
+        return False

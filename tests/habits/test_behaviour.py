@@ -7,7 +7,12 @@ from msgspec import UNSET
 
 from rules.behaviour import RULES
 from rules.habits.anomalies import COMPOSITE
+from rules.habits.habit import Measure
+from rules.habits.history import value
+from rules.habits.limits import own_limit
+from rules.habits.saved import restore, save
 from rules.habits.signal import Signal
+from rules.habits.thresholds import Behaviour
 from tests.habits.world import DAY, HOUR, MONDAY, Life
 
 
@@ -287,3 +292,70 @@ def test_after_the_cool_down_it_is_another_one(life: Life) -> None:
     assert later is not None
     assert later.revision == 0
     assert later.since != first.since
+
+
+# Whoever means to become usual.
+
+
+def test_who_takes_a_little_more_each_day_does_not_become_usual() -> None:
+    """Just below the limit of the day, every day: told within weeks, far below twenty times the first usual."""
+    life = Life()
+    life.hire()
+    first = life.works(30)
+    usual = life.habits["e-1"].of(Measure.RECORDS)
+    start = value(max(usual))
+    day, amount = first, start
+    while not life.told and day < first + 200:
+        if day % 7 < 5:
+            amount *= 1.05
+            life.does(MONDAY + day * DAY + 10 * HOUR, record_count=round(amount))
+            life.does(MONDAY + day * DAY + 14 * HOUR, record_count=1)
+        day += 1
+    assert life.told
+    assert amount < 6 * start
+
+
+def test_idle_days_between_heavy_ones_do_not_hide_them() -> None:
+    """From the eleventh day on, each other day just below the limit of the day, and hardly anything in between."""
+    life = Life()
+    life.hire()
+    day = life.works(10)
+    turns = 0
+    while not life.told and turns < 60:
+        if day % 7 < 5:
+            life.does(MONDAY + day * DAY + 9 * HOUR, record_count=1)
+            limit = own_limit(life.habits["e-1"], Measure.RECORDS, Behaviour())
+            assert limit is not None
+            many = int(0.9 * value(limit.limit)) if turns % 2 else 10
+            life.does(MONDAY + day * DAY + 10 * HOUR, record_count=many)
+            turns += 1
+        day += 1
+    assert life.told
+    assert max(life.habits["e-1"].records, 1) < 20 * 60, "not twenty times a usual day of some sixty"
+
+
+def test_a_role_that_comes_and_goes_keeps_nobody_unknown() -> None:
+    life = Life()
+    for number in range(7):
+        life.hire(f"e-{number}")
+        life.works(40, f"e-{number}")
+    for week in range(4):
+        since = MONDAY + (63 + week * 7) * DAY
+        life.row("roles", employee_id="e-1", role=f"jit-{week}", valid_from=since, valid_until=since + 7 * DAY)
+    for day in range(63, 91):
+        if day % 7 < 5:
+            for number in range(8):
+                life.does(MONDAY + day * DAY + (9 + number) * HOUR, record_count=5_000)
+    assert life.rules() >= {"behaviour.peer_volume"}
+
+
+def test_an_anomaly_that_never_ends_is_told_every_week(life: Life) -> None:
+    for half_day in range(42):
+        life.does(NEXT + half_day * DAY // 2, dataset_id="canary")
+    assert len({told.since for told in life.told}) >= 3
+
+
+def test_sums_beyond_64_bits_are_saved(life: Life) -> None:
+    for number in range(3_000):
+        life.does(NEXT + 10 * HOUR + number, record_count=2**53 - 1, bytes=2**53 - 1)
+    assert restore(save(life.habits["e-1"])).records == life.habits["e-1"].records

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from rules.behaviour import RULES
 from rules.habits.cases import Story
-from rules.habits.observer import NOTHING
+from rules.habits.firsts import NOTHING
 from tests.habits.world import DAY, HOUR, MONDAY, Life
 
 CASES = [(rule, case) for rule in RULES for case in rule.cases]

@@ -14,6 +14,7 @@ from rules.habits.peers import EndedDay
 from rules.habits.rhythm import Heard
 from rules.habits.saved import StateVersionError
 from schemas.alert import JudgedWith
+from schemas.fields import TIME_MAX
 from tests.habits.world import DAY, HOUR, MONDAY
 from tests.rules.streams import session
 
@@ -37,7 +38,7 @@ class Owner:
         self.saved = dict(saved or {})
 
     def take(self, offset: int, report: Report) -> None:
-        found = self.overseer.take(report, offset, 0)
+        found = self.overseer.take(report, offset, TIME_MAX, 0)
         for key, version in found.versions:
             assert self.versions.setdefault(key, version) == version
         self.alerts |= {(alert.alert_id, alert.revision): alert.status for alert in found.alerts}
