@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from rules.habits.calendar import HOUR_MS, day_off, local_hour, span_at, zones_of
 from rules.habits.habit import MEASURES, SLOTS, Habit, Measure, Run
 from rules.habits.history import DAYS, ENOUGH, STEPS, code, codes_of
-from rules.habits.limits import ANCHOR_UNITS, lay_wires, raise_anchors
+from rules.habits.limits import ANCHOR_UNITS, ANCHOR_YOUNG, lay_wires, raise_anchors
 from rules.habits.thresholds import Behaviour
 
 WIRES_DAYS: Final = 10
@@ -37,7 +37,7 @@ DRIFT_STEP_MOST: Final = STEPS * 1.0
 """Codes that one day may add at most: a single wild day is not a drift."""
 
 
-DRIFT_STEP_LEAST: Final = STEPS * -0.5
+DRIFT_STEP_LEAST: Final = STEPS * -0.8
 """Codes that one day may take away at most: idle days between heavy ones must not hide them."""
 
 DRIFT_SPREAD: Final = STEPS * 0.4 * 1.2816
@@ -184,7 +184,7 @@ def _drift(habit: Habit, subjects: int, records: int) -> None:
         ordered = sorted(habit.of(which))
     last = len(ordered) - 1
     usual = float(ordered[last // 2])
-    if habit.anchors:
+    if habit.anchors and last >= ANCHOR_YOUNG:
         # As far as the days have pulled what is usual beyond its anchor, it is not: a drift would hide itself.
         usual = max(0.0, usual - max(0.0, ordered[last * 19 // 20] - habit.anchors[which] / ANCHOR_UNITS))
     # Whose days differ more may differ more.

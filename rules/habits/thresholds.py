@@ -45,8 +45,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Data subjects in a row that are never many."""
     floor_denied: Count = 5
     """Denials within ten minutes that are never many."""
-    drift: Positive = 24.0
-    """How far days may add up beyond the usual, in codes (`history.code`): eight days of twice the usual."""
+    drift: Positive = 30.0
+    """How far days may add up beyond the usual, in codes (`history.code`): ten days of twice the usual."""
     repeat_days: Days = 4
     """Days within two weeks on which the same data subject is looked up without a ticket: snooping."""
     split_people: Count = 4
