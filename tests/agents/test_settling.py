@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from agents.settling import IN_FLIGHT, Open, Settler
 
 
@@ -111,3 +113,29 @@ async def test_what_is_on_its_way_is_bounded() -> None:
         for each in sends[1:]:
             each.set_result(None)
         await turns()
+
+
+async def test_who_waits_for_what_will_never_be_stored_is_told_so() -> None:
+    """A send that fails for good: no habit may be saved that has counted it, and nobody waits for ever."""
+    settler = Settler()
+    settler.begin()
+    waiting = asyncio.create_task(settler.stored())
+    await turns()
+    assert not waiting.done()
+    settler.broke()
+    async with asyncio.timeout(1):
+        with pytest.raises(RuntimeError, match="never will be"):
+            await waiting
+    with pytest.raises(RuntimeError):
+        await settler.stored()
+
+
+async def test_stored_waits_for_what_was_begun() -> None:
+    async with settling() as settler:
+        done = settler.begin()
+        waiting = asyncio.create_task(settler.stored())
+        await turns()
+        assert not waiting.done()
+        done()
+        async with asyncio.timeout(1):
+            await waiting

@@ -151,3 +151,16 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for topic, lines in by_topic.items():
         write(folder / "people" / f"{topic.rsplit('.', 1)[1]}.jsonl", *lines)
     return folder
+
+
+def test_a_line_that_is_refused_moves_no_clock_and_loses_no_habit(
+    run: Run, watching: Path, people: Path, tmp_path: Path
+) -> None:
+    given = ["replay", "--policy", watching, "--directory", people, "--state", tmp_path / "state"]
+    run(*given, write(tmp_path / "a.jsonl", access(record_count=7)))
+    said = run(*given, write(tmp_path / "bad.jsonl", {"occurred_at": "2031-01-01T00:00:00Z", "nonsense": 1}))
+    assert "the habits of 1 people" in said.err
+    assert not said.records
+    late = {**access(event_id="z"), "occurred_at": "2031-01-01T00:00:00Z", "employee_id": "e-2"}
+    run(*given, write(tmp_path / "c.jsonl", late))
+    assert {name for name, _ in load_state(tmp_path / "state").people} >= {"e-1"}

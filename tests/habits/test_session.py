@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from agents.files import Line
+from rules import knowledge as knowledges
 from rules.habits.report import behaviour_alert_id
 from rules.haul import Haul
 from rules.session import Session
 from schemas.alert import Alert
+from schemas.errors import ConfigurationError
 from tests.habits.world import DAY, HOLIDAYS, HOUR, MONDAY
 from tests.rules.streams import access, complete, dataset, line, session
 
@@ -113,3 +115,79 @@ def test_a_rule_can_be_switched_off_and_given_another_severity() -> None:
     made = session([*complete(), dataset()], more=low + BEHAVIOUR)
     offset = month(made)
     assert behaviour(taken(made, [at_time(BULK, offset, record_count=9_000)]))[0].severity == "low"
+
+
+def test_an_exempted_signal_opens_nothing_for_the_one_after_it() -> None:
+    exemption = """
+        [[exemptions]]
+        id = "in-france"
+        rules = ["behaviour.volume"]
+        countries = ["FR"]
+        owner = "dpo@example.org"
+        reason = "moves the user base from there"
+        from = 2026-01-01T00:00:00Z
+        until = 2030-01-01T00:00:00Z
+    """
+    made = session([*complete(), dataset()], more=BEHAVIOUR + exemption)
+    offset = month(made)
+    made.take([at_time(BULK, offset, record_count=9_000, device_country="FR")], BULK)
+    found = behaviour(taken(made, [at_time(BULK + HOUR, offset + 1, record_count=9_000, device_country="IE")]))
+    assert [(alert.revision, alert.status) for alert in found if alert.rule_id == "behaviour.volume"] != []
+
+
+def crowd(made: Session, people: int) -> Haul:
+    lines = []
+    for number in range(people):
+        fields = {"employee_id": f"e-{number}", "subject_ids": ["s-1"], "ticket": None, "purpose": "audit"}
+        lines.append(at_time(BULK + number, number, **fields))
+    return taken(made, lines)
+
+
+def test_a_crowd_is_an_alert_and_in_shadow_none() -> None:
+    rows = [row for number in range(5) for row in complete(f"e-{number}")]
+    haul = crowd(session([*rows, dataset()], more=BEHAVIOUR), 5)
+    (alert,) = behaviour(haul)
+    assert (alert.rule_id, alert.facts["people"]) == ("behaviour.split_people", [f"e-{n}" for n in range(4)])
+    assert "s-1" not in str(alert)
+    shadow = '\n[rules."behaviour.split_people"]\nshadow = true\n'
+    haul = crowd(session([*rows, dataset()], more=shadow + BEHAVIOUR), 5)
+    assert not behaviour(haul)
+    assert [alert.rule_id for alert in haul.shadow] == ["behaviour.split_people"]
+
+
+def test_a_flood_of_strangers_washes_away_no_habit_of_weeks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knowledges, "STRANGERS_MAX", 50)
+    made = session([dataset()], more=BEHAVIOUR)
+    made.patient = False
+    month(made)
+    before = made.knowledge.find("e-1").habit
+    assert before.settled
+    for number in range(200):
+        taken(made, [at_time(BULK, 90_000 + number, employee_id=f"nobody-{number}")])
+    assert made.knowledge.find("e-1").habit is before
+    assert made.knowledge.forgotten_habits > 100
+
+
+def test_what_is_too_late_for_a_habit_is_counted() -> None:
+    made = session([*complete(), dataset()], more=BEHAVIOUR)
+    offset = month(made)
+    taken(made, [at_time(BULK, offset)])
+    late = at_time(BULK - 2 * DAY, offset + 1, record_count=9_000)
+    haul = made.take([Line(late.value, BULK, offset + 1, "access.events")], BULK)
+    assert haul.habit_late == 1
+
+
+@pytest.mark.parametrize("more", ['datasets = ["d-*"]', 'rules = ["behaviour.silence"]'])
+def test_an_exemption_that_could_never_hold_is_refused(more: str) -> None:
+    rules = "" if more.startswith("rules") else 'rules = ["behaviour.volume"]\n'
+    exemption = f"""
+[[exemptions]]
+id = "never"
+{rules}{more}
+owner = "dpo@example.org"
+reason = "none"
+from = 2026-01-01T00:00:00Z
+until = 2030-01-01T00:00:00Z
+"""
+    with pytest.raises(ConfigurationError, match="behaviour"):
+        session([], more=BEHAVIOUR + exemption)
