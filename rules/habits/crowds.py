@@ -1,8 +1,8 @@
 """Who else looked up the same data subject: judged by subject, not by person, on visits without a ticket.
 
 A visit belongs to the UTC day on which it happened; the people of that day and of the one before count together, so
-that midnight hides nobody. The order in which the visits of a day come changes nothing; one that comes more than a day
-after later ones is left out.
+that midnight hides nobody. The order in which visits come changes nothing, as long as none comes more than a week after
+later ones.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ SUBJECTS_MAX: Final = 500_000
 """Data subjects watched by one worker, of one visitor (some 200 bytes each) and of several (500); beyond it the one not
 visited longest goes."""
 
+KEPT_DAYS: Final = 8
+"""Days of visits that are kept beside the latest: partitions are read at different speeds where a backlog is."""
+
 PEOPLE_MAX: Final = 64
 """People remembered of one data subject and day: beyond so many it does not matter how many more."""
 
@@ -43,40 +46,45 @@ class Visit(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Crowd:
-    """The people of one data subject, of a UTC day and the day before."""
+    """The people of one data subject, by UTC day."""
 
-    __slots__ = ("before", "day", "since", "today", "told")
+    __slots__ = ("days", "told")
 
-    def __init__(self, day: int) -> None:
-        self.day = day
-        self.today: set[str] = set()
-        self.before: set[str] = set()
-        self.told = 0
-        """How many people there were when it was last told of; 0: never."""
-        self.since = 0
-        """The first day of the crowd that was told of."""
+    def __init__(self, day: int, person: str) -> None:
+        self.days: dict[int, set[str]] = {day: {person}}
+        self.told: dict[int, int] = {}
+        """First day of a crowd → how many people there were when it was last told of."""
 
     @property
-    def people(self) -> set[str]:
-        """Everybody who counts."""
-        return self.today | self.before
+    def last(self) -> int:
+        """The latest day."""
+        return max(self.days)
 
-    def add(self, visit: Visit) -> bool:
-        """Take a visit; return whether somebody new came by it."""
-        day = min(visit.at, visit.appended_at) // DAY_MS
-        if day > self.day:
-            self.before = self.today if day == self.day + 1 else set()
-            self.today = set()
-            self.day = day
-            if not self.before:
-                self.told = 0
-        elif day < self.day - 1:
+    def add(self, day: int, person: str) -> bool:
+        """Take a visit; return whether somebody new of that day came by it."""
+        last = max(self.last, day)
+        if day < last - KEPT_DAYS:
             return False  # older than what is remembered
-        into = self.today if day == self.day else self.before
-        if visit.person in into or len(into) >= PEOPLE_MAX:
+        people = self.days.setdefault(day, set())
+        if person in people or len(people) >= PEOPLE_MAX:
             return False
-        into.add(visit.person)
+        people.add(person)
+        if len(self.days) > 2:
+            self.days = {each: found for each, found in self.days.items() if each >= last - KEPT_DAYS}
+            self.told = {each: count for each, count in self.told.items() if each >= last - KEPT_DAYS}
         return True
+
+    def around(self, end: int) -> tuple[int, set[str]]:
+        """Return the first day and the people of a day and the one before."""
+        before = self.days.get(end - 1, set())
+        return end - 1 if before else end, before | self.days.get(end, set())
+
+    def told_of(self, since: int) -> tuple[int, int]:
+        """Return the crowd that one goes on from, and how many were told of; (since, 0) where it is another one."""
+        for each in (since, since - 1, since + 1):
+            if each in self.told:
+                return each, self.told[each]
+        return since, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,26 +132,28 @@ class Crowds:
                 self._bound(self.alone)
                 self.alone[visit.subject] = day, visit.person
                 return None
-            crowd = Crowd(alone[0])
-            crowd.today.add(alone[1])
+            crowd = Crowd(*alone)
             self._bound(self.several)
         self.several[visit.subject] = crowd  # at the end: the one not visited longest stands first
-        if not crowd.add(visit):
-            return None
-        people = crowd.people
-        if len(people) < self._least():
-            crowd.told = 0  # what was told of has gone
-            return None
-        if len(people) < 2 * crowd.told or (self._hidden is not None and self._hidden(visit, people)):
-            return None
-        signal = self._rule.check((len(people), self._least()))
-        if signal is None:
-            return None
-        revision = (len(people) // self._least()).bit_length() - 1  # one more with every doubling
-        if not crowd.told:
-            crowd.since = crowd.day - 1 if crowd.before else crowd.day
-        crowd.told = len(people)
-        return Gathering(visit, crowd.since, revision, tuple(sorted(people)), signal)
+        return self._judge(crowd, day, visit) if crowd.add(day, visit.person) else None
+
+    def _judge(self, crowd: Crowd, day: int, visit: Visit) -> Gathering | None:
+        """Look at the two pairs of days that a new visitor belongs to."""
+        least = self._least()
+        for end in (day, day + 1):
+            since, people = crowd.around(end)
+            if len(people) < least:
+                continue
+            first, told = crowd.told_of(since)
+            if len(people) < 2 * told or (self._hidden is not None and self._hidden(visit, people)):
+                continue
+            signal = self._rule.check((len(people), least))
+            if signal is None:
+                continue
+            crowd.told[first] = len(people)
+            revision = (len(people) // least).bit_length() - 1  # one more with every doubling
+            return Gathering(visit, first, revision, tuple(sorted(people)), signal)
+        return None
 
     @staticmethod
     def _bound(of: dict[int, Any]) -> None:
@@ -151,8 +161,9 @@ class Crowds:
             del of[next(iter(of))]
 
     def _sweep(self, day: int) -> None:
-        """Once a day: whoever was not visited yesterday or today says nothing any more."""
+        """Once a day: who was not visited for so long says nothing any more."""
         self._swept = day
-        self.alone = {subject: alone for subject, alone in self.alone.items() if alone[0] >= day - 1}
-        for subject in [subject for subject, crowd in self.several.items() if crowd.day < day - 1]:
+        since = day - KEPT_DAYS
+        self.alone = {subject: alone for subject, alone in self.alone.items() if alone[0] >= since}
+        for subject in [subject for subject, crowd in self.several.items() if crowd.last < since]:
             del self.several[subject]

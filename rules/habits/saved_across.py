@@ -16,11 +16,8 @@ VERSION: Final = 1
 
 class _Crowd(msgspec.Struct, array_like=True, frozen=True):
     subject: int
-    day: int
-    today: tuple[str, ...]
-    before: tuple[str, ...]
-    told: int
-    since: int
+    days: dict[int, tuple[str, ...]]
+    told: dict[int, int]
 
 
 class _Saved(msgspec.Struct, array_like=True, frozen=True):
@@ -29,7 +26,7 @@ class _Saved(msgspec.Struct, array_like=True, frozen=True):
     sources: dict[str, Rhythm]
 
 
-_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_encode = msgspec.msgpack.Encoder().encode
 _version = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw]).decode
 _saved = msgspec.msgpack.Decoder(_Saved).decode
 
@@ -38,10 +35,14 @@ def save_across(crowds: Crowds, rhythms: Rhythms) -> bytes:
     """Return crowds and rhythms as bytes: the same bytes for the same ones."""
     alone = tuple((subject, day, person) for subject, (day, person) in sorted(crowds.alone.items()))
     several = tuple(
-        _Crowd(subject, each.day, tuple(sorted(each.today)), tuple(sorted(each.before)), each.told, each.since)
+        _Crowd(
+            subject,
+            {day: tuple(sorted(people)) for day, people in sorted(each.days.items())},
+            dict(sorted(each.told.items())),
+        )
         for subject, each in sorted(crowds.several.items())
     )
-    return _encode((VERSION, _Saved(alone, several, rhythms.sources)))
+    return _encode((VERSION, _Saved(alone, several, dict(sorted(rhythms.sources.items())))))
 
 
 def restore_across(saved: bytes, crowds: Crowds, rhythms: Rhythms) -> None:
@@ -61,7 +62,6 @@ def restore_across(saved: bytes, crowds: Crowds, rhythms: Rhythms) -> None:
     rhythms.clear()
     crowds.alone.update({subject: (day, person) for subject, day, person in found.alone})
     for each in found.crowds:
-        crowd = crowds.several[each.subject] = Crowd(each.day)
-        crowd.today, crowd.before = set(each.today), set(each.before)
-        crowd.told, crowd.since = each.told, each.since
+        crowd = crowds.several[each.subject] = Crowd(0, "")
+        crowd.days, crowd.told = {day: set(people) for day, people in each.days.items()}, each.told
     rhythms.sources.update(found.sources)

@@ -58,6 +58,23 @@ def test_the_next_day_it_is_the_same_crowd_and_after_a_pause_another() -> None:
     assert again[0].since != again[1].since
 
 
+def test_one_look_a_day_afterwards_hides_no_other_crowd() -> None:
+    eight = [visit(person) for person in range(8)]
+    daily = [visit(0, MONDAY + number * DAY) for number in range(1, 30)]
+    others = [visit(100 + person, MONDAY + 30 * DAY) for person in range(6)]
+    found = told(*eight, *daily, *others)
+    assert [each.since for each in found][-1] >= MONDAY // DAY + 29
+
+
+@given(st.permutations(range(12)))
+def test_days_in_any_order_give_the_same_crowds(order: list[int]) -> None:
+    """A backlog is read partition by partition: a week of one person may come before the week of another."""
+    visits = [visit(number, MONDAY + number % 3 * 2 * DAY) for number in range(12)]
+    expected = {(each.since, each.revision) for each in told(*visits)}
+    assert {(each.since, each.revision) for each in told(*(visits[at] for at in order))} == expected
+    assert len(expected) == 3
+
+
 @given(st.permutations(range(9)))
 def test_the_order_of_visits_of_a_day_changes_nothing(order: list[int]) -> None:
     expected = [(each.since, each.revision) for each in told(*(visit(person) for person in range(9)))]
@@ -76,5 +93,5 @@ def test_memory_is_bounded_and_yesterdays_subjects_go(monkeypatch: pytest.Monkey
     for number in range(1_000):
         crowds.take(visit(1, subject=number))
     assert len(crowds) == 100
-    crowds.take(visit(1, MONDAY + 5 * DAY, subject=1))
+    crowds.take(visit(1, MONDAY + 12 * DAY, subject=1))
     assert len(crowds) == 1
