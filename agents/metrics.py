@@ -131,7 +131,7 @@ class Metrics:
             "cloverwatch_refused_source_reports", "Reports of sources beyond those that can be watched.", registry=r
         )
         self.dropped_days = Gauge(
-            "cloverwatch_dropped_peer_days", "People's days that came after their version was closed.", registry=r
+            "cloverwatch_late_peer_reports", "People's days that came after their version was closed.", registry=r
         )
         self.overseer_behind = Gauge(
             "cloverwatch_overseer_age_seconds",
