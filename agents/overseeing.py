@@ -87,9 +87,13 @@ class Overseeing:
         if not batch.span.open:
             return
         done = self._settler.begin()
+        with self._settler.or_broken():
+            await self._take(delivery, done)
+
+    async def _take(self, delivery: Delivery, done: Callable[[], None]) -> None:
         clock = time.time_ns() // 1_000_000
         sends, alerts = [], []
-        for record in batch.records:
+        for record in delivery.batch.records:
             try:
                 report = decode_report(record.value or b"")
                 if report.version != VERSION:

@@ -7,7 +7,8 @@ what the last one gave. A batch with waiting events stays open until the last of
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -79,6 +80,15 @@ class Settler(Service):
         if self._broken:
             raise RuntimeError("what was judged is not stored, and never will be by this process")
 
+    @contextmanager
+    def or_broken(self) -> Iterator[None]:
+        """Whatever fails here fails for good: states may have moved on without their alerts, and must not be saved."""
+        try:
+            yield
+        except BaseException:
+            self.broke()
+            raise
+
     def broke(self) -> None:
         """Take note that something begun will never be stored: whoever waits for it is told so."""
         self._broken = True
@@ -102,11 +112,8 @@ class Settler(Service):
         while not self.should_stop:
             work = await self._queue.get()
             if work.sends:
-                try:
+                with self.or_broken():
                     await asyncio.gather(*work.sends)
-                except BaseException:
-                    self.broke()
-                    raise
             if work.then is not None:
                 work.then()
             for item in work.settle:

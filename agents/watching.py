@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Set
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
@@ -78,7 +77,7 @@ class Watch:
             return  # given up: it is read again, here or elsewhere
         item = Open(delivery)
         done = self.settler.begin()
-        with self._or_broken():
+        with self.settler.or_broken():
             haul = self.session.take(batch.records, wall_clock(), batch.partition, item)
             if haul.held:
                 item.parts += haul.held
@@ -91,21 +90,12 @@ class Watch:
     async def retry(self) -> None:
         """Judge what has waited and need not any longer."""
         done = self.settler.begin()
-        with self._or_broken():
+        with self.settler.or_broken():
             haul = self.session.retry(wall_clock())
             if haul is None:
                 done()
             else:
                 await self._store(haul, haul.released, done)
-
-    @contextmanager
-    def _or_broken(self) -> Iterator[None]:
-        """Whatever fails here fails for good: habits may have moved on without their alerts, and must not be saved."""
-        try:
-            yield
-        except BaseException:
-            self.settler.broke()
-            raise
 
     async def translate(self, delivery: Delivery) -> None:
         """Translate a batch of another system's records and write them to `access.events`."""
