@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
-from agents.setting_fields import PORT_MAX, Secret, bounds, convert, kind_of, setting
-from rules.policy_file import TomlFile, nearest
+from agents.setting_fields import PORT_MAX, bounds, convert, kind_of, setting
 from schemas.errors import ConfigurationError
+from schemas.secret import Secret
+from schemas.toml_file import TomlFile, nearest
 
 PREFIX: Final = "CLOVERWATCH_"
 FILE_VARIABLE: Final = PREFIX + "SETTINGS"

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from rules.policy_file import Path, TomlFile, country, nearest
 from schemas.fields import milliseconds
+from schemas.toml_file import Path, TomlFile, country, nearest
 
 
 class _Exemption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):

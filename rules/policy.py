@@ -20,7 +20,6 @@ from rules.exemptions import Exemption, read_exemptions
 from rules.habits.thresholds import Behaviour
 from rules.jurisdictions import Perimeter
 from rules.networks import NetworkEntry, NetworkMap, RangeKind, shipped_map
-from rules.policy_file import Path, TomlFile, country, duration, nearest
 from schemas.access import Action
 from schemas.alert import Severity
 from schemas.directory import Sensitivity
@@ -29,6 +28,7 @@ from schemas.places import PlaceClass
 from schemas.sources import SOURCES
 from schemas.sources.base import SourceMapping
 from schemas.sources.matching import matchers
+from schemas.toml_file import Path, TomlFile, country, duration, nearest
 
 VERSION: Final = 1
 """The format of the file. A later program reads older formats; an unknown one is refused."""
@@ -178,6 +178,9 @@ class Policy:
         return tuple(name for name, role in self.roles.items() if role.default)
 
 
+DELIVERY_SECTIONS: Final = ["destinations", "routes", "silences", "people"]
+"""Who is told, and who may act: read by `alerts/reading.py`, not here."""
+
 _SECTIONS: Final = [
     "version",
     "perimeter",
@@ -193,6 +196,7 @@ _SECTIONS: Final = [
     "exemptions",
     "sources",
     "behaviour",
+    *DELIVERY_SECTIONS,
 ]
 
 FRAMEWORKS: Final = ["CH-DPF", "DPF", "PIPEDA", "UK-DPF"]

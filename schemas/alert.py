@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from schemas.action import Handling
 from schemas.fields import Id, OptionalId, Time
 from schemas.places import PlaceClass
 
@@ -106,6 +107,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     event: EventRef | UnsetType = UNSET
     """Absent where the alert is not about one access."""
     person: OptionalId = UNSET
+    """A pseudonym, `epoch:token`, unless the settings say `clear`."""
+    person_before: OptionalId = UNSET
+    """The same person's pseudonym of the former epoch, while a rotation overlaps."""
     principal_type: str = "employee"
     dataset_id: OptionalId = UNSET
     sensitivity: str | UnsetType = UNSET
@@ -117,3 +121,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """Facts used that have no field of their own; plain JSON values."""
     judged_with: JudgedWith
     dedup_key: Id
+    handled: Handling | UnsetType = UNSET
+    """What people did with it."""
+    test: bool = False
+    """Sent by `cloverwatch deliver --test`: about nothing that happened."""

@@ -23,6 +23,13 @@ ACCESS_VISITS: Final = "access.visits"
 REPORTS: Final = "monitor.reports"
 STATE_PEERS: Final = "state.peers"
 STATE_OVERSEER: Final = "state.overseer"
+ACTIONS: Final = "alerts.actions"
+RECEIPTS: Final = "alerts.receipts"
+PARKED: Final = "alerts.parked"
+REPLAYS: Final = "alerts.replays"
+PRIVACY_KEYS: Final = "privacy.keys"
+PRIVACY_IDENTITIES: Final = "privacy.identities"
+PRIVACY_REQUESTS: Final = "privacy.requests"
 
 DEFAULT_PARTITIONS: Final = 32
 """Partitions of `access.events`: the bound of scale-out, fixed when the topic is created."""
@@ -109,13 +116,13 @@ TOPICS: Final[tuple[Topic, ...]] = (
     _directory("directory.workloads", "roles that machines use, and from which networks", "owners"),
     Topic(
         name=ALERTS,
-        key="alert_id",
+        key="alert_id; the partition is that of the dedup_key",
         partitions=None,
         cleanup="compact,delete",
         retention_ms=365 * DAY_MS,
-        writers="the workers",
+        writers="the workers; the keeper of `cloverwatch deliver` (resolved, acknowledged, closed)",
         readers="`cloverwatch alerts`, delivery",
-        personal_data="employees",
+        personal_data="pseudonyms of employees, what they did and from which country",
         holds="alerts and their revisions",
     ),
     Topic(
@@ -128,6 +135,83 @@ TOPICS: Final[tuple[Topic, ...]] = (
         readers="`cloverwatch alerts --shadow`",
         personal_data="employees",
         holds="what rules in shadow found, and its revisions",
+    ),
+    Topic(
+        name=ACTIONS,
+        key="alert_id; the partition is that of the alert's dedup_key",
+        partitions=None,
+        cleanup="delete",
+        retention_ms=365 * DAY_MS,
+        writers="`cloverwatch alerts ack|comment|close`",
+        readers="the keeper of `cloverwatch deliver`",
+        personal_data="analysts' names and comments",
+        holds="what people do with alerts, signed",
+    ),
+    Topic(
+        name=RECEIPTS,
+        key="destination|alert_id; the partition is that of the dedup_key",
+        partitions=None,
+        cleanup="compact,delete",
+        retention_ms=365 * DAY_MS,
+        writers="`cloverwatch deliver`",
+        readers="`cloverwatch deliver`, `cloverwatch receipts`",
+        personal_data="none: ids of alerts, and what destinations answered",
+        holds="where each alert went, and what the destination answered",
+    ),
+    Topic(
+        name=PARKED,
+        key="destination|alert_id|revision; the partition is that of the dedup_key",
+        partitions=None,
+        cleanup="compact",
+        retention_ms=None,
+        writers="`cloverwatch deliver`",
+        readers="`cloverwatch deliver --replay`",
+        personal_data="as `alerts`",
+        holds="alerts that a destination did not take; deleted when it has them",
+    ),
+    Topic(
+        name=REPLAYS,
+        key="destination",
+        partitions=None,
+        cleanup="delete",
+        retention_ms=7 * DAY_MS,
+        writers="`cloverwatch deliver --replay`",
+        readers="`cloverwatch deliver`",
+        personal_data="none",
+        holds="requests to send a destination what is parked for it",
+    ),
+    Topic(
+        name=PRIVACY_KEYS,
+        key="keyed hash of the person",
+        partitions=1,
+        cleanup="compact",
+        retention_ms=None,
+        writers="the workers",
+        readers="the workers; `cloverwatch privacy`",
+        personal_data="employees, encrypted: a key for each person, which is destroyed on erasure",
+        holds="the keys from which pseudonyms are made",
+    ),
+    Topic(
+        name=PRIVACY_IDENTITIES,
+        key="the pseudonym",
+        partitions=1,
+        cleanup="compact",
+        retention_ms=None,
+        writers="the workers",
+        readers="`cloverwatch reveal`",
+        personal_data="employees, sealed: two officers must act together to read it",
+        holds="who a pseudonym stands for, sealed to officers' keys",
+    ),
+    Topic(
+        name=PRIVACY_REQUESTS,
+        key="request id",
+        partitions=1,
+        cleanup="delete",
+        retention_ms=1096 * DAY_MS,
+        writers="`cloverwatch reveal`, `cloverwatch person`, `cloverwatch privacy`",
+        readers="`cloverwatch reveal`; whoever audits",
+        personal_data="officers' and analysts' names, their reasons; pseudonyms",
+        holds="who asked to see whom, why, who approved, what was opened",
     ),
     Topic(
         name=STATE_HABITS,

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from agents.setting_fields import Secret
 from agents.settings import Settings, allowed, load
 from schemas.errors import ConfigurationError
+from schemas.secret import Secret
 
 
 def refused(environment: dict[str, str], file: Path | None = None) -> str:
