@@ -60,6 +60,13 @@ class Settings:
     web_port: int = setting(
         9808, "Port of metrics and health.", "0 takes a free one: for tests.", least=0, most=PORT_MAX
     )
+    deliver_port: int = setting(
+        9809,
+        "Port of metrics and health of `cloverwatch deliver`, at `web_host`.",
+        "Another than the worker's, so that both run on one machine; 0 takes a free one.",
+        least=0,
+        most=PORT_MAX,
+    )
     geo_mmdb: Path | None = setting(
         None,
         "A table of addresses in MaxMind's format, in place of the packaged one.",

@@ -14,8 +14,13 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from schemas.errors import ConfigurationError
 
 
-def listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int, setting: str = "web_port") -> socket.socket:
     """Return a socket that listens; port 0 takes a free one. Taken before anything else starts.
+
+    Args:
+        host: where.
+        port: where.
+        setting: which setting says the port.
 
     Raises:
         ConfigurationError: it cannot be had.
@@ -24,8 +29,8 @@ def listening(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as error:
         raise ConfigurationError(
-            f"web_host, web_port: {host}:{port} cannot be listened on ({getattr(error, 'strerror', None) or error}); "
-            "choose a free port with CLOVERWATCH_WEB_PORT"
+            f"web_host, {setting}: {host}:{port} cannot be listened on ({getattr(error, 'strerror', None) or error}); "
+            f"choose a free port with CLOVERWATCH_{setting.upper()}"
         ) from None
 
 

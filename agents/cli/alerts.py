@@ -1,4 +1,4 @@
-"""Follow the alerts topic: readable, or as JSON lines."""
+"""Follow the alerts topic, readable or as JSON lines; acknowledge, comment on or close an alert."""
 
 import argparse
 import asyncio
@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 
+from agents.cli.acting import act
 from agents.clients import consumer_of, partitions_there, started
 from agents.settings import Settings
 from agents.text import printable
@@ -24,10 +25,14 @@ examples:
   cloverwatch alerts --from-beginning --severity high
   cloverwatch alerts --from-beginning --json --until-idle 5 > alerts.jsonl
   cloverwatch alerts --shadow --from-beginning    what rules with `shadow = true` would have told
+  cloverwatch alerts ack ALERT_ID --by anna --key anna.key
+  cloverwatch alerts close ALERT_ID --by anna --key anna.key --text "travel was announced late"
 
 follows for ever, until Ctrl-C or --until-idle; takes no part in the workers' group and commits nothing
 
-exit codes: 0 ended as told, 1 no broker answers, 2 usage or no such topic, 130 Ctrl-C
+what people do is signed, stored in alerts.actions, and reaches pagers and SIEMs by way of `cloverwatch deliver`
+
+exit codes: 0 ended as told, 1 no broker answers or nobody took the action up, 2 usage or no such topic, 130 Ctrl-C
 """
 
 COLOURS: Final = {"informational": "2", "low": "36", "medium": "33", "high": "31", "critical": "1;31"}
@@ -39,6 +44,11 @@ POLL_MS: Final = 200
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare them."""
+    parser.add_argument("action", nargs="?", choices=("ack", "comment", "close"), help="what to do with one alert")
+    parser.add_argument("alert_id", nargs="?", metavar="ALERT_ID", help="which")
+    parser.add_argument("--by", metavar="NAME", help="with an action: who, as the policy's [people] names them")
+    parser.add_argument("--key", metavar="FILE", help="with an action: their private key")
+    parser.add_argument("--text", metavar="TEXT", help="with an action: a sentence; nobody's name belongs there")
     parser.add_argument("--json", action="store_true", help="the records as they are, one a line")
     parser.add_argument("--shadow", action="store_true", help="those of rules in shadow, in place of the others")
     parser.add_argument("--from-beginning", action="store_true", help="everything that the topic still holds")
@@ -49,7 +59,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace, settings: Settings) -> int:
-    """Follow."""
+    """Follow, or act."""
+    if given.action:
+        return act(given, settings)
     return asyncio.run(_follow(given, settings))
 
 

@@ -1,0 +1,1 @@
+"""Delivery: alerts from Kafka to their destinations, with receipts."""

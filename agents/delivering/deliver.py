@@ -1,0 +1,230 @@
+"""The delivering process: a runner for each destination, the keeper, metrics. The composition root of delivery."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+import signal
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from agents.clients import producer_of, with_admin, within_start
+from agents.delivering.kafka_client import other_cluster
+from agents.delivering.keeper import Keeper
+from agents.delivering.metrics import DeliveryMetrics
+from agents.delivering.runner import Runner, Show
+from agents.delivering.storing import Storing
+from agents.plan_file import read_plan_of
+from agents.preflight import check_topics
+from agents.settings import Settings
+from agents.watching import wall_clock
+from agents.web import WebServer, listening
+from alerts.destination import Context, Destination
+from alerts.plan import Plan
+from schemas.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+STOP_WITHIN_S: Final = 20.0
+"""Within which runners end after being told: what is being sent is answered or times out."""
+
+
+def context(name: str) -> Context:
+    """Return what a destination is given."""
+    return Context(name=name, host=platform.node() or "localhost", version=version("cloverwatch"), kafka=other_cluster)
+
+
+def made(plan: Plan, name: str) -> Destination:
+    """Return a destination of the plan, not started.
+
+    Raises:
+        ConfigurationError: a secret or a certificate of it cannot be read, or no such destination.
+    """
+    mine = plan.destinations.get(name)
+    if mine is None:
+        raise ConfigurationError(
+            f"{name!r} is no destination of the policy; allowed: {', '.join(sorted(plan.destinations)) or 'none'}"
+        )
+    return mine.kind.make(mine.config, context(name))
+
+
+async def deliver(settings: Settings, only: frozenset[str], show: Show | None = None) -> int:
+    """Deliver until told to stop (SIGTERM, SIGINT).
+
+    Args:
+        settings: with `policy`.
+        only: destinations; empty: all of the policy, and the keeper.
+        show: puts clear names into an alert, where keys are at hand.
+
+    Returns:
+        The exit code: 0 after a stop, 1 after a failure.
+
+    Raises:
+        ConfigurationError: settings, policy or topics cannot be used.
+    """
+    if settings.policy is None:
+        raise ConfigurationError("policy: delivery needs one; name the file with CLOVERWATCH_POLICY")
+    _, plan = read_plan_of(settings.policy)
+    for name in only or plan.destinations:
+        made(plan, name)  # what is wrong with it is said before anything starts
+    await with_admin(settings, lambda admin: check_topics(admin, settings.partitions))
+    with listening(settings.web_host, settings.deliver_port, "deliver_port") as listener:
+        process = Delivering(settings, plan, only, show)
+        web = WebServer(
+            listener,
+            registry=process.metrics.registry,
+            refresh=process.refresh,
+            not_ready=process.not_ready,
+        )
+        await web.start()
+        try:
+            return await process.run()
+        finally:
+            await web.stop()
+
+
+class Delivering:
+    """Everything that one process delivers."""
+
+    def __init__(self, settings: Settings, plan: Plan, only: frozenset[str], show: Show | None) -> None:
+        self._settings, self._plan, self._only, self._show = settings, plan, only, show
+        self.metrics = DeliveryMetrics(version("cloverwatch"))
+        self._producer = producer_of(settings)
+        self._storing = Storing(self._producer, self.metrics, wall_clock, self._broken)
+        self._runners: dict[str, Runner] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._keeper = None if only else Keeper(settings, plan, self._producer, self._storing, self.metrics)
+        self._stopping = asyncio.Event()
+        self._failed = False
+
+    async def run(self) -> int:
+        """Run until a signal or a failure; return the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        await within_start(self._settings, self._producer.start)
+        try:
+            if self._keeper is not None:
+                self._begin("keeper", self._keeper.run())
+            self._start_runners(self._plan)
+            watching = asyncio.create_task(self._watch_policy(self._settings.policy or Path()))
+            await self._stopping.wait()
+            watching.cancel()
+            for runner in self._runners.values():
+                runner.stop()
+            if self._keeper is not None:
+                self._keeper.stop()
+            await self._ended(list(self._tasks.values()))
+        finally:
+            await self._producer.stop()
+        return 1 if self._failed else 0
+
+    def _start_runners(self, plan: Plan) -> None:
+        for name in plan.destinations:
+            if name in self._runners or (self._only and name not in self._only):
+                continue
+            allowed = plan.destinations[name].names == "clear"
+            if allowed and self._show is None:
+                raise ConfigurationError(
+                    f"destinations.{name}.names: 'clear' needs the keys of pseudonyms; set CLOVERWATCH_PSEUDONYM_KEYS, "
+                    'or names = "pseudonyms"'
+                )
+            runner = Runner(
+                self._settings,
+                plan,
+                name,
+                made(plan, name),
+                self._storing,
+                self.metrics,
+                self._show if allowed else None,
+            )
+            self._runners[name] = runner
+            self._begin(name, runner.run())
+
+    def _begin(self, name: str, work: object) -> None:
+        task = asyncio.create_task(work, name=name)  # type: ignore[arg-type]  # a coroutine
+        self._tasks[name] = task
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """A part ended: on purpose, or the process ends, and its restart begins at what is committed."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("%s: ended: %s: %s", task.get_name(), type(error).__name__, error, exc_info=error)
+        self._broken(error)
+
+    def _broken(self, error: BaseException) -> None:
+        log.error("What was delivered cannot be recorded, or not read: %s", type(error).__name__)
+        self._failed = True
+        for runner in self._runners.values():
+            runner.fail(error)
+        self._stopping.set()
+
+    async def _ended(self, tasks: list[asyncio.Task[None]]) -> None:
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=STOP_WITHIN_S)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+    async def _watch_policy(self, path: Path) -> None:
+        """Take up a new policy when there is one; a wrong one is refused and the old one stays in force."""
+        refused: str | None = None
+        while True:
+            await asyncio.sleep(self._settings.policy_check_s)
+            try:
+                _, plan = read_plan_of(path)
+                if plan.version != self._plan.version:
+                    await self._adopt(plan)
+            except ConfigurationError as error:
+                if str(error) != refused:
+                    log.error("The new policy is refused, the old one stays in force: %s", error)
+                refused = str(error)
+                self.metrics.policy_failed.set(1)
+                continue
+            refused = None
+            self.metrics.policy_failed.set(0)
+
+    async def _adopt(self, plan: Plan) -> None:
+        """Go on under another version: runners whose destination changed end, and begin anew."""
+        for name in self._only or plan.destinations:
+            if name in plan.destinations and plan.destinations[name] != self._plan.destinations.get(name):
+                made(plan, name)
+        changed = [name for name in self._runners if plan.destinations.get(name) != self._plan.destinations.get(name)]
+        for name in changed:
+            self._runners.pop(name).stop()
+        await self._ended([self._tasks.pop(name) for name in changed])
+        for runner in self._runners.values():
+            runner.replan(plan)
+        if self._keeper is not None:
+            self._keeper.replan(plan)
+        self._plan = plan
+        self._start_runners(plan)
+        log.warning("Policy %s is in force", plan.version)
+
+    def not_ready(self) -> list[str]:
+        """Return why alerts are not handed on; nothing when they are."""
+        reasons = [
+            f"{name}: no partitions are assigned yet" for name, runner in self._runners.items() if not runner.reading
+        ]
+        if self._keeper is not None and not self._keeper.reading:
+            reasons.append("keeper: no partitions are assigned yet")
+        return reasons
+
+    def refresh(self) -> None:
+        """Ask the gauges that are not told."""
+        self.metrics.ready.set(0 if self.not_ready() else 1)
+        silenced: dict[str, int] = {each.id: 0 for each in self._plan.silences}
+        for runner in self._runners.values():
+            runner.refresh()
+            for silence, count in runner.silenced.items():
+                silenced[silence] = max(count, silenced.get(silence, 0))
+        self.metrics.silenced.clear()
+        for silence, count in silenced.items():
+            self.metrics.silenced.labels(silence).set(count)
+        if self._keeper is not None:
+            self._keeper.refresh()

@@ -1,0 +1,169 @@
+"""What a delivering process writes: receipts, parked alerts, and their removal. Stored before offsets are committed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from agents.delivering.metrics import DeliveryMetrics
+from agents.delivering.refs import Ref
+from agents.publisher import Sent
+from schemas.alert import Alert
+from schemas.deadletter import DeadLetter
+from schemas.errors import BadRecordError
+from schemas.receipt import ANSWER_MAX, Receipt, ReceiptState
+from schemas.topics import DEAD_LETTERS, PARKED, RECEIPTS
+
+_encode: Final = msgspec.json.Encoder().encode
+
+ANSWERS_MAX: Final = 16
+"""Parts of an answer that a receipt keeps."""
+
+
+class ParkedAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """One record of `alerts.parked`, keyed by `destination|alert_id|revision`."""
+
+    destination: str
+    group: str
+    """The key under which it waits."""
+    alert: Alert
+    partition: int
+    offset: int
+    """Of the alert's record in `alerts`: they are sent in this order."""
+    published_at: int
+    parked_at: int
+    reason: str
+
+
+class Storing:
+    """Writes for all destinations of a process.
+
+    Args:
+        producer: a started one.
+        metrics: counts what is stored.
+        clock: the wall clock, milliseconds.
+        failed: told of the error when something cannot be stored: the process must end and read again.
+    """
+
+    def __init__(
+        self,
+        producer: AIOKafkaProducer,
+        metrics: DeliveryMetrics,
+        clock: Callable[[], int],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._producer, self._metrics, self._clock, self._failed = producer, metrics, clock, failed
+
+    async def receipt(
+        self,
+        ref: Ref,
+        destination: str,
+        state: ReceiptState,
+        *,
+        policy: str,
+        answer: dict[str, str] | None = None,
+        group: str = "",
+        notice: str = "",
+        silence: str = "",
+        parked: ParkedAlert | None = None,
+    ) -> None:
+        """Store what became of an alert, and it itself where it is `parked`; then its part of its batch is done."""
+        alert, now = ref.alert, self._clock()
+        kept = dict(list((answer or {}).items())[:ANSWERS_MAX])
+        receipt = Receipt(
+            destination=destination,
+            alert_id=alert.alert_id,
+            dedup_key=alert.dedup_key,
+            revision=alert.revision,
+            status=alert.status,
+            state=state,
+            at=now,
+            published_at=ref.published_at,
+            partition=ref.partition,
+            offset=ref.offset,
+            attempts=ref.attempts,
+            answer={name: text[:ANSWER_MAX] for name, text in kept.items()},
+            group=group,
+            notice=notice,
+            silence=silence,
+            policy=policy,
+            test=alert.test,
+        )
+        sends = [await self._send(RECEIPTS, receipt_key(destination, alert.alert_id), _encode(receipt), ref.partition)]
+        if parked is not None:
+            sends.append(await self._send(PARKED, parked_key(destination, alert), _encode(parked), ref.partition))
+        elif ref.parked_as is not None:
+            sends.append(await self._send(PARKED, ref.parked_as, None, ref.partition))
+        self._then(sends, lambda: self._stored(ref, destination, state))
+
+    async def dead_letter(self, record: Any, error: BadRecordError, done: Callable[[], None]) -> None:
+        """Put away a record that is none of ours."""
+        self._metrics.bad_records.labels(record.topic, error.reason).inc()
+        letter = DeadLetter(
+            reason=error.reason,
+            detail=error.detail,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            timestamp=record.timestamp,
+            key=record.key,
+            value=record.value,
+            headers=tuple(record.headers),
+        )
+        sent = await self._producer.send(
+            DEAD_LETTERS, key=letter.key, value=letter.value, headers=letter.to_headers(), partition=0
+        )
+        self._then([sent], done)
+
+    def _stored(self, ref: Ref, destination: str, state: ReceiptState) -> None:
+        self._metrics.receipts.inc()
+        self._metrics.alerts.labels(destination, state).inc()
+        ref.done()
+
+    async def _send(self, topic: str, key: bytes, value: bytes | None, partition: int) -> Sent:
+        sent: Sent = await self._producer.send(topic, key=key, value=value, partition=partition)
+        return sent
+
+    def _then(self, sends: list[Sent], done: Callable[[], None]) -> None:
+        """Call `done` when all of it is stored; say so when it never will be."""
+        left = len(sends)
+
+        def one(sent: Sent) -> None:
+            nonlocal left
+            if sent.cancelled() or (error := sent.exception()) is not None:
+                self._failed(asyncio.CancelledError() if sent.cancelled() else error or RuntimeError())
+                return
+            left -= 1
+            if left == 0:
+                done()
+
+        for sent in sends:
+            sent.add_done_callback(one)
+
+
+def receipt_key(destination: str, alert_id: str) -> bytes:
+    """Return the key of a receipt."""
+    return f"{destination}|{alert_id}".encode()
+
+
+def parked_key(destination: str, alert: Alert) -> bytes:
+    """Return the key of a parked alert."""
+    return f"{destination}|{alert.alert_id}|{alert.revision}".encode()
+
+
+def parked_of(ref: Ref, destination: str, group: str, reason: str, now: int) -> ParkedAlert:
+    """Return what is put away of an alert that the destination did not take."""
+    return ParkedAlert(
+        destination=destination,
+        group=group,
+        alert=ref.alert,
+        partition=ref.partition,
+        offset=ref.offset,
+        published_at=ref.published_at,
+        parked_at=now,
+        reason=reason[:ANSWER_MAX],
+    )

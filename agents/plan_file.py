@@ -1,0 +1,21 @@
+"""The part of the policy file that says who is told, for whoever delivers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alerts.reading import read_plan
+
+from agents.policy_watch import read_policy
+from alerts import KINDS
+from alerts.plan import Plan
+
+
+def read_plan_of(path: Path) -> tuple[bytes, Plan]:
+    """Return a policy file's bytes and the plan in them; the rest of the file must be right too.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is wrong; names file, line, key, value and what is allowed.
+    """
+    content, _ = read_policy(path)
+    return content, read_plan(content.decode("utf-8"), str(path), KINDS)
