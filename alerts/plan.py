@@ -42,7 +42,9 @@ class Match:
     """Which alerts are meant: all that is given must hold; an empty one means all."""
 
     severity: Severity | None = None
-    """This one or graver."""
+    """This one or graver: of a route."""
+    up_to: Severity | None = None
+    """This one or less grave: of a silence."""
     rules: tuple[str, ...] = ()
     """Patterns of rule ids (`place.*`)."""
     place_classes: tuple[str, ...] = ()
