@@ -1,0 +1,14 @@
+"""Delivery: who is told of an alert, and how. Each kind of destination is a module of its own, registered here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from alerts.destination import Kind
+
+_REGISTERED: Final[tuple[Kind, ...]] = ()
+"""`KIND` of each module of a destination, in the order of the reference."""
+
+KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _REGISTERED}
+"""Every kind of destination, by the name that `kind = ` in the policy says."""
