@@ -137,7 +137,7 @@ class World:
             broker=bootstrap,
             partitions=PARTITIONS,
             replication_factor=1,
-            session_timeout_s=6.0,
+            session_timeout_s=3.0,
             data_dir=folder,
         )
         self.metrics = DeliveryMetrics("test")
