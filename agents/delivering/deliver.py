@@ -6,6 +6,7 @@ import asyncio
 import logging
 import platform
 import signal
+from collections.abc import Coroutine
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -143,8 +144,8 @@ class Delivering:
             self._runners[name] = runner
             self._begin(name, runner.run())
 
-    def _begin(self, name: str, work: object) -> None:
-        task = asyncio.create_task(work, name=name)  # type: ignore[arg-type]  # a coroutine
+    def _begin(self, name: str, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work, name=name)
         self._tasks[name] = task
         task.add_done_callback(self._over)
 

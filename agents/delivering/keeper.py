@@ -109,8 +109,12 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         found = await consumer.getmany(timeout_ms=PATIENCE_MS)
         assignment = self._assignment
         for tp, records in found.items():
+            if tp.partition not in self._loaded:
+                if tp in consumer.assignment():
+                    consumer.seek(tp, records[0].offset)  # it came before its past was read
+                continue
             for record in records:
-                if assignment != self._assignment or tp.partition not in self._loaded:
+                if assignment != self._assignment:
                     return  # not committed: whoever has the partition now reads it again
                 if tp.topic == ALERTS:
                     await self._alert(record)

@@ -42,10 +42,10 @@ async def look_back(
         async with asyncio.timeout(WITHIN_S):
             consumer.assign(tps)
             await consumer.seek_to_beginning(*tps)
+            ends, begins = await consumer.end_offsets(tps), await consumer.beginning_offsets(tps)
             if since is not None:
-                await _seek(consumer, tps, since)
-            ends = await consumer.end_offsets(tps)
-            left = set(tps)
+                await _seek(consumer, ends, since)
+            left = {tp for tp in tps if ends[tp] > begins[tp]}  # no fetch waits for a record where there is none
             while left:
                 for records in (await consumer.getmany(*left, timeout_ms=POLL_MS)).values():
                     for record in records:
@@ -58,12 +58,15 @@ async def look_back(
         await consumer.stop()
 
 
-async def _seek(consumer: AIOKafkaConsumer, tps: list[TopicPartition], since: int) -> None:
-    """Begin at a time, where the brokers can say where that is; else at the beginning, which is only slower."""
+async def _seek(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int], since: int) -> None:
+    """Begin at a time, where the brokers can say where that is; else at the beginning, which is only slower.
+
+    An offset at the end is no answer (where there is no record since, there is none): the embedded broker gives it.
+    """
     try:
-        found = await consumer.offsets_for_times(dict.fromkeys(tps, since))
+        found = await consumer.offsets_for_times(dict.fromkeys(ends, since))
     except KafkaError:
         return
     for tp, at in found.items():
-        if at is not None:
+        if at is not None and at.offset < ends[tp]:
             consumer.seek(tp, at.offset)

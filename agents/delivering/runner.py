@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -415,7 +415,7 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         metrics.lag.labels(self.name).set(self._lag())
 
     @property
-    def silenced(self) -> dict[str, int]:
+    def silenced(self) -> Mapping[str, int]:
         """By silence, how many open alerts it hides here."""
         return self._front.silenced
 
