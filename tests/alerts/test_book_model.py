@@ -286,7 +286,10 @@ class Histories(RuleBasedStateMachine):
         assert not self.open, f"{len(self.open)} refs never came back"
         assert self.book.pending == 0
         for name, newest in self.newest.items():
-            if not over(newest):
+            quiet = self.receipts[name].state == "digested" and "note" in self.receipts[name].answer
+            if not over(newest) and quiet:
+                assert name in self.pager.told
+            elif not over(newest):
                 assert self.pager.told.get(name, -1) == newest.revision, f"{name} was not told"
         still = {self.book.key(each) for each in self.newest.values() if not over(each)}
         for key, state in self.pager.state.items():
@@ -298,5 +301,5 @@ class Histories(RuleBasedStateMachine):
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
-    max_examples=300, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )
