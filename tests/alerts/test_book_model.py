@@ -69,7 +69,7 @@ class Histories(RuleBasedStateMachine):
         self.topic: list[Alert] = []
         self.newest: dict[str, Alert] = {}
         self.receipts: dict[str, Receipt] = {}
-        self.parking: dict[str, list[tuple[Alert, int]]] = defaultdict(list)
+        self.parking: dict[str, dict[tuple[str, int], tuple[Alert, int]]] = defaultdict(dict)
         self.pager = Pager()
         self.answered: set[str] = set()
         self.restarted = False
@@ -197,7 +197,7 @@ class Histories(RuleBasedStateMachine):
             if each.state in {"delivered", "grouped"} and not each.answer.get("note"):
                 assert self.pager.told[each.alert.alert_id] >= each.alert.revision
             if each.state == "parked":
-                self.parking[each.group].append((each.alert, each.ref))
+                self.parking[each.group][each.alert.alert_id, each.alert.revision] = (each.alert, each.ref)
             self.receipts[each.alert.alert_id] = Receipt(
                 destination="pager",
                 alert_id=each.alert.alert_id,
@@ -223,7 +223,7 @@ class Histories(RuleBasedStateMachine):
         for key in list(self.parking):
             records = self.parking.pop(key)
             self.book.unpark(key)
-            for record, ref in records:
+            for record, ref in sorted(records.values(), key=lambda each: each[1]):
                 self.open[ref] = record
                 self.book.take(record, ref, self.now)
         self.collect()
