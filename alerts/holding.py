@@ -216,7 +216,10 @@ class Holding(Generic[T]):
     def _await(self, group: Group[T], now: int) -> None:
         """Note when something that waits for the limit may be told."""
         self._waiting.setdefault(group.key)
-        single = self._window.frees(now, critical=group.rank >= CRITICAL)
+        critical = group.rank >= CRITICAL
+        if self._limit_at is not None and not critical and len(self._waiting) != DIGEST_GROUPS + 1:
+            return  # one more that is no graver is told no sooner than those that wait already
+        single = self._window.frees(now, critical=critical)
         together = max(self._digest_due(len(self._waiting)), self._window.frees(now, critical=True))
         at = min(single, together)
         self._limit_at = at if self._limit_at is None else min(at, self._limit_at)

@@ -32,8 +32,7 @@ class Telling(Hushing[T]):
             self._recheck(group, now)
             if group.pending:
                 if group.page and not group.always and self._window.limit is not None:
-                    group.waiting = now
-                    self._await(group, now)
+                    group.waiting = now  # `_schedule`, which follows, finds out until when
                 else:
                     found.append(self._message(group, now))
                 return
