@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -107,25 +107,30 @@ async def read_parked(settings: Settings, memory: Memory, partitions: Iterable[i
             memory.park(key, _parked(record.value))
 
 
-async def read_open(settings: Settings, partitions: Iterable[int], since: int, below: dict[int, int]) -> dict[str, Any]:
-    """Return the open alerts since a time, by id, as records with `alert` and provenance: (alert, record).
+async def read_open(
+    settings: Settings, partitions: Iterable[int], since: int, receipts: Mapping[str, Receipt]
+) -> dict[str, Alert]:
+    """Return the alerts that were open when their receipt was written, by id, in the revision that the receipt is of.
 
     Args:
         settings: how the brokers are reached.
         partitions: of `alerts`.
         since: append time, milliseconds.
-        below: by partition, the offset at which reading goes on: what stands there comes anyway.
+        receipts: the last of each alert; later revisions come in turn.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, Alert] = {}
     async for record in look_back(settings, ALERTS, partitions, since):
-        if record.value is None or record.offset >= below.get(record.partition, 0):
+        receipt = receipts.get((record.key or b"").decode("utf-8", "replace"))
+        if record.value is None or receipt is None:
             continue
         try:
             alert = ALERT.decode(record.value)
         except BadRecordError:
             continue  # put away when it was read first
+        if alert.revision > receipt.revision:
+            continue
         if alert.status in _OPEN:
-            found[alert.alert_id] = alert, record
+            found[alert.alert_id] = alert
         else:
             found.pop(alert.alert_id, None)
     return found

@@ -210,26 +210,23 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         assignment = self._assignment
         now = wall_clock()
         since = max(0, now - horizon(self.plan.auto_resolve_after))
-        positions: dict[int, int] = {}
         for topic in (ALERTS, REPLAYS):
             for partition in partitions:
                 tp = TopicPartition(topic, partition)
                 committed = await consumer.committed(tp)
                 begins = (await consumer.beginning_offsets([tp]))[tp]
                 position = begins if committed is None else max(committed, begins)
-                if topic == ALERTS:
-                    positions[partition] = position
                 if assignment != self._assignment:
                     return
                 self.ledger.position((topic, partition), position, fresh=committed is None)
                 consumer.seek(tp, position)
         receipts = await read_receipts(self.settings, self.memory, partitions, since)
         await read_parked(self.settings, self.memory, partitions)
-        found = await read_open(self.settings, partitions, since, positions) if self.mine.kind.grouped else {}
+        found = await read_open(self.settings, partitions, since, receipts) if self.mine.kind.grouped else {}
         if assignment != self._assignment:
             return
         for receipt in receipts.values():
-            alert, _ = found.get(receipt.alert_id, (None, None))
+            alert = found.get(receipt.alert_id)
             ref = Ref(alert, receipt.partition, receipt.offset, receipt.published_at, assignment) if alert else None
             if ref is not None or receipt.state == "parked":
                 self._front.restore(receipt, alert, ref)  # type: ignore[arg-type]  # None with alerts that are over

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from msgspec import structs
-
 import pytest
+from msgspec import structs
 
 from agents.watching import wall_clock
 from alerts.notice import Delivered, Failed
@@ -61,9 +60,7 @@ async def test_a_notice_that_fails_is_the_same_when_it_is_sent_again(world: Worl
 
 async def test_what_a_silence_hides_is_counted_and_told_when_it_ends(world: World) -> None:
     now = wall_clock()
-    silence = Silence(
-        id="migration", owner="anna", reason="we move", since=0, until=now + 10_000, match=Match(), to=()
-    )
+    silence = Silence(id="migration", owner="anna", reason="we move", since=0, until=now + 10_000, match=Match(), to=())
     plan = a_plan(grouped=True, silences=(silence,))
     there = Scripted()
     async with world.running(there, plan) as runner:
