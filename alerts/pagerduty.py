@@ -4,9 +4,9 @@ Source: PagerDuty developer documentation, "Events API v2 Overview" (response co
 Event" (fields and their lengths, what each action does).
 
 An event only applies to an open alert if it comes with the routing key of the trigger, and is dropped with a 202
-otherwise. So each answer keeps a fingerprint of the routing key that was used: while a key is being replaced, the former
-one is named by `former_routing_key`, and what it opened is updated and resolved with it. It can go when nothing that it
-opened is open any more.
+otherwise. So each answer keeps a fingerprint of the routing key that was used: while a key is being replaced, the
+former one is named by `former_routing_key`, and what it opened is updated and resolved with it. It can go when nothing
+that it opened is open any more; replaced without it, a key leaves what it opened to be resolved by hand.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from alerts.http import Answer, Http, bounded, check_url, outcome_of, token
 from alerts.notice import Delivered, Failed, Notice, Outcome, Refused
 from alerts.secrets import SecretRef
 from alerts.tls import Tls
-from alerts.wording import by_gravity, counts, handled_by, ids_of, in_words, last_comment, link_to
+from alerts.wording import by_gravity, ids_of, in_words, link_to
 from schemas.alert import Alert, Severity
 from schemas.errors import ConfigurationError
 from schemas.fields import iso, known
@@ -113,8 +113,9 @@ class PagerDuty:
             current, former = self._keys()
         except ConfigurationError as error:
             return Failed(str(error))
-        opened_by = notice.before.get("routing")
-        key = former if former and opened_by == fingerprint(former) else current
+        before = notice.before
+        is_formers = former and before.get("action") != "resolve" and before.get("routing") == fingerprint(former)
+        key = former if former and is_formers else current
         outcome: Outcome = Failed("nothing was sent")
         for action in actions_of(notice):
             body = event_of(notice, action, key, link=self._config.link, host=self._context.host)
@@ -190,8 +191,8 @@ def fingerprint(routing_key: str) -> str:
 def judged(answer: Answer, key: str) -> Outcome:
     """Return what an answer means by the documentation's table, and what it may say of it.
 
-    202: accepted. 400: not to be sent again. 429: after minutes. 5xx: later. Others are not documented, so they come
-    from something on the way: a gateway that refuses is refused by; everything else, another 2xx too, is tried again.
+    202: accepted. 400: not to be sent again. 429: after minutes. 5xx: later. Others are not documented, so something on
+    the way answers: 403 and another 2xx are tried again, and the rest means what it means everywhere (`outcome_of`).
     """
     said = _said(answer.body)
     detail = "; ".join(
@@ -240,8 +241,6 @@ def _details(notice: Notice, detailed: int, ids: int) -> dict[str, Any]:
     details["alert_ids"] = list(listed)
     if left_out:
         details["alert_ids_left_out"] = left_out
-    details["counts"] = counts(notice)
-    details["acknowledged_by"], details["comment"] = handled_by(notice), last_comment(notice)
     return {name: value for name, value in details.items() if value}
 
 
@@ -276,8 +275,8 @@ KIND: Final = Kind(
     make=_make,
     grouped=True,
     promise=(
-        "Delivered when it answered 202. An event with the key of an open incident updates it, so a repetition opens no "
-        "second one; after it was resolved there, a trigger opens a new one. Up to "
+        "Delivered when it answered 202. An event with the key of an open incident updates it, so a repetition opens "
+        "no second one; after it was resolved there, a trigger opens a new one. Up to "
         f"{IDS_MAX} alerts of a message are listed in the details; the receipts name the incident of the others."
     ),
     check=_check,
