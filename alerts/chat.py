@@ -51,7 +51,7 @@ def slack(notice: Notice, link: str | None) -> dict[str, Any]:
         blocks.append({"type": "actions", "elements": [button]})
     # What a telephone shows of it; `mrkdwn: false` and the escaping keep it from meaning anything.
     return {
-        "text": _escaped(bounded(f"{head}. {words.explanation}".removesuffix(". "), SLACK_TEXT_MAX)),
+        "text": _fitting(bounded(f"{head}. {words.explanation}".removesuffix(". "), SLACK_TEXT_MAX), SLACK_TEXT_MAX),
         "mrkdwn": False,
         "unfurl_links": False,
         "unfurl_media": False,
@@ -105,10 +105,21 @@ def _others(words: Words) -> str:
 
 def _plain(text: str, most: int) -> dict[str, Any]:
     """Return a text object that is shown as it is; `emoji: false` leaves `:name:` as it is written."""
-    cut = text
-    while len(_escaped(cut)) > most:  # escaping makes it longer, and a cut within an entity would show half of it
-        cut = cut[: max(len(cut) - (len(_escaped(cut)) - most) - 1, 0)] + "…"
-    return {"type": "plain_text", "text": _escaped(cut), "emoji": False}
+    return {"type": "plain_text", "text": _fitting(text, most), "emoji": False}
+
+
+def _fitting(text: str, most: int) -> str:
+    """Return escaped text of at most `most` characters, cut between characters and never within an entity."""
+    whole = _escaped(text)
+    if len(whole) <= most:
+        return whole
+    kept, room = [], most - 1
+    for part in map(_escaped, text):
+        room -= len(part)
+        if room < 0:
+            break
+        kept.append(part)
+    return "".join(kept) + "…"
 
 
 def _escaped(text: str) -> str:
