@@ -1,0 +1,283 @@
+"""PagerDuty, Events API v2: an incident is triggered, acknowledged and resolved by the same key.
+
+Source: PagerDuty developer documentation, "Events API v2 Overview" (response codes, limits, PD-CEF) and "Send an Alert
+Event" (fields and their lengths, what each action does).
+
+An event only applies to an open alert if it comes with the routing key of the trigger, and is dropped with a 202
+otherwise. So each answer keeps a fingerprint of the routing key that was used: while a key is being replaced, the
+former one is named by `former_routing_key`, and what it opened is updated and resolved with it. It can go when nothing
+that it opened is open any more; replaced without it, a key leaves what it opened to be resolved by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from alerts.destination import Context, Destination, Kind
+from alerts.http import Answer, Http, bounded, check_url, outcome_of, token
+from alerts.notice import Delivered, Failed, Notice, Outcome, Refused
+from alerts.secrets import SecretRef
+from alerts.tls import Tls
+from alerts.wording import by_gravity, ids_of, in_words, link_to
+from schemas.alert import Alert, Severity
+from schemas.errors import ConfigurationError
+from schemas.fields import iso, known
+
+HOSTS: Final = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
+"""Service regions: an account lives in one of them, and its keys are unknown in the other."""
+
+DEDUP_KEY_MAX: Final = 255
+SUMMARY_MAX: Final = 1024
+EVENT_MAX: Final = 512 * 1024
+"""Characters and bytes that the API takes ("Send an Alert Event", "Size Limits")."""
+
+ROUTING_KEY_LENGTH: Final = 32
+"""Characters of an integration key."""
+
+THROTTLED_S: Final = 120.0
+"""Wait after a 429 that names none: "preferably with a backoff of a few minutes" (API Limits)."""
+
+DETAILED_MAX: Final = 20
+"""Alerts of a group that are told in words: what fits on a page of the incident."""
+
+IDS_MAX: Final = 1000
+"""Ids in the details of an event, 32 KiB. The receipts name the incident of the others."""
+
+SEVERITY: Final[Mapping[Severity, str]] = {
+    "critical": "critical",
+    "high": "error",
+    "medium": "warning",
+    "low": "info",
+    "informational": "info",
+}
+"""PagerDuty knows four (PD-CEF)."""
+
+Action = Literal["trigger", "acknowledge", "resolve"]
+
+
+class PagerDutyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keys of `[destinations.NAME]` with `kind = "pagerduty"`."""
+
+    routing_key: SecretRef
+    """The integration key of a service or of an event orchestration, 32 characters."""
+    former_routing_key: SecretRef | None = None
+    """While a key is replaced: the one before, with which is resolved what it opened."""
+    region: Literal["us", "eu"] = "us"
+    """Where the account lives."""
+    url: str | None = None
+    """Of a gateway in place of the region's host, without `/v2/enqueue`."""
+    link: str | None = None
+    """Where an alert is to be seen, with `{alert_id}` or `{key}` where they belong: a link of the incident."""
+    proxy: str | None = None
+    """URL of an HTTP proxy on the way out."""
+    tls: Tls | None = None
+    """For a gateway: an own authority, a client certificate."""
+    allow_plaintext: bool = False
+    """Whether `url` may be `http://` to another machine."""
+
+
+class PagerDuty:
+    """One integration of one service."""
+
+    def __init__(self, config: PagerDutyConfig, context: Context) -> None:
+        self._config = config
+        self._context = context
+        self._what = f"destinations.{context.name}"
+        self._url = (config.url or HOSTS[config.region]).rstrip("/") + "/v2/enqueue"
+        agent = f"cloverwatch/{context.version}"
+        self._http = Http(what=self._what, tls=config.tls, proxy=config.proxy, agent=agent)
+
+    async def start(self) -> None:
+        """Read certificates and keys.
+
+        Raises:
+            ConfigurationError: one of them is not there, or is no integration key.
+        """
+        self._keys()
+        await self._http.start()
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        await self._http.stop()
+
+    async def send(self, notices: Sequence[Notice]) -> Sequence[Outcome]:
+        """Send each as one event, or as two where an acknowledged one brings news."""
+        return [await self._one(notice) for notice in notices]
+
+    async def _one(self, notice: Notice) -> Outcome:
+        try:
+            current, former = self._keys()
+        except ConfigurationError as error:
+            return Failed(str(error))
+        before = notice.before
+        is_formers = former and before.get("action") != "resolve" and before.get("routing") == fingerprint(former)
+        key = former if former and is_formers else current
+        outcome: Outcome = Failed("nothing was sent")
+        for action in actions_of(notice):
+            body = event_of(notice, action, key, link=self._config.link, host=self._context.host)
+            answer = await self._http.post(self._url, body, {})
+            outcome = answer if isinstance(answer, Failed) else judged(answer, key)
+            if not isinstance(outcome, Delivered):
+                return outcome
+            outcome = Delivered({**outcome.answer, "action": action, "routing": fingerprint(key)})
+        return outcome
+
+    def _keys(self) -> tuple[str, str | None]:
+        """Return the key and the one before it: read for each message, so that they can be replaced."""
+        current = _key(self._config.routing_key, f"{self._what}.routing_key")
+        ref = self._config.former_routing_key
+        return current, _key(ref, f"{self._what}.former_routing_key") if ref else None
+
+
+def actions_of(notice: Notice) -> tuple[Action, ...]:
+    """Return what to send for a notice.
+
+    An acknowledgement alone changes a state and carries no text. So it comes after a trigger where the incident is not
+    open there as far as we know, where an alert is new to it, or where it is acknowledged already, so that the news is
+    a comment; a trigger for an acknowledged incident notifies nobody. For what is resolved before anything was
+    triggered nobody is woken: the event is dropped there, unless an answer had been lost.
+    """
+    if notice.state == "firing":
+        return ("trigger",)
+    if notice.state == "resolved":
+        return ("resolve",)
+    new = any(not alert.handled or alert.handled.state == "none" for alert in notice.alerts)
+    if notice.before.get("action") == "trigger" and not new:
+        return ("acknowledge",)
+    return ("trigger", "acknowledge")
+
+
+def event_of(notice: Notice, action: Action, key: str, *, link: str | None, host: str) -> bytes:
+    """Return an event as JSON, at most `EVENT_MAX` bytes; what is left out for that is counted in it."""
+    event: dict[str, Any] = {"routing_key": key, "event_action": action, "dedup_key": dedup_key(notice.key)}
+    if action != "trigger":
+        return msgspec.json.encode(event)
+    words = in_words(notice)
+    lead = words.lead
+    event["client"] = "cloverwatch"
+    if to := link_to(link, notice, lead):
+        event["links"] = [{"href": to, "text": "The alert in cloverwatch"}]
+    detailed, ids = DETAILED_MAX, IDS_MAX
+    while True:
+        event["payload"] = {
+            "summary": bounded(f"{words.headline}. {words.explanation}".removesuffix(". "), SUMMARY_MAX),
+            "source": (lead and known(lead.dataset_id)) or host,
+            "severity": SEVERITY[notice.severity],
+            "timestamp": iso(notice.started_at),
+            **({"class": lead.rule_id, "group": lead.family} if lead else {}),
+            **({"component": lead.place.place_class.value} if lead and lead.place else {}),
+            "custom_details": _details(notice, detailed, ids),
+        }
+        raw = msgspec.json.encode(event)
+        if len(raw) <= EVENT_MAX or not (detailed or ids):
+            return raw
+        detailed, ids = detailed // 2, ids // 2
+
+
+def dedup_key(key: str) -> str:
+    """Return a notice's key as PagerDuty takes it: itself, or its SHA-256 where it is too long."""
+    return key if len(key) <= DEDUP_KEY_MAX else hashlib.sha256(key.encode()).hexdigest()
+
+
+def fingerprint(routing_key: str) -> str:
+    """Return what a routing key is recognised by in a receipt: 32 bits of a hash, of which the key is not found."""
+    return hashlib.sha256(b"cloverwatch routing key\0" + routing_key.encode()).hexdigest()[:8]
+
+
+def judged(answer: Answer, key: str) -> Outcome:
+    """Return what an answer means by the documentation's table, and what it may say of it.
+
+    202: accepted. 400: not to be sent again. 429: after minutes. 5xx: later. Others are not documented, so something on
+    the way answers: 403 and another 2xx are tried again, and the rest means what it means everywhere (`outcome_of`).
+    """
+    said = _said(answer.body)
+    detail = "; ".join(
+        [text for text in (said.message, *said.errors) if text]
+    ).replace(key, "***")  # fmt: skip
+    if answer.status == 202:
+        return Delivered(
+            {
+                "status": "202 " + bounded(said.status, 64),
+                "dedup_key": bounded(said.dedup_key),
+                "message": bounded(said.message, 200),
+            }
+        )
+    if answer.status == 429:
+        return Failed(bounded(f"answered 429: {detail or 'too many events'}"), answer.retry_after_s or THROTTLED_S)
+    if answer.status == 403:
+        return Failed("answered 403, which PagerDuty does not: is there a gateway on the way?", answer.retry_after_s)
+    if 200 <= answer.status < 300:
+        return Failed(f"answered {answer.status} and not 202: is it PagerDuty that answers?", answer.retry_after_s)
+    outcome = outcome_of(answer, detail=detail)
+    return outcome if isinstance(outcome, Failed | Refused) else Failed(f"answered {answer.status}")
+
+
+class _Said(msgspec.Struct):
+    status: str = ""
+    message: str = ""
+    dedup_key: str = ""
+    errors: list[str] = []
+
+
+def _said(body: bytes) -> _Said:
+    try:
+        return msgspec.json.decode(body, type=_Said)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _Said()
+
+
+def _details(notice: Notice, detailed: int, ids: int) -> dict[str, Any]:
+    words = in_words(notice)
+    listed, left_out = ids_of(notice, ids)
+    details: dict[str, Any] = {"What to do": words.next_step, "What happened": words.explanation, **dict(words.facts)}
+    others = [alert for alert in by_gravity(notice.alerts) if alert is not words.lead]
+    details["Other alerts"] = [_line(alert) for alert in others[:detailed]]
+    if len(others) > detailed:
+        details["Other alerts, not listed"] = len(others) - detailed
+    details["alert_ids"] = list(listed)
+    if left_out:
+        details["alert_ids_left_out"] = left_out
+    return {name: value for name, value in details.items() if value}
+
+
+def _line(alert: Alert) -> str:
+    return f"{alert.severity}: {bounded(alert.explanation, 300)} [{alert.alert_id}]"
+
+
+def _key(ref: SecretRef, what: str) -> str:
+    key = token(ref, what)
+    if len(key) != ROUTING_KEY_LENGTH:
+        raise ConfigurationError(f"{what}: {len(key)} characters; an integration key has {ROUTING_KEY_LENGTH}")
+    return key
+
+
+def _check(config: PagerDutyConfig) -> str | None:
+    for name, url in (("url", config.url), ("proxy", config.proxy)):
+        if url is not None and (wrong := check_url(url, allow_plaintext=config.allow_plaintext or name == "proxy")):
+            return f"{name}: {wrong}"
+    if config.link is not None and (wrong := check_url(config.link, allow_plaintext=True)):
+        return f"link: {wrong}"
+    return None
+
+
+def _make(config: PagerDutyConfig, context: Context) -> Destination:
+    return PagerDuty(config, context)
+
+
+KIND: Final = Kind(
+    name="pagerduty",
+    title="PagerDuty, Events API v2",
+    config=PagerDutyConfig,
+    make=_make,
+    grouped=True,
+    promise=(
+        "Delivered when it answered 202. An event with the key of an open incident updates it, so a repetition opens "
+        "no second one; after it was resolved there, a trigger opens a new one. Up to "
+        f"{IDS_MAX} alerts of a message are listed in the details; the receipts name the incident of the others."
+    ),
+    check=_check,
+)
