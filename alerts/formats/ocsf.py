@@ -1,8 +1,9 @@
 """An alert as OCSF 1.8.0: class 2004, Detection Finding.
 
 One finding a revision: activity Create for the first, Update for later ones, Close when it is over. What OCSF has no
-attribute for stands in `unmapped`. The profile `data_classification` is applied where the data has a class. Source of every name and number: the schema, version 1.8.0,
-https://schema.ocsf.io/1.8.0/classes/detection_finding; what is made here is checked against it.
+attribute for stands in `unmapped`. The profile `data_classification` is applied where the data has a class. Source of
+every name and number: the schema, version 1.8.0, https://schema.ocsf.io/1.8.0/classes/detection_finding; what is made
+here is checked against it.
 """
 
 from __future__ import annotations
