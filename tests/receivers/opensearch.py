@@ -47,7 +47,15 @@ def jars() -> Path:
     if not (CACHE / "complete").exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         (CACHE / "pom.xml").write_text(POM)
-        copy = ["mvn", "-q", "-B", "-f", CACHE / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={libs}"]
+        copy: list[str | Path] = [
+            "mvn",
+            "-q",
+            "-B",
+            "-f",
+            CACHE / "pom.xml",
+            "dependency:copy-dependencies",
+            f"-DoutputDirectory={libs}",
+        ]
         subprocess.run(copy, check=True, timeout=600)
         (CACHE / "complete").touch()
     return libs
