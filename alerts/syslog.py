@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Final, Literal, TypeVar
@@ -16,7 +15,8 @@ from msgspec import Meta
 from alerts.destination import Context, Kind
 from alerts.formats import cef, ocsf, rfc5424
 from alerts.notice import Delivered, Failed, Notice, Outcome, Refused
-from alerts.syslog_link import Line, Link, LinkError, reason
+from alerts.syslog_link import Line, Link, LinkError
+from alerts.tls import Tls, client_context
 from schemas.alert import Alert
 from schemas.errors import ConfigurationError
 from schemas.toml_file import duration
@@ -41,12 +41,8 @@ class SyslogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The receiver's name or address."""
     port: Port = 6514
     """Its port for syslog over TLS."""
-    ca: str | None = None
-    """File of the certificates that may vouch for it, PEM; the system's where absent."""
-    cert: str | None = None
-    """File of our certificate with its chain, PEM, where the receiver asks for one."""
-    key: str | None = None
-    """File of the certificate's key, PEM, without a password."""
+    tls: Tls | None = None
+    """Which authorities are trusted, and our certificate where the receiver asks for one (mutual TLS)."""
     server_name: str | None = None
     """The name that its certificate must have; `host` where absent."""
     message: Literal["text", "cef", "ocsf"] = "text"
@@ -64,8 +60,6 @@ class SyslogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 def check(config: SyslogConfig) -> str | None:
     """Return what types cannot say of it."""
-    if (config.cert is None) != (config.key is None):
-        return "cert and key are given together: the certificate, and the key that belongs to it"
     try:
         duration(config.resend_for)
     except ValueError as error:
@@ -91,7 +85,8 @@ class Syslog:
         # One thread: what it sends and what it looks at follow each other, also where a caller gave up waiting.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"syslog-{context.name}")
         self._looking: asyncio.Task[None] | None = None
-        tls(config)
+        self._what = f"destinations.{context.name}.tls"
+        client_context(config.tls, self._what)
 
     async def start(self) -> None:
         """Begin to look after the connection, which the first message opens."""
@@ -157,7 +152,7 @@ class Syslog:
     def _connect(self, settle: float) -> Link:
         """Open a connection. Certificates are read each time: they are renewed while the program runs."""
         try:
-            context = tls(self.config)
+            context = client_context(self.config.tls, self._what)
         except ConfigurationError as error:
             raise LinkError(str(error)) from None
         name = self.config.server_name or self.config.host
@@ -180,29 +175,6 @@ class Syslog:
 
 
 _PENDING: Final = Delivered()
-
-
-def tls(config: SyslogConfig) -> ssl.SSLContext:
-    """Return what verifies the receiver, its name included, and proves who we are.
-
-    Raises:
-        ConfigurationError: a file is not there, or holds no certificate or key.
-    """
-    try:
-        context = ssl.create_default_context(cafile=config.ca)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"ca: {config.ca}: no certificates in PEM: {reason(error)}") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if config.cert is not None:
-        try:
-            # A key with a password would ask for it at the terminal: it gets none.
-            context.load_cert_chain(config.cert, config.key, password=lambda: "")
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(
-                f"cert, key: {config.cert}, {config.key}: no certificate and key in PEM that belong together: "
-                f"{reason(error)}"
-            ) from None
-    return context
 
 
 KIND: Final = Kind(

@@ -116,22 +116,21 @@ async def test_a_receiver_that_does_not_accept_our_certificate_has_nothing_deliv
     require(Rsyslog.missing())
     receiver, other = Rsyslog(tmp_path / "one"), Rsyslog(tmp_path / "other")
     receiver.start()
+    ours, theirs = receiver.certificates, other.certificates
     try:
-        stranger = destination(
-            receiver.policy("siem"), cert=str(other.certificates.client), key=str(other.certificates.client_key)
-        )
+        tls = {"ca": str(ours.ca), "cert": str(theirs.client), "key": str(theirs.client_key)}
+        stranger = destination(receiver.policy("siem"), tls=tls)
         await stranger.start()
         for _ in range(3):
             (outcome,) = await stranger.send([notice(alert(1))])
             assert isinstance(outcome, Failed), outcome
         await stranger.stop()
-        anonymous = destination(receiver.policy("siem"))
-        anonymous = Syslog(msgspec.structs.replace(anonymous.config, cert=None, key=None), CONTEXT)
+        anonymous = destination(receiver.policy("siem"), tls={"ca": str(ours.ca)})
         await anonymous.start()
         (outcome,) = await anonymous.send([notice(alert(1))])
         assert isinstance(outcome, Failed), outcome
         await anonymous.stop()
-        misled = destination(receiver.policy("siem"), ca=str(other.certificates.ca))
+        misled = destination(receiver.policy("siem"), tls={"ca": str(theirs.ca)})
         await misled.start()
         (outcome,) = await misled.send([notice(alert(1))])
         assert isinstance(outcome, Failed)

@@ -107,9 +107,7 @@ ruleset(name="received") {{
 kind = "syslog"
 host = "127.0.0.1"
 port = {self.port}
-ca = "{has.ca}"
-cert = "{has.client}"
-key = "{has.client_key}"
+tls = {{ ca = "{has.ca}", cert = "{has.client}", key = "{has.client_key}" }}
 message = "{message}"
 """
 
