@@ -1,8 +1,9 @@
 """An alert as OCSF 1.8.0: class 2004, Detection Finding.
 
 One finding a revision: activity Create for the first, Update for later ones, Close when it is over. What OCSF has no
-attribute for stands in `unmapped`. No profile is applied. Source of every name and number: the schema, version 1.8.0,
-https://schema.ocsf.io/1.8.0/classes/detection_finding; what is made here is checked against it.
+attribute for stands in `unmapped`. The profile `data_classification` is applied where the data has a class. Source of
+every name and number: the schema, version 1.8.0, https://schema.ocsf.io/1.8.0/classes/detection_finding; what is made
+here is checked against it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ USER_TYPES: Final = {
 CONFIDENTIALITY: Final = {"restricted": (6, "Restricted"), "public": (1, "Not Confidential")}
 """What OCSF has a number for; the other classes are 99, Other, under their own name."""
 
+DATA_CLASSIFICATION: Final = "data_classification"
 OTHER: Final = 99
 AFFECTED: Final = 3
 UNKNOWN_ENDPOINT: Final = "unknown"
@@ -227,7 +229,8 @@ def _add_what_was_seen(alert: Alert, made: dict[str, Any]) -> None:
         }
         if not isinstance(alert.sensitivity, UnsetType):
             number, caption = CONFIDENTIALITY.get(alert.sensitivity, (OTHER, alert.sensitivity))
-            resource["data_classification"] = {"confidentiality_id": number, "confidentiality": caption}
+            resource["data_classifications"] = [{"confidentiality_id": number, "confidentiality": caption}]
+            made["metadata"]["profiles"] = [DATA_CLASSIFICATION]
         made["resources"] = [resource]
         observed.append(_observable("resources[].uid", RESOURCE_UID, "Resource UID", alert.dataset_id))
     if seen:

@@ -30,14 +30,14 @@ def alert(number: int = 1, **more: Any) -> Alert:
         "occurred_at": AT - 1000,
         "detected_at": AT,
         "event": EventRef(event_id=f"event-{number}"),
-        "person": "e1:6f1ed002ab55",
+        "person": "e1:abcdefghijklmnopqrstuvwx",
         "dataset_id": "profile.eu",
         "action": "read",
         "outcome": "allowed",
         "place": Place(country="BR", place_class=PlaceClass.THIRD_COUNTRY, presumed=False, evidence=()),
         "facts": {"tickets": 0},
         "judged_with": JudgedWith(policy="p1", legal_table="l1", geo_table="g1", directories="d1", known={}),
-        "dedup_key": f"place|e1:6f1ed002ab55|{number}",
+        "dedup_key": f"place|e1:abcdefghijklmnopqrstuvwx|{number}",
     }
     return Alert(**(fields | more))
 
