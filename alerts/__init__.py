@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from alerts import alertmanager, bulk, file, hec, kafka, otlp, pagerduty, syslog, webhook
 from alerts.destination import Kind
 
-_REGISTERED: Final[tuple[Kind, ...]] = ()
+_REGISTERED: Final[tuple[Kind, ...]] = (
+    alertmanager.KIND,
+    pagerduty.KIND,
+    webhook.KIND,
+    *bulk.KINDS,
+    hec.KIND,
+    syslog.KIND,
+    otlp.KIND,
+    kafka.KIND,
+    *file.KINDS,
+)
 """`KIND` of each module of a destination, in the order of the reference."""
 
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _REGISTERED}
