@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 import msgspec
 
+from alerts.signatures import BadKeyError, public_key
+from schemas.toml_file import Path, TomlFile
+
 PersonRole = Literal["analyst", "officer"]
 """`analyst`: acknowledges, comments, closes. `officer`: two of them together open a sealed identity."""
+
+OFFICERS_MIN: Final = 2
+"""Below two nobody could approve what the other asks for."""
+
+OFFICERS_MAX: Final = 8
+"""An envelope holds a box for every ordered pair of officers: 56 of 160 bytes at eight (`alerts/sealing.py`)."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,3 +29,48 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     key: str
     """Ed25519 public key, base64 (44 characters), as `cloverwatch keys new` prints it."""
     roles: tuple[PersonRole, ...]
+
+
+def read_people(file: TomlFile, data: Mapping[str, Any]) -> Mapping[str, Person]:
+    """Return the people of a policy by name; `data` is the whole of the file.
+
+    Raises:
+        ConfigurationError: a key is none, or is that of two people (one of them could approve what the other asks
+            for); a role is unknown; there is one officer, or more than eight. Names file, line, key, value and what
+            is allowed.
+    """
+    section = data.get("people", {})
+    if not isinstance(section, dict):
+        raise file.fail(("people",), f"{section!r} is not a table; write [people.NAME]")
+    people: dict[str, Person] = {}
+    owner: dict[bytes, str] = {}
+    for name, value in section.items():
+        path: Path = ("people", name)
+        if not _NAME.fullmatch(name):
+            raise file.fail(
+                path, f"{name!r} is no name; allowed: 1 to 64 letters, digits, '.', '_', '@' and '-', no sign first"
+            )
+        person = file.read(path, value, Person)
+        try:
+            raw = bytes(public_key(person.key))
+        except BadKeyError as error:
+            raise file.fail((*path, "key"), f"{person.key!r}: {error}") from None
+        if raw in owner:
+            raise file.fail((*path, "key"), f"is the key of {owner[raw]!r} too; each needs a key of their own")
+        owner[raw] = name
+        if not person.roles or len(set(person.roles)) != len(person.roles):
+            raise file.fail((*path, "roles"), f"{list(person.roles)!r}; allowed: analyst, officer, or both, each once")
+        people[name] = person
+    officers = [name for name, person in people.items() if "officer" in person.roles]
+    if officers and not OFFICERS_MIN <= len(officers) <= OFFICERS_MAX:
+        raise file.fail(
+            ("people", officers[-1], "roles"),
+            f"{len(officers)} officers ({', '.join(officers)}); allowed: none, or {OFFICERS_MIN} to {OFFICERS_MAX}, "
+            "since two together open an identity",
+        )
+    return people
+
+
+def officers_of(people: Mapping[str, Person]) -> Mapping[str, str]:
+    """Return the officers' public keys, base64, by name."""
+    return {name: person.key for name, person in people.items() if "officer" in person.roles}
