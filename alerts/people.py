@@ -46,7 +46,7 @@ def read_people(file: TomlFile, data: Mapping[str, Any]) -> Mapping[str, Person]
     owner: dict[bytes, str] = {}
     for name, value in section.items():
         path: Path = ("people", name)
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             raise file.fail(
                 path, f"{name!r} is no name; allowed: 1 to 64 letters, digits, '.', '_', '@' and '-', no sign first"
             )
@@ -69,6 +69,11 @@ def read_people(file: TomlFile, data: Mapping[str, Any]) -> Mapping[str, Person]
             "since two together open an identity",
         )
     return people
+
+
+def is_name(name: str) -> bool:
+    """Whether somebody may be called so: letters, digits and `._@-`, as in logins and addresses of mail."""
+    return _NAME.fullmatch(name) is not None
 
 
 def officers_of(people: Mapping[str, Person]) -> Mapping[str, str]:

@@ -9,7 +9,21 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from agents.cli import alerts, check, dead_letters, demo, docs, explain, person, policy, replay, send, topics, worker
+from agents.cli import (
+    alerts,
+    check,
+    dead_letters,
+    demo,
+    docs,
+    explain,
+    keys,
+    person,
+    policy,
+    replay,
+    send,
+    topics,
+    worker,
+)
 from agents.cli import settings as settings_command
 from agents.cli.help import Parser
 from agents.settings import load
@@ -21,6 +35,7 @@ GROUPS: Final[tuple[tuple[str, tuple[ModuleType, ...]], ...]] = (
     ("Run it", (worker, topics, send, settings_command)),
     ("See what it found", (alerts, dead_letters)),
     ("See what it knows", (person,)),
+    ("People who act", (keys,)),
     ("Written from the code", (docs,)),
 )
 """Every command, in the order in which somebody new needs them."""
