@@ -12,13 +12,14 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from agents.settings import PREFIX, Settings
 from schemas.errors import ReferenceUnavailableError
-from schemas.topics import ACCESS_EVENTS, BY_NAME, RAW_TOPICS, TOPICS, Topic
+from schemas.topics import ACCESS_EVENTS, BY_NAME, PRIVACY_REQUESTS, RAW_TOPICS, TOPICS, Topic
 
 LEADER_WITHIN_S: Final = 10.0
 """How long a new topic's partitions may stay without a leader."""
 
-APPENDED: Final = frozenset({ACCESS_EVENTS, *RAW_TOPICS})
-"""Topics whose records carry the broker's time. A row's is its producer's: `recorded_at` where that is absent."""
+APPENDED: Final = frozenset({ACCESS_EVENTS, PRIVACY_REQUESTS, *RAW_TOPICS})
+"""Topics whose records carry the broker's time: when an access came, and when a request to see somebody expires. A
+row's is its producer's: `recorded_at` where that is absent."""
 
 POLL_S: Final = 0.1
 """Between two looks whether they have one."""

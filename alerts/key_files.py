@@ -27,8 +27,8 @@ FILE_MAX: Final = 4 * 1024
 
 OPERATIONS: Final = argon2id.OPSLIMIT_MODERATE
 MEMORY: Final = argon2id.MEMLIMIT_MODERATE
-"""3 passes over 256 MiB, what libsodium calls moderate: most of a second for each guess at a passphrase, and for each use of
-the key."""
+"""3 passes over 256 MiB, what libsodium calls moderate: most of a second for each guess at a passphrase, and for each
+use of the key."""
 
 OPERATIONS_MAX: Final = 16
 MEMORY_MAX: Final = 1024 * 1024 * 1024

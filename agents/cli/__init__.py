@@ -20,6 +20,7 @@ from agents.cli import (
     person,
     policy,
     replay,
+    reveal,
     send,
     topics,
     worker,
@@ -35,7 +36,7 @@ GROUPS: Final[tuple[tuple[str, tuple[ModuleType, ...]], ...]] = (
     ("Run it", (worker, topics, send, settings_command)),
     ("See what it found", (alerts, dead_letters)),
     ("See what it knows", (person,)),
-    ("People who act", (keys,)),
+    ("People who act", (keys, reveal)),
     ("Written from the code", (docs,)),
 )
 """Every command, in the order in which somebody new needs them."""
