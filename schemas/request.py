@@ -20,6 +20,12 @@ LIFE_MAX: Final = 24 * 3_600_000
 BOX_MAX: Final = 512
 """Characters of a box in base64: it has 96 bytes."""
 
+SEALED_MAX: Final = 16 * 1024
+"""Characters of an envelope in base64: one to eight officers has 12,400."""
+
+LOOK: Final = "look:"
+"""Begins what stands for whom a look was about, where no pseudonym is known."""
+
 _DOMAIN: Final = "cloverwatch/privacy/1"
 """First in what is signed: no signature of anything else is one of a step."""
 
@@ -48,6 +54,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """Of an answer: `digest()` of the request that it answers, so that no request is changed under an approval."""
     box: Annotated[str, Meta(max_length=BOX_MAX)] = ""
     """Of an approval: what the approver took out of the outer box, base64; sealed to whoever asked."""
+    sealed: Annotated[str, Meta(max_length=SEALED_MAX)] = ""
+    """Of a look from where no pseudonym is known: the person's envelope, base64. Two officers together see whom it was
+    about, by the pseudonym `look:` and the step's id."""
     signature: Text = ""
     """Ed25519 over `signed_part()`, base64; by the key that the policy names for `by`."""
 
