@@ -61,6 +61,8 @@ class Office:
     people: Mapping[str, Person]
     policy: str
     """Version of the policy."""
+    path: Path
+    """Its file."""
 
 
 def office_of(path: Path | None) -> Office:
@@ -75,7 +77,7 @@ def office_of(path: Path | None) -> Office:
         )
     content, policy = read_policy(path)
     file = TomlFile(content.decode("utf-8"), str(path))
-    return Office(read_people(file, file.data), policy.version)
+    return Office(read_people(file, file.data), policy.version, path)
 
 
 def step_by(signer: Signer, office: Office | None, **fields: Any) -> Step:

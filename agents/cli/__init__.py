@@ -19,6 +19,7 @@ from agents.cli import (
     keys,
     person,
     policy,
+    privacy,
     replay,
     reveal,
     send,
@@ -36,7 +37,7 @@ GROUPS: Final[tuple[tuple[str, tuple[ModuleType, ...]], ...]] = (
     ("Run it", (worker, topics, send, settings_command)),
     ("See what it found", (alerts, dead_letters)),
     ("See what it knows", (person,)),
-    ("People who act", (keys, reveal)),
+    ("People who act", (keys, reveal, privacy)),
     ("Written from the code", (docs,)),
 )
 """Every command, in the order in which somebody new needs them."""
