@@ -17,10 +17,13 @@ from agents.cli import (
     demo,
     docs,
     explain,
+    keys,
     person,
     policy,
+    privacy,
     receipts,
     replay,
+    reveal,
     send,
     topics,
     worker,
@@ -36,6 +39,7 @@ GROUPS: Final[tuple[tuple[str, tuple[ModuleType, ...]], ...]] = (
     ("Run it", (worker, deliver, topics, send, settings_command)),
     ("See what it found", (alerts, receipts, dead_letters)),
     ("See what it knows", (person,)),
+    ("People who act", (keys, reveal, privacy)),
     ("Written from the code", (docs,)),
 )
 """Every command, in the order in which somebody new needs them."""

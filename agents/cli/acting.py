@@ -6,17 +6,16 @@ import argparse
 import asyncio
 import sys
 import time
-from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final
 
 import msgspec
-from alerts.key_files import read_key
 
 from agents.clients import partitions_there, producer_of, started
 from agents.delivering.looking_back import look_back
 from agents.plan_file import read_plan_of
 from agents.settings import Settings
+from agents.signing import signer_of
 from alerts.signatures import sign, verify
 from schemas.action import Action
 from schemas.alert import Alert
@@ -57,7 +56,7 @@ def act(given: argparse.Namespace, settings: Settings) -> int:
         text=given.text or "",
     )
     try:
-        action = sign(action, read_key(Path(given.key), given.by))
+        action = sign(action, signer_of(given))
     except ValueError as error:
         raise ConfigurationError(f"--key: {error}") from None
     if wrong := verify(action, plan.analysts):

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 import time
+from pathlib import Path
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
@@ -11,6 +12,7 @@ from aiokafka import AIOKafkaConsumer
 from agents.cli.acting import act
 from agents.clients import consumer_of, partitions_there, started
 from agents.settings import Settings
+from agents.signing import passphrase_options
 from agents.text import printable
 from schemas.alert import SEVERITIES, Alert
 from schemas.codec import ALERT
@@ -47,7 +49,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", choices=("ack", "comment", "close"), help="what to do with one alert")
     parser.add_argument("alert_id", nargs="?", metavar="ALERT_ID", help="which")
     parser.add_argument("--by", metavar="NAME", help="with an action: who, as the policy's [people] names them")
-    parser.add_argument("--key", metavar="FILE", help="with an action: their private key")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="with an action: their private key")
+    passphrase_options(parser)
     parser.add_argument("--text", metavar="TEXT", help="with an action: a sentence; nobody's name belongs there")
     parser.add_argument("--json", action="store_true", help="the records as they are, one a line")
     parser.add_argument("--shadow", action="store_true", help="those of rules in shadow, in place of the others")

@@ -10,6 +10,7 @@ from typing import Any, Final
 from agents.files import load_directory
 from agents.policy_watch import read_policy
 from agents.settings import Settings
+from agents.signing import key_options, signer_of
 from agents.state_file import load_state
 from agents.text import printable
 from rules.habits.habit import Habit
@@ -23,13 +24,15 @@ from schemas.errors import ConfigurationError
 NAME = "person"
 EXAMPLES = """\
 examples:
-  cloverwatch person e-0042 --state habits.state --policy policy.toml --directory people/
-  cloverwatch person e-0042                       out of the cluster, as the workers last saved it
-  cloverwatch person e-0042 --json
+  cloverwatch person e-0042 --reason "alert 4f1c, exports" --by dora --key dora.key
+  cloverwatch person e-0042 --reason "drill" --by dora --key dora.key --state habits.state --policy policy.toml
+  cloverwatch person e-0042 --reason "drill" --by dora --key dora.key --json
 
-the policy is that of --policy, else of CLOVERWATCH_POLICY, else the shipped thresholds; the directories say the time
-zone, duties and announced journeys. Peers are known from a state file only. Data subjects are never shown: they are
-kept as hashes
+out of the cluster, as the workers last saved it, or out of a state file. Every look is recorded before anything is
+shown, signed by whoever looks: in privacy.requests, where people of the policy alone may look; of a state file in
+FILE.looks.jsonl beside it, or where --record says. The policy is that of --policy, else of CLOVERWATCH_POLICY, else (of
+a file) the shipped thresholds; the directories say the time zone, duties and announced journeys. Peers are known from
+a state file only. Data subjects are never shown: they are kept as hashes
 
 exit codes: 0 shown, 1 nothing is known of them or no broker answers, 2 usage, policy or files
 """
@@ -48,6 +51,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", type=Path, metavar="FILE", help="what `replay --state` wrote, in place of a cluster")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="the policy (TOML)")
     parser.add_argument("--directory", type=Path, metavar="DIR", help="folder with employees.jsonl …")
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="why you look; it is kept")
+    parser.add_argument("--ticket", default="", metavar="ID", help="where it is dealt with")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="with --state: where the look is recorded")
+    key_options(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object in place of text")
 
 
@@ -57,6 +64,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
     policy = None if path is None else read_policy(path)[1]
     if policy is not None and policy.behaviour is None:
         raise ConfigurationError(f"policy: {path} has no [behaviour]: under it nobody's habit is judged")
+    _recorded(given, settings, path)
     if given.state is None:
         habit, now, peers, where = _in_cluster(given.person, settings)
     else:
@@ -71,6 +79,27 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
     else:
         print("\n".join(map(printable, readable(told))))
     return 0
+
+
+def _recorded(given: argparse.Namespace, settings: Settings, policy: Path | None) -> None:
+    """Record the look; nothing was read yet."""
+    from agents.looking import BESIDE, note_look, record_look
+    from agents.request_log import office_of
+
+    if given.record is not None and given.state is None:
+        raise ConfigurationError("--record: only with --state; out of a cluster looks are recorded in privacy.requests")
+    signer = signer_of(given)
+    if given.state is None:
+        look = record_look(settings, office_of(policy), signer, given.person, given.reason, given.ticket)
+        asyncio.run(look)
+        return
+    if not given.state.is_file():
+        raise ConfigurationError(f"--state: {given.state} cannot be read: No such file")
+    office = None if policy is None else office_of(policy)
+    beside = given.state.with_name(given.state.name + BESIDE)
+    # A policy without people says nothing of who may look into a file: whoever has it can read it anyway.
+    known = office if office is not None and office.people else None
+    note_look(given.record or beside, known, signer, given.person, given.reason, given.ticket)
 
 
 def _in_file(name: str, path: Path) -> tuple[Habit | None, int, Peers | None, str]:
