@@ -18,7 +18,8 @@ LEADER_WITHIN_S: Final = 10.0
 """How long a new topic's partitions may stay without a leader."""
 
 APPENDED: Final = frozenset({ACCESS_EVENTS, ALERTS, PRIVACY_REQUESTS, *RAW_TOPICS})
-"""Topics whose records carry the broker's time: when an access or an alert came, and when a request to see somebody expires. A
+"""Topics whose records carry the broker's time: when an access or an alert came, when a request to see somebody
+expires. A
 row's is its producer's: `recorded_at` where that is absent."""
 
 POLL_S: Final = 0.1
