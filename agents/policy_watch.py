@@ -9,6 +9,8 @@ from typing import Any
 
 from mode import Service
 
+from alerts import KINDS
+from alerts.reading import read_plan
 from rules.behaviour import BEHAVIOUR_IDS
 from rules.catalogue import RULE_IDS
 from rules.policy import Policy, parse
@@ -30,7 +32,9 @@ def read_policy(path: Path) -> tuple[bytes, Policy]:
         raise ConfigurationError(f"policy: {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"policy: {path} is not UTF-8 at byte {error.start}") from None
-    return content, parse(text, str(path), RULE_IDS | BEHAVIOUR_IDS)
+    policy = parse(text, str(path), RULE_IDS | BEHAVIOUR_IDS)
+    read_plan(text, str(path), KINDS)  # who is told is refused here too: one file, one answer whether it is right
+    return content, policy
 
 
 class PolicyWatch(Service):
