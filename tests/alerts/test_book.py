@@ -215,6 +215,18 @@ def test_after_a_restart_nothing_is_told_twice_and_what_ends_is_ended() -> None:
     assert [each.state for each in told(it, NOW + 300_001)] == ["resolved"]
 
 
+def test_after_a_restart_the_end_is_told_of_what_may_have_arrived_without_a_receipt() -> None:
+    it = book(rate_limit=1)
+    it.resume(NOW)
+    it.take(alert("a", at=NOW - 5), 0, NOW)
+    it.take(alert("a", 1, at=NOW - 5, status="resolved"), 1, NOW)
+    assert [each.state for each in told(it, NOW)] == ["resolved"]
+    it.take(alert("b", key="b", at=NOW), 2, NOW)
+    it.take(alert("b", 1, key="b", at=NOW, status="resolved"), 3, NOW)
+    assert told(it, NOW) == []
+    assert it.pending == 0
+
+
 def test_after_a_restart_a_digest_ends_with_its_last_group() -> None:
     it = book(rate_limit=1)
     records = [alert(name, key=name) for name in "xy"]
