@@ -271,6 +271,20 @@ def test_an_alert_costs_the_book_little() -> None:
     assert best < 100e-6  # measured: below 20 µs; the machine may be slow
 
 
+def test_when_too_much_is_held_what_is_collected_is_told_early() -> None:
+    it = book()
+    for number in range(10):
+        it.take(alert(f"a{number}"), number, NOW + number)
+        told(it, NOW + number)
+    assert it.pending == 9
+    it.hurry(NOW + 10)
+    (early,) = told(it, NOW + 10)
+    assert len(early.alerts) == 9
+    assert it.pending == 0
+    it.take(alert("b"), 10, NOW + 11)
+    assert it.next_due() == NOW + 10 + 300_000
+
+
 def test_due_is_typed() -> None:
     it = book()
     it.take(alert("a"), 5, NOW)
