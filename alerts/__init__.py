@@ -12,6 +12,7 @@ _REGISTERED: Final[tuple[Kind, ...]] = (
     alertmanager.KIND,
     pagerduty.KIND,
     webhook.KIND,
+    webhook.EACH,
     *bulk.KINDS,
     hec.KIND,
     syslog.KIND,

@@ -131,6 +131,14 @@ class Book(Telling[T]):
         """Let a group be told of again; the engine takes what is parked for it anew, in order, before anything else."""
         self._parked.discard(key)
 
+    def resume(self, now: int) -> None:
+        """A former process told this destination of alerts; `now` is when this one began.
+
+        It may have died between an answer and its receipt. So the end of an alert that was detected before is told
+        even where no receipt says that its beginning was: a receiver that does not know it has nothing to end.
+        """
+        self._resumed_at = now
+
     def restore(self, receipt: Receipt, alert: Alert | None, ref: T) -> None:
         """Rebuild from the newest receipt of an alert, before anything is taken.
 

@@ -129,7 +129,8 @@ class Group(Generic[T]):
     @property
     def page(self) -> bool:
         """Whether its next notice counts for the rate limit: not the end or acknowledgement of what was told."""
-        return not self.told or self.state == "firing"
+        state = self.state
+        return state == "firing" or (state == "acknowledged" and not self.told)
 
     @property
     def idle(self) -> bool:

@@ -59,6 +59,7 @@ class Holding(Generic[T]):
         self._digest_at: int | None = None
         self._limit_at: int | None = None
         self._release_at: int | None = None
+        self._resumed_at: int | None = None
 
     @property
     def pending(self) -> int:

@@ -38,7 +38,9 @@ class Hushing(Holding[T]):
             self._end_of_digest(group, refs, now)
             return
         entry = group.pending.get(alert_id)
-        if over(alert) and (member is None or (member.told < 0 and not member.out)):
+        untold = member is None or (member.told < 0 and not member.out)
+        doubtful = self._resumed_at is not None and alert.detected_at < self._resumed_at
+        if over(alert) and untold and not doubtful:
             if entry is not None:
                 refs = entry.refs + refs
                 del group.pending[alert_id]

@@ -16,6 +16,14 @@ from schemas.receipt import ReceiptState
 class Telling(Hushing[T]):
     """From what waits to notices, and from their outcomes to what was told."""
 
+    def hurry(self, now: int) -> None:
+        """Tell now of what groups collect for their next message: for when too much is held unsettled to read on."""
+        for group in list(self._groups.values()):
+            if group.pending and group.told and group.out is None:
+                group.told_at = min(group.told_at, now - self._to.group_interval)
+                group.pending_since = min(group.pending_since, now)
+                self._schedule(group, now)
+
     def _look(self, group: Group[T], now: int, found: list[Due[T]]) -> None:
         """Append what is to be sent of a group whose time has come."""
         sending = group.out

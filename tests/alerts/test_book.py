@@ -215,6 +215,18 @@ def test_after_a_restart_nothing_is_told_twice_and_what_ends_is_ended() -> None:
     assert [each.state for each in told(it, NOW + 300_001)] == ["resolved"]
 
 
+def test_after_a_restart_the_end_is_told_of_what_may_have_arrived_without_a_receipt() -> None:
+    it = book(rate_limit=1)
+    it.resume(NOW)
+    it.take(alert("a", at=NOW - 5), 0, NOW)
+    it.take(alert("a", 1, at=NOW - 5, status="resolved"), 1, NOW)
+    assert [each.state for each in told(it, NOW)] == ["resolved"]
+    it.take(alert("b", key="b", at=NOW), 2, NOW)
+    it.take(alert("b", 1, key="b", at=NOW, status="resolved"), 3, NOW)
+    assert told(it, NOW) == []
+    assert it.pending == 0
+
+
 def test_after_a_restart_a_digest_ends_with_its_last_group() -> None:
     it = book(rate_limit=1)
     records = [alert(name, key=name) for name in "xy"]
@@ -257,6 +269,20 @@ def test_an_alert_costs_the_book_little() -> None:
             it.due(NOW)
         best = min(best, (time.perf_counter() - begun) / 5_000)
     assert best < 100e-6  # measured: below 20 µs; the machine may be slow
+
+
+def test_when_too_much_is_held_what_is_collected_is_told_early() -> None:
+    it = book()
+    for number in range(10):
+        it.take(alert(f"a{number}"), number, NOW + number)
+        told(it, NOW + number)
+    assert it.pending == 9
+    it.hurry(NOW + 10)
+    (early,) = told(it, NOW + 10)
+    assert len(early.alerts) == 9
+    assert it.pending == 0
+    it.take(alert("b"), 10, NOW + 11)
+    assert it.next_due() == NOW + 10 + 300_000
 
 
 def test_due_is_typed() -> None:

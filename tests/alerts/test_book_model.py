@@ -73,6 +73,7 @@ class Histories(RuleBasedStateMachine):
         self.pager = Pager()
         self.answered: set[str] = set()
         self.restarted = False
+        self.failed: set[str] = set()
         self.start()
 
     def start(self) -> None:
@@ -104,6 +105,25 @@ class Histories(RuleBasedStateMachine):
             name = f"a{len(self.newest)}"
             where = key if many < 30 else f"{key}-{name}"
             self.publish(alert(name, key=where, severity=severity, at=self.now))
+
+    @rule(many=st.integers(1, 3))
+    def somebody_is_looked_at(self, many: int) -> None:
+        """Each is told at once and by itself, whatever the limit and the silences."""
+        for _ in range(many):
+            self.publish(alert(f"a{len(self.newest)}", family="privacy", severity="low", at=self.now))
+        self.look()
+        on_their_way = {each.alert_id for due in self.out for each in due.notice.alerts}
+        for name, newest in self.newest.items():
+            if newest.family == "privacy" and not self.book.parked and not over(newest):
+                assert self.failed or name in on_their_way or self.pager.told.get(name, -1) == newest.revision
+
+    @rule(limit=st.sampled_from([1, 3, None]))
+    def another_limit(self, limit: int | None) -> None:
+        self.to = replace(self.to, rate_limit=limit)
+        self.plan = replace(self.plan, destinations={"pager": self.to})
+        self.book.replan(self.plan, self.now)
+        self.pages = []
+        self.collect()
 
     @precondition(lambda self: self.newest)
     @rule(
@@ -146,8 +166,14 @@ class Histories(RuleBasedStateMachine):
         for each in due:
             notice = each.notice
             assert notice.alerts
-            fresh = not notice.again and notice.id not in self.retrying()
-            if fresh and notice.state != "resolved" and not (notice.state == "acknowledged" and notice.before):
+            fresh = not notice.again and notice.id not in self.failed
+            limited = not any(each.family == "privacy" for each in notice.alerts) and self.to.rate_limit is not None
+            if (
+                limited
+                and fresh
+                and notice.state != "resolved"
+                and not (notice.state == "acknowledged" and notice.before)
+            ):
                 self.pages.append(self.now)
             if notice.key in self.answered and notice.key in self.pager.state and not notice.digest:
                 assert notice.before, "what was told is told on, not told anew"
@@ -160,9 +186,6 @@ class Histories(RuleBasedStateMachine):
                 assert sum(at <= other < at + MINUTE for other in self.pages) <= limit
         self.out += due
 
-    def retrying(self) -> set[str]:
-        return self.failed if hasattr(self, "failed") else set()
-
     @precondition(lambda self: self.out)
     @rule(
         pick=st.integers(0, 1 << 10), how=st.sampled_from(["delivered", "delivered", "delivered", "failed", "refused"])
@@ -173,7 +196,7 @@ class Histories(RuleBasedStateMachine):
         if how == "delivered":
             self.deliver(due)
         elif how == "failed":
-            self.failed = {*self.retrying(), notice.id}
+            self.failed.add(notice.id)
             self.book.settle(due, Failed("away"), self.now, self.now + 1_000)
         else:
             self.book.settle(due, Refused("never"), self.now)
@@ -249,7 +272,9 @@ class Histories(RuleBasedStateMachine):
             for due in self.out:
                 self.pager.take(due.notice)
         committed = min(self.open, default=len(self.topic))
+        self.now += 1
         self.start()
+        self.book.resume(self.now)
         self.restore()
         for offset in range(committed, len(self.topic)):
             self.read(offset)
@@ -295,7 +320,8 @@ class Histories(RuleBasedStateMachine):
         for key, state in self.pager.state.items():
             assert key in still or key.startswith("digest-"), f"{key} is {state} at the pager, and over"
         if not still:
-            assert not self.pager.state
+            # a digest that arrived while the process died has no receipt that would name it
+            assert self.restarted or not self.pager.state
             assert not self.book._groups
 
 
