@@ -40,8 +40,9 @@ def slack(notice: Notice, link: str | None) -> dict[str, Any]:
     blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(head, SLACK_HEADER_MAX)}]
     if words.explanation:
         blocks.append({"type": "section", "text": _plain(words.explanation, SLACK_TEXT_MAX)})
-    fields = [_plain(f"{name}: {value}", SLACK_FIELD_MAX) for name, value in words.facts[:SLACK_FIELDS_MAX]]
-    blocks.append({"type": "section", "fields": fields})
+    fields = [_plain(f"{name}: {value}", SLACK_FIELD_MAX) for name, value in words.facts]
+    starts = range(0, len(fields), SLACK_FIELDS_MAX)
+    blocks += [{"type": "section", "fields": fields[at : at + SLACK_FIELDS_MAX]} for at in starts]
     if words.others:
         blocks.append({"type": "section", "text": _plain(_others(words), SLACK_TEXT_MAX)})
     if words.next_step:
