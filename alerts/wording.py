@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from alerts.http import bounded
+from alerts.http import bounded, check_url
 from alerts.notice import Notice
 from schemas.alert import SEVERITIES, Alert
 from schemas.countries import NAMES
@@ -132,6 +133,17 @@ def link_to(link: str | None, notice: Notice, lead: Alert | None) -> str | None:
     return link.replace("{alert_id}", quote(lead.alert_id if lead else "", safe="")).replace(
         "{key}", quote(notice.key, safe="")
     )
+
+
+def check_link(name: str, link: str | None) -> str | None:
+    """Return what is wrong with a link of the policy, or None. It is for browsers: `http://` is allowed."""
+    if link is None:
+        return None
+    for found in re.findall(r"\{([^}]*)\}", link):
+        if found not in LINK_NAMES:
+            return f"{name}: {{{found}}} is not known; allowed: {', '.join(f'{{{each}}}' for each in LINK_NAMES)}"
+    wrong = check_url(link, allow_plaintext=True)
+    return f"{name}: {wrong}" if wrong else None
 
 
 def _facts(notice: Notice, lead: Alert | None) -> list[tuple[str, str]]:
