@@ -18,10 +18,16 @@ from alerts.wording import Words, in_words, link_to
 from schemas.alert import Severity
 
 SLACK_HEADER_MAX: Final = 150
+"""Characters of a header; one more, and Slack refuses the whole message with `invalid_blocks`."""
+
 SLACK_TEXT_MAX: Final = 3000
+"""Characters of a section's text, for the same reason."""
+
 SLACK_FIELD_MAX: Final = 2000
+"""Characters of a section's field, for the same reason."""
+
 SLACK_FIELDS_MAX: Final = 10
-"""Characters of a header, a section and a field, and fields of a section: one more and the whole message is refused."""
+"""Fields of a section, for the same reason: more of them become another section."""
 
 _STYLE: Final[dict[Severity, str]] = {
     "critical": "attention",

@@ -31,9 +31,13 @@ HOSTS: Final = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.p
 """Service regions: an account lives in one of them, and its keys are unknown in the other."""
 
 DEDUP_KEY_MAX: Final = 255
+"""Characters of a key ("Send an Alert Event"): one of ours may have one more, and is hashed then."""
+
 SUMMARY_MAX: Final = 1024
+"""Characters of a summary ("Send an Alert Event")."""
+
 EVENT_MAX: Final = 512 * 1024
-"""Characters and bytes that the API takes ("Send an Alert Event", "Size Limits")."""
+"""Bytes of an event ("Size Limits"); ids and details are left out until it fits."""
 
 ROUTING_KEY_LENGTH: Final = 32
 """Characters of an integration key."""
