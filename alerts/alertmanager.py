@@ -24,7 +24,7 @@ from alerts.destination import Context, Destination, Kind
 from alerts.http import Auth, Http, bounded, check_url, host_of, outcome_of
 from alerts.notice import Delivered, Failed, Notice, Outcome, Refused
 from alerts.tls import Tls
-from alerts.wording import counts, handled_by, ids_of, in_words, last_comment, link_to
+from alerts.wording import check_link, counts, handled_by, ids_of, in_words, last_comment, link_to
 from schemas.errors import ConfigurationError
 from schemas.fields import iso
 
@@ -202,7 +202,7 @@ def _check(config: AlertmanagerConfig) -> str | None:
     for url in config.urls:
         if wrong := check_url(url, allow_plaintext=config.allow_plaintext):
             return f"urls: {wrong}"
-    return check_labels(config.labels)
+    return check_link("generator_url", config.generator_url) or check_labels(config.labels)
 
 
 def _make(config: AlertmanagerConfig, context: Context) -> Destination:

@@ -18,10 +18,16 @@ from alerts.wording import Words, in_words, link_to
 from schemas.alert import Severity
 
 SLACK_HEADER_MAX: Final = 150
+"""Characters of a header; one more, and Slack refuses the whole message with `invalid_blocks`."""
+
 SLACK_TEXT_MAX: Final = 3000
+"""Characters of a section's text, for the same reason."""
+
 SLACK_FIELD_MAX: Final = 2000
+"""Characters of a section's field, for the same reason."""
+
 SLACK_FIELDS_MAX: Final = 10
-"""Characters of a header, a section and a field, and fields of a section: one more and the whole message is refused."""
+"""Fields of a section, for the same reason: more of them become another section."""
 
 _STYLE: Final[dict[Severity, str]] = {
     "critical": "attention",
@@ -40,8 +46,9 @@ def slack(notice: Notice, link: str | None) -> dict[str, Any]:
     blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(head, SLACK_HEADER_MAX)}]
     if words.explanation:
         blocks.append({"type": "section", "text": _plain(words.explanation, SLACK_TEXT_MAX)})
-    fields = [_plain(f"{name}: {value}", SLACK_FIELD_MAX) for name, value in words.facts[:SLACK_FIELDS_MAX]]
-    blocks.append({"type": "section", "fields": fields})
+    fields = [_plain(f"{name}: {value}", SLACK_FIELD_MAX) for name, value in words.facts]
+    starts = range(0, len(fields), SLACK_FIELDS_MAX)
+    blocks += [{"type": "section", "fields": fields[at : at + SLACK_FIELDS_MAX]} for at in starts]
     if words.others:
         blocks.append({"type": "section", "text": _plain(_others(words), SLACK_TEXT_MAX)})
     if words.next_step:

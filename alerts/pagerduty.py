@@ -22,7 +22,7 @@ from alerts.http import Answer, Http, bounded, check_url, outcome_of, token
 from alerts.notice import Delivered, Failed, Notice, Outcome, Refused
 from alerts.secrets import SecretRef
 from alerts.tls import Tls
-from alerts.wording import by_gravity, ids_of, in_words, link_to
+from alerts.wording import by_gravity, check_link, ids_of, in_words, link_to
 from schemas.alert import Alert, Severity
 from schemas.errors import ConfigurationError
 from schemas.fields import iso, known
@@ -31,9 +31,13 @@ HOSTS: Final = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.p
 """Service regions: an account lives in one of them, and its keys are unknown in the other."""
 
 DEDUP_KEY_MAX: Final = 255
+"""Characters of a key ("Send an Alert Event"): one of ours may have one more, and is hashed then."""
+
 SUMMARY_MAX: Final = 1024
+"""Characters of a summary ("Send an Alert Event")."""
+
 EVENT_MAX: Final = 512 * 1024
-"""Characters and bytes that the API takes ("Send an Alert Event", "Size Limits")."""
+"""Bytes of an event ("Size Limits"); ids and details are left out until it fits."""
 
 ROUTING_KEY_LENGTH: Final = 32
 """Characters of an integration key."""
@@ -120,7 +124,7 @@ class PagerDuty:
         for action in actions_of(notice):
             body = event_of(notice, action, key, link=self._config.link, host=self._context.host)
             answer = await self._http.post(self._url, body, {})
-            outcome = answer if isinstance(answer, Failed) else judged(answer, key)
+            outcome = answer if isinstance(answer, Failed) else judged(answer, key, dedup_key(notice.key))
             if not isinstance(outcome, Delivered):
                 return outcome
             outcome = Delivered({**outcome.answer, "action": action, "routing": fingerprint(key)})
@@ -188,32 +192,32 @@ def fingerprint(routing_key: str) -> str:
     return hashlib.sha256(b"cloverwatch routing key\0" + routing_key.encode()).hexdigest()[:8]
 
 
-def judged(answer: Answer, key: str) -> Outcome:
-    """Return what an answer means by the documentation's table, and what it may say of it.
+def judged(answer: Answer, key: str, ours: str = "") -> Outcome:
+    """Return what an answer means by the documentation's table of response codes.
 
-    202: accepted. 400: not to be sent again. 429: after minutes. 5xx: later. Others are not documented, so something on
-    the way answers: 403 and another 2xx are tried again, and the rest means what it means everywhere (`outcome_of`).
+    202: accepted. 400, and 413 of a gateway: not to be sent again. 429: after minutes. 5xx: later. Any other comes from
+    something on the way, since PagerDuty documents none: it is tried again, for a page is worth it.
+
+    Args:
+        answer: what came.
+        key: the routing key, which is not to be seen in what is said of the answer.
+        ours: the key of the event, for the receipt where the answer names none.
     """
     said = _said(answer.body)
-    detail = "; ".join(
-        [text for text in (said.message, *said.errors) if text]
-    ).replace(key, "***")  # fmt: skip
-    if answer.status == 202:
-        return Delivered(
-            {
-                "status": "202 " + bounded(said.status, 64),
-                "dedup_key": bounded(said.dedup_key),
-                "message": bounded(said.message, 200),
-            }
-        )
-    if answer.status == 429:
-        return Failed(bounded(f"answered 429: {detail or 'too many events'}"), answer.retry_after_s or THROTTLED_S)
-    if answer.status == 403:
-        return Failed("answered 403, which PagerDuty does not: is there a gateway on the way?", answer.retry_after_s)
-    if 200 <= answer.status < 300:
-        return Failed(f"answered {answer.status} and not 202: is it PagerDuty that answers?", answer.retry_after_s)
-    outcome = outcome_of(answer, detail=detail)
-    return outcome if isinstance(outcome, Failed | Refused) else Failed(f"answered {answer.status}")
+    detail = "; ".join(text for text in (said.message, *said.errors) if text).replace(key, "***")
+    match answer.status:
+        case 202:
+            return Delivered(
+                {"status": bounded(f"202 {said.status}", 64), "dedup_key": bounded(said.dedup_key or ours)}
+            )
+        case 400 | 413:
+            return Refused(bounded(f"answered {answer.status}: {detail}".removesuffix(": ")))
+        case 429:
+            return Failed(bounded(f"answered 429: {detail or 'too many events'}"), answer.retry_after_s or THROTTLED_S)
+    if answer.status >= 500 or answer.status == 408:
+        return outcome_of(answer, detail=detail)
+    unexpected = f"answered {answer.status}, which PagerDuty does not: what is on the way to it?"
+    return Failed(unexpected, answer.retry_after_s)
 
 
 class _Said(msgspec.Struct):
@@ -259,9 +263,7 @@ def _check(config: PagerDutyConfig) -> str | None:
     for name, url in (("url", config.url), ("proxy", config.proxy)):
         if url is not None and (wrong := check_url(url, allow_plaintext=config.allow_plaintext or name == "proxy")):
             return f"{name}: {wrong}"
-    if config.link is not None and (wrong := check_url(config.link, allow_plaintext=True)):
-        return f"link: {wrong}"
-    return None
+    return check_link("link", config.link)
 
 
 def _make(config: PagerDutyConfig, context: Context) -> Destination:

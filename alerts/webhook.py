@@ -25,7 +25,7 @@ from alerts.secrets import SecretRef
 from alerts.signature import SECRETS_MAX, signed_headers, signing_key
 from alerts.template import check_template, filled
 from alerts.tls import Tls
-from alerts.wording import ids_of
+from alerts.wording import check_link, ids_of
 from schemas.errors import ConfigurationError
 from schemas.fields import iso
 
@@ -198,9 +198,11 @@ def payload(notice: Notice) -> dict[str, Any]:
 def _check(config: WebhookConfig) -> str | None:
     if (config.url is None) == (config.secret_url is None):
         return "one of url and secret_url is to be named"
-    for name, url in (("url", config.url), ("proxy", config.proxy), ("link", config.link)):
+    for name, url in (("url", config.url), ("proxy", config.proxy)):
         if url is not None and (wrong := check_url(url, allow_plaintext=config.allow_plaintext or name != "url")):
             return f"{name}: {wrong}"
+    if wrong := check_link("link", config.link):
+        return wrong
     if len(config.secrets) > SECRETS_MAX:
         return f"secrets: {len(config.secrets)}; at most {SECRETS_MAX} at once, the new one and the one before"
     if config.shape in {"json", "template"} and not config.secrets:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from alerts.http import bounded
+from alerts.http import bounded, check_url
 from alerts.notice import Notice
 from schemas.alert import SEVERITIES, Alert
 from schemas.countries import NAMES
@@ -18,6 +19,9 @@ EXPLANATION_MAX: Final = 1500
 
 FACT_MAX: Final = 200
 """Characters of one fact: a line or two."""
+
+MINUTE_MS: Final = 60_000
+"""Evidence that is younger is of the access itself: its age says nothing to a person."""
 
 LISTED_MAX: Final = 5
 """Alerts of a group that are told in words; of the others the ids are enough, and their number."""
@@ -131,6 +135,17 @@ def link_to(link: str | None, notice: Notice, lead: Alert | None) -> str | None:
     )
 
 
+def check_link(name: str, link: str | None) -> str | None:
+    """Return what is wrong with a link of the policy, or None. It is for browsers: `http://` is allowed."""
+    if link is None:
+        return None
+    for found in re.findall(r"\{([^}]*)\}", link):
+        if found not in LINK_NAMES:
+            return f"{name}: {{{found}}} is not known; allowed: {', '.join(f'{{{each}}}' for each in LINK_NAMES)}"
+    wrong = check_url(link, allow_plaintext=True)
+    return f"{name}: {wrong}" if wrong else None
+
+
 def _facts(notice: Notice, lead: Alert | None) -> list[tuple[str, str]]:
     facts: list[tuple[str, str]] = []
     if lead is not None:
@@ -139,10 +154,13 @@ def _facts(notice: Notice, lead: Alert | None) -> list[tuple[str, str]]:
         facts += [
             ("Who", f"{len(people)} people" if len(people) > 1 else known(lead.person) or ""),
             ("Data", f"{dataset} ({sensitivity})" if dataset and sensitivity else dataset or ""),
+            ("Action", ", ".join(part for part in (known(lead.action), known(lead.outcome)) if part)),
             ("From", _where(lead)),
+            ("Evidence", _evidence(lead)),
             ("When", plain(lead.occurred_at)),
         ]
-    facts.append(("Alerts", counts(notice)))
+    if len(notice.alerts) != 1 or notice.firing > 1:
+        facts.append(("Alerts", counts(notice)))
     if plain(notice.started_at) != (plain(lead.occurred_at) if lead else ""):
         facts.append(("Since", plain(notice.started_at)))
     if lead is not None:
@@ -159,6 +177,28 @@ def _where(alert: Alert) -> str:
     country = alert.place.country
     said = f"{NAMES.get(country, country)} ({kind})" if country else kind
     return f"{said}, presumed from the contract" if alert.place.presumed else said
+
+
+def _evidence(alert: Alert) -> str:
+    """Return what says where somebody was, also what says otherwise: by it a false alarm is told from a true one."""
+    if not alert.place:
+        return ""
+    said = []
+    for piece in alert.place.evidence:
+        if piece.country is None:
+            continue
+        age = f", {_span(piece.age_ms)} before" if piece.age_ms >= MINUTE_MS else ""
+        country = NAMES.get(piece.country, piece.country)
+        said.append(f"{piece.kind.replace('_', ' ')}: {country}{age} ({piece.stood.replace('_', ' ')})")
+    return "; ".join(said)
+
+
+def _span(ms: int) -> str:
+    """Return a duration in its greatest unit, rounded down."""
+    for name, length in (("day", 1440 * MINUTE_MS), ("hour", 60 * MINUTE_MS), ("minute", MINUTE_MS)):
+        if ms >= length:
+            return f"{ms // length} {name}{'' if ms // length == 1 else 's'}"
+    return "moments"
 
 
 def _next_step(notice: Notice, lead: Alert | None) -> str:

@@ -219,3 +219,10 @@ async def test_credentials_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_a_policy_may_not_say(fields: dict[str, Any], said: str) -> None:
     assert said in str(KIND.check(AlertmanagerConfig(**{"urls": ("https://am.example:9093",), **fields})))
+
+
+def test_an_alert_that_is_over_changes_no_label_of_a_group_that_fires() -> None:
+    before = answered(notice(alert("a1")))
+    over = alert("a1", revision=1, status="resolved", sensitivity="secret")
+    (told,) = posted(notice(over, firing=2, before=before), CONFIG, NOW)
+    assert told["labels"] == FIRST

@@ -11,6 +11,7 @@ import pytest
 from alerts.chat import slack, teams
 from alerts.notice import Notice
 from tests.alerts.told import ACKED, alert, commented, notice
+from tests.schemas.records import ALERT_RECORD
 
 LINK = "https://clover.example/alerts/{alert_id}?k={key}"
 EVIL = "<!channel> *bold* <https://evil.example|press> & [press](https://evil.example) :boom: `x` @here"
@@ -132,11 +133,22 @@ def test_the_first_line_says_what_it_is(name: str, head: str) -> None:
 
 
 def test_who_what_where_when_and_what_to_do_are_there() -> None:
-    said = json.dumps(slack(notice(alert("a1"), alert("a2", severity="low")), None))
+    place = {
+        **ALERT_RECORD["place"],
+        "evidence": [
+            {"kind": "device_claim", "country": "IN", "place_class": "third_country", "age_ms": 0, "stood": "believed"},
+            {"kind": "badge", "country": "IE", "place_class": "inside", "age_ms": 90_000_000, "stood": "outranked"},
+            {"kind": "source_ip", "country": None, "place_class": None, "age_ms": 0, "stood": "says_nothing"},
+        ],
+    }
+    lead = alert("a1", action="read", outcome="success", place=place)
+    said = json.dumps(slack(notice(lead, alert("a2", severity="low")), None))
     for part in (
         "Who: 2026-03:k7p2",
         "Data: users (restricted)",
+        "Action: read, success",
         "From: India (third country)",
+        "Evidence: device claim: India (believed); badge: Ireland, 1 day before (outranked)",
         "When: 02 Mar 2026 10:00 UTC",
         "Alerts: 2 alerts in this message, 2 open in all",
         "Rule: place.third_country",

@@ -242,3 +242,14 @@ def test_credentials_become_headers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bounded_text_is_one_line() -> None:
     assert bounded("a\n b\t c") == "a b c"
     assert bounded("x" * 600) == "x" * 511 + "…"
+
+
+async def test_a_proxy_is_asked_where_one_is_named_and_the_environment_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(Reply(200, b"by the proxy")) as proxy, serving() as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert await posted(server.url) == Answer(200, b"")
+        assert proxy.got == []
+        named = Http(what="it", proxy=proxy.url)
+        assert await posted("http://pager.invalid/x", named) == Answer(200, b"by the proxy")
+        assert proxy.got[0].headers["Host"] == "pager.invalid"

@@ -80,7 +80,6 @@ async def test_an_incident_is_triggered_updated_acknowledged_and_resolved(api: A
         assert before == {
             "status": "202 success",
             "dedup_key": "d1",
-            "message": "Event processed",
             "action": "trigger",
             "routing": fingerprint(KEY),
         }
@@ -178,8 +177,8 @@ async def test_a_key_that_is_none_is_an_error_at_the_start(monkeypatch: pytest.M
             Reply(400, json.dumps({"errors": [f"bad key {KEY}"]}).encode()),
             Refused("answered 400: bad key ***"),
         ),
-        (Reply(403), Failed("answered 403, which PagerDuty does not: is there a gateway on the way?")),
-        (Reply(404), Refused("answered 404")),
+        (Reply(403), Failed("answered 403, which PagerDuty does not: what is on the way to it?")),
+        (Reply(404), Failed("answered 404, which PagerDuty does not: what is on the way to it?")),
         (Reply(408), Failed("answered 408")),
         (Reply(413), Refused("answered 413")),
         (Reply(429), Failed("answered 429: too many events", 120.0)),
@@ -187,10 +186,13 @@ async def test_a_key_that_is_none_is_an_error_at_the_start(monkeypatch: pytest.M
         (Reply(500), Failed("answered 500")),
         (Reply(502, b"<html>"), Failed("answered 502")),
         (Reply(503, headers={"Retry-After": "5"}), Failed("answered 503", 5.0)),
-        (Reply(200, b"welcome to the hotel"), Failed("answered 200 and not 202: is it PagerDuty that answers?")),
+        (
+            Reply(200, b"welcome to the hotel"),
+            Failed("answered 200, which PagerDuty does not: what is on the way to it?"),
+        ),
         (
             Reply(302, headers={"Location": "http://x"}),
-            Failed("answered 302, which leads elsewhere: redirects are not followed"),
+            Failed("answered 302, which PagerDuty does not: what is on the way to it?"),
         ),
     ],
 )
@@ -261,6 +263,8 @@ def test_regions_and_what_a_policy_may_not_say() -> None:
     assert made._url == "https://events.eu.pagerduty.com/v2/enqueue"
     made = KIND.make(PagerDutyConfig(routing_key=NEW), CONTEXT)
     assert made._url == "https://events.pagerduty.com/v2/enqueue"
+    with_link = PagerDutyConfig(routing_key=NEW, link="https://c.example/{alert}")
+    assert KIND.check(with_link) == "link: {alert} is not known; allowed: {alert_id}, {key}"
     assert "in clear" in str(KIND.check(PagerDutyConfig(routing_key=NEW, url="http://gateway.example")))
     with pytest.raises(msgspec.ValidationError, match="Invalid enum value 'apac'"):
         msgspec.convert({"routing_key": {"env": "X"}, "region": "apac"}, PagerDutyConfig)

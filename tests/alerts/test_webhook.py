@@ -237,7 +237,7 @@ async def test_values_of_a_template_stay_values() -> None:
     ],
 )
 async def test_values_are_escaped_as_the_content_type_asks(content_type: str, template: str, body: bytes) -> None:
-    fields = {"shape": "template", "template": template, "content_type": content_type}
+    fields: dict[str, Any] = {"shape": "template", "template": template, "content_type": content_type}
     async with serving() as server, webhook(server.url, **fields) as it:
         await it.send([notice(title="a & <b>")])
         (got,) = server.got
