@@ -312,12 +312,13 @@ async def test_a_thousand_alerts_through_a_kill_are_there_exactly_once(tmp_path:
     restarting: list[asyncio.Task[None]] = []
 
     async def restart() -> None:
+        await asyncio.sleep(0.05)  # a request of a hundred takes longer: it is on its way
         receiver.kill()
         await asyncio.to_thread(receiver.start)
 
     def between(number: int) -> None:
         if number == 9:
-            restarting.append(asyncio.create_task(restart()))  # runs when `send` waits for its answer
+            restarting.append(asyncio.create_task(restart()))
 
     destination = Bulk(BulkConfig(url=receiver.url), HERE)
     await destination.start()
