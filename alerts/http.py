@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import email.utils
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from alerts.destination import SEND_TIMEOUT_S
 from alerts.notice import Delivered, Failed, Outcome, Refused
 from alerts.secrets import SecretRef
 from alerts.tls import Tls, client_context
+from alerts.trouble import trouble
 from schemas.errors import ConfigurationError
 from schemas.receipt import ANSWER_MAX
 
@@ -123,8 +123,8 @@ class Http:
         """
         self._what = what
         self._tls = tls
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
         self._timeout_s = timeout_s
+        self._connect_s = min(CONNECT_TIMEOUT_S, timeout_s)
         self._answer_max = answer_max
         self._proxy = proxy
         self._agent = agent
@@ -139,7 +139,7 @@ class Http:
         context = client_context(self._tls, f"{self._what}.tls")
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context, keepalive_timeout=IDLE_S),
-            timeout=self._timeout,
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s, connect=self._connect_s),
             headers={"User-Agent": self._agent},
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
@@ -174,7 +174,7 @@ class Http:
                 asked = retry_after(response.headers.get("Retry-After"), time.time())
                 return Answer(response.status, text, asked, truncated)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            return Failed(f"{where}: {self._reason(error)}")
+            return Failed(f"{where}: {trouble(error, self._timeout_s, self._connect_s)}")
 
     async def _read(self, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
         parts: list[bytes] = []
@@ -189,34 +189,6 @@ class Http:
             response.close()  # the connection is of no use with the rest of an answer in it
             return b"".join(parts), True
         return b"".join(parts), False
-
-    def _reason(self, error: Exception) -> str:
-        """Say what went wrong without the library's own text, which may hold the URL."""
-        match error:
-            case aiohttp.ConnectionTimeoutError():
-                return f"no connection within {min(CONNECT_TIMEOUT_S, self._timeout_s):g} s"
-            case TimeoutError():
-                return f"no answer within {self._timeout_s:g} s"
-            case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-                return f"TLS: {_tls_reason(error)}"
-            case aiohttp.ClientConnectorDNSError():
-                return "the name does not resolve"
-            case aiohttp.ClientProxyConnectionError():
-                return f"the proxy cannot be reached: {_errno(error.os_error)}"
-            case aiohttp.ClientHttpProxyError():
-                return f"the proxy answered {error.status}"
-            case aiohttp.ClientConnectorError():
-                return f"cannot be reached: {_errno(error.os_error)}"
-            case aiohttp.ServerDisconnectedError():
-                return "the connection was closed before an answer"
-            case aiohttp.ClientPayloadError():
-                return "the answer broke off"
-            case aiohttp.ClientResponseError():
-                return "the answer is not HTTP"
-            case OSError():
-                return f"the connection broke: {_errno(error)}"
-            case _:
-                return f"the request could not be made: {type(error).__name__}"
 
 
 def outcome_of(answer: Answer, answered: Mapping[str, str] | None = None, detail: str = "") -> Outcome:
@@ -310,16 +282,3 @@ def bounded(text: str, most: int = ANSWER_MAX) -> str:
     """Return at most `most` characters of a text, in one line."""
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _errno(error: OSError) -> str:
-    return error.strerror or type(error).__name__
-
-
-def _tls_reason(error: Exception) -> str:
-    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"the certificate is not trusted ({cause.verify_message})"
-    if isinstance(cause, ssl.SSLError):
-        return f"the handshake failed ({(cause.reason or 'no reason given').lower().replace('_', ' ')})"
-    return "the handshake failed"
