@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import msgspec
 import orjson
 
-from alerts.batching import halves, packed, runs
+from alerts.batching import halves, packed, runs, written
 from alerts.destination import Context, Kind
 from alerts.formats import ecs
 from alerts.http import Answer, Auth, Http, check_url, host_of, token
@@ -109,7 +109,7 @@ class Bulk:
 
     async def send(self, notices: Sequence[Notice]) -> Sequence[Outcome]:
         """Send a batch, in as many requests as it needs; each document has an outcome of its own."""
-        parts = [self._lines(notice) for notice in notices]
+        parts = await written(notices, self._lines)
         outcomes: list[Outcome] = [Failed("not sent: what was before it failed")] * len(parts)
         todo = list(runs(parts, BODY_MAX))[::-1]
         while todo:

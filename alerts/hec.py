@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 import orjson
 
-from alerts.batching import packed, runs
+from alerts.batching import packed, runs, written
 from alerts.destination import SEND_TIMEOUT_S, Context, Kind
 from alerts.formats import ecs, ocsf
 from alerts.hec_answers import CODES, body_of, code_of, cut, indexed, not_taken
@@ -107,7 +107,7 @@ class Hec:
 
     async def send(self, notices: Sequence[Notice]) -> Sequence[Outcome]:
         """Send a batch, in as many requests as it needs; with `acknowledge`, return when it is indexed."""
-        parts = [self._event(notice) for notice in notices]
+        parts = await written(notices, self._event)
         outcomes: list[Outcome] = [Failed("not sent: what was before it failed")] * len(parts)
         waiting: dict[int, tuple[int, int]] = {}
         todo = list(runs(parts, BODY_MAX))[::-1]

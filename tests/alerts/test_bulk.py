@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from alerts import bulk
-from alerts.batching import packed, runs
+from alerts.batching import packed, runs, written
 from alerts.bulk import KINDS, Bulk, BulkConfig
 from alerts.destination import Context
 from alerts.http import Auth, Basic
@@ -312,12 +312,13 @@ async def test_a_thousand_alerts_through_a_kill_are_there_exactly_once(tmp_path:
     restarting: list[asyncio.Task[None]] = []
 
     async def restart() -> None:
+        await asyncio.sleep(0.05)  # a request of a hundred takes longer: it is on its way
         receiver.kill()
         await asyncio.to_thread(receiver.start)
 
     def between(number: int) -> None:
         if number == 9:
-            restarting.append(asyncio.create_task(restart()))  # runs when `send` waits for its answer
+            restarting.append(asyncio.create_task(restart()))
 
     destination = Bulk(BulkConfig(url=receiver.url), HERE)
     await destination.start()
@@ -335,3 +336,18 @@ async def test_a_thousand_alerts_through_a_kill_are_there_exactly_once(tmp_path:
         await destination.stop()
         await asyncio.gather(*restarting, return_exceptions=True)
         receiver.stop()
+
+
+async def test_others_run_while_a_long_batch_is_written() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    assert await written(notices([alert(0)] * 1_000), lambda _: b"x") == [b"x"] * 1_000
+    beside.cancel()
+    assert turns >= 9

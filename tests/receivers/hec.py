@@ -202,21 +202,21 @@ class Collector:
 def _parse(text: str) -> tuple[list[dict[str, Any]], HecError | None]:
     """The events of a body up to the first that is none, and what is wrong with that one."""
     events: list[dict[str, Any]] = []
-    text = text.strip()
-    if not text:
-        return [], HecError(5)
+    at, end_of = 0, len(text)
     decoder = json.JSONDecoder()
-    while text:
+    while True:
+        while at < end_of and text[at].isspace():
+            at += 1
+        if at == end_of:
+            return events, None if events else HecError(5)
         try:
-            event, past = decoder.raw_decode(text)
+            event, at = decoder.raw_decode(text, at)
         except ValueError:
             return events, HecError(6, len(events))
         code = _wrong(event)
         if code:
             return events, HecError(code, len(events))
         events.append(event)
-        text = text[past:].lstrip()
-    return events, None
 
 
 def _wrong(event: Any) -> int:
