@@ -47,7 +47,7 @@ def _errno(error: OSError) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         error = error.os_error
     # asyncio puts the address into the text of a refused connection; the number says the same.
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else type(error).__name__
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else "no reason given"
 
 
 def _tls(error: Exception) -> str:
