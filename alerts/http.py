@@ -142,7 +142,7 @@ class Http:
             timeout=aiohttp.ClientTimeout(total=self._timeout_s, connect=self._connect_s),
             headers={"User-Agent": self._agent},
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
+            trust_env=True,
         )
 
     async def stop(self) -> None:

@@ -148,8 +148,8 @@ def _set(value: str | UnsetType) -> str | None:
 
 def _encodable(text: str) -> str:
     """Lone surrogates are no UTF-8."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _size(text: str) -> int:
-    return len(text.encode())
+    return len(text) if text.isascii() else len(text.encode())

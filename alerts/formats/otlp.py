@@ -122,4 +122,5 @@ def _pair(key: str, value: Value) -> KeyValue:
     if isinstance(value, int):
         return KeyValue(key=key, value=AnyValue(int_value=value))
     # Lone surrogates are no UTF-8, which proto3 asks for.
-    return KeyValue(key=key, value=AnyValue(string_value=value.encode("utf-8", "replace").decode()))
+    text = value if value.isascii() else value.encode("utf-8", "replace").decode()
+    return KeyValue(key=key, value=AnyValue(string_value=text))

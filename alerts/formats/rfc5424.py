@@ -80,16 +80,18 @@ def message(
 
 def _data(alert: Alert, version: str, enterprise: int, room: int) -> bytes:
     """Structured data: identity always, the rest as far as half of the message holds it."""
-    parameters = list(_parameters(alert))
-    kept = parameters[:_NEEDED]
-    size = len(element(f"{SD_NAME}@{enterprise}", kept))
-    for name, value in parameters[_NEEDED:]:
-        size += len(f' {name}="{sd_value(value)}"'.encode())
+    name = f"{SD_NAME}@{enterprise}"
+    pairs = [parameter(key, value) for key, value in _parameters(alert)]
+    kept = pairs[:_NEEDED]
+    size = len(name) + 2 + sum(len(each) for each in kept)
+    for pair in pairs[_NEEDED:]:
+        size += len(pair)
         if size > room:
             break
-        kept.append((name, value))
-    origin = element("origin", [("software", APP), ("swVersion", version), ("enterpriseId", str(enterprise))])
-    own = element(f"{SD_NAME}@{enterprise}", kept)
+        kept.append(pair)
+    own = element(name, kept)
+    about = (("software", APP), ("swVersion", version), ("enterpriseId", str(enterprise)))
+    origin = element("origin", [parameter(key, value) for key, value in about])
     return own + origin if len(own) + len(origin) <= room else own
 
 
@@ -122,9 +124,14 @@ def _parameters(alert: Alert) -> Iterator[tuple[str, str]]:
         yield "test", "true"
 
 
-def element(name: str, parameters: Sequence[tuple[str, str]]) -> bytes:
+def element(name: str, parameters: Sequence[bytes]) -> bytes:
     """Return one SD-ELEMENT: `[name key="value" ...]` (RFC 5424, section 6.3)."""
-    return ("[" + name + "".join(f' {key}="{sd_value(value)}"' for key, value in parameters) + "]").encode()
+    return b"[%s%s]" % (name.encode(), b"".join(parameters))
+
+
+def parameter(key: str, value: str) -> bytes:
+    """Return one SD-PARAM with the space before it."""
+    return f' {key}="{sd_value(value)}"'.encode()
 
 
 def sd_value(text: str) -> str:
@@ -134,6 +141,8 @@ def sd_value(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Replace control characters by spaces, and what is no UTF-8 by `?`: many receivers write a message a line."""
+    if text.isascii() and text.isprintable():
+        return text
     return _CONTROL.sub(" ", text).encode("utf-8", "replace").decode()
 
 

@@ -228,6 +228,7 @@ class CollectorHec(Collector):
 kind = "splunk-hec"
 url = "http://127.0.0.1:{self.port}"
 token = {{ env = "HEC_TOKEN" }}
+acknowledge = true
 """
 
     def environment(self) -> dict[str, str]:
