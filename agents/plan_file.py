@@ -7,6 +7,7 @@ from pathlib import Path
 from alerts.reading import read_plan
 
 from agents.policy_watch import read_policy
+from agents.watching import wall_clock
 from alerts import KINDS
 from alerts.plan import Plan
 
@@ -18,4 +19,4 @@ def read_plan_of(path: Path) -> tuple[bytes, Plan]:
         ConfigurationError: it cannot be read, or is wrong; names file, line, key, value and what is allowed.
     """
     content, _ = read_policy(path)
-    return content, read_plan(content.decode("utf-8"), str(path), KINDS)
+    return content, read_plan(content.decode("utf-8"), str(path), KINDS, wall_clock())

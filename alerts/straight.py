@@ -74,6 +74,12 @@ class Straight(Generic[T]):
         if receipt.state == "parked":
             self._parked.add(receipt.group)
 
+    def resume(self, now: int) -> None:
+        """Nothing was told that is not known: every revision has a receipt of its own, or comes again."""
+
+    def hurry(self, now: int) -> None:
+        """Nothing here waits."""
+
     def replan(self, plan: Plan, now: int) -> None:
         """Nothing here depends on the plan."""
 

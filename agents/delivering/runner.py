@@ -32,7 +32,7 @@ from alerts.destination import Destination
 from alerts.lane import Lane
 from alerts.notice import Delivered, Failed, Outcome, Refused
 from alerts.plan import DestinationPlan, Plan
-from alerts.routing import NotRouted, Silenced, decide_for
+from alerts.routing import ALWAYS, NotRouted, Silenced, decide_for
 from alerts.settling import Due
 from alerts.straight import Straight
 from schemas.alert import Alert
@@ -182,6 +182,8 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await self._load(consumer, missing)
         now = wall_clock()
         wait = self._patience(now)
+        if self._front.pending >= COLLECTED_MAX:
+            self._front.hurry(now)
         if self._front.pending < (COLLECTED_MAX if self.mine.kind.grouped else PENDING_MAX):
             found = await consumer.getmany(timeout_ms=wait, max_records=READ_MAX)
             for tp, records in found.items():
@@ -230,6 +232,7 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             ref = Ref(alert, receipt.partition, receipt.offset, receipt.published_at, assignment) if alert else None
             if ref is not None or receipt.state == "parked":
                 self._front.restore(receipt, alert, ref)  # type: ignore[arg-type]  # None with alerts that are over
+        self._front.resume(wall_clock())
         self.loaded |= partitions
         log.info("%s: partitions %s, %d parked", self.name, sorted(partitions), len(self.memory.parked))
 
@@ -261,7 +264,7 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _take(self, ref: Ref) -> None:
         now = wall_clock()
         decision = decide_for(self.plan, self.name, ref.alert, now)
-        over = ref.published_at < now - horizon(self.plan.auto_resolve_after)
+        over = ref.published_at < now - horizon(self.plan.auto_resolve_after) and ref.alert.family not in ALWAYS
         if isinstance(decision, NotRouted) or (over and self.mine.kind.grouped):
             why = {"reason": "older than anything that is open"} if over else {}
             await self._storing.receipt(ref, self.name, "not_routed", policy=self.plan.version, answer=why)
