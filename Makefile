@@ -25,6 +25,9 @@ $(VENV)/.stamp: requirements-dev.lock pyproject.toml
 demo: setup  ## a month of accesses on the embedded broker, with planted incidents (SEED=n)
 	$(BIN)/cloverwatch demo --seed $(SEED)
 
+watch: setup  ## the demo with Prometheus and Alertmanager looking at it, until Ctrl-C (needs them on the PATH)
+	$(BIN)/cloverwatch demo --seed $(SEED) --watch
+
 test: setup  ## every test this machine can run, suite by suite (SUITE="unit broker" for some)
 	$(BIN)/python -m tests.suites $(SUITE)
 
