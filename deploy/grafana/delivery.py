@@ -142,7 +142,7 @@ DELIVERY: Final = Sheet(
             "What waits",
             (
                 graph(
-                    "Undelivered",
+                    "Undelivered, by destination",
                     "Alerts that each destination should have and has not.",
                     NUMBER,
                     Query(_by_destination("cloverwatch_delivery_undelivered_alerts"), "{{destination}}"),
