@@ -151,7 +151,12 @@ OVERVIEW: Final = Sheet(
                     "Destinations that answer",
                     "Whether the last attempt at each destination succeeded.",
                     Query("min by (destination) (cloverwatch_delivery_destination_up)", "{{destination}}"),
-                    width=24,
+                ),
+                graph(
+                    "From alert to destination",
+                    "99 in 100 alerts were taken by each destination within this time after they were published.",
+                    SECONDS,
+                    Query("destination:cloverwatch_delivery_latency_seconds:p99_5m", "{{destination}}"),
                 ),
             ),
         ),

@@ -1,4 +1,4 @@
-"""The rules for Prometheus and the example for Alertmanager: checked by their own tools, each with runbook and cases."""
+"""The rules for Prometheus, the example for Alertmanager: checked by their own tools, with runbooks and cases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agents.cli import COMMANDS
+from agents.cli import GROUPS
 from tests.conftest import require
 from tests.deploy.exported import PROMETHEUS, exported, rules, unknown
 from tests.deploy.promql import asked, variables
@@ -20,6 +20,12 @@ ALERTMANAGER = Path("deploy/alertmanager/alertmanager.yml")
 RUNBOOKS = Path("docs/runbooks")
 SECTIONS = ("## What it means", "## How to look", "## How to mend it", "## When to wake somebody")
 """Of a runbook, in this order."""
+
+PANEL = re.compile(r'"([A-Z][A-Za-z \',]+)"')
+"""A name of a panel, in a runbook: quoted, with a capital. Other quotations are of logs."""
+
+QUOTED = {"What to do when", "No ends of the directory topics from the broker"}
+"""What is quoted and is no panel."""
 
 ALERTS = rules("alerts.yml")
 NAMES = sorted({rule["alert"] for rule in ALERTS})
@@ -112,10 +118,17 @@ def test_every_alert_has_a_runbook(name: str) -> None:
     severities = {rule["labels"]["severity"] for rule in ALERTS if rule["alert"] == name}
     for severity in severities:
         assert f"`{severity}`" in text
-    known = {command.NAME for command in COMMANDS} | DELIVERY_COMMANDS
-    for command in re.findall(r"cloverwatch ([a-z-]+)", text):
+    for rule in ALERTS:
+        assert rule["alert"] != name or f"\n    {rule['expr']}" in text, "the condition as it is in the rules"
+    boards = "".join(path.read_text(encoding="utf-8") for path in Path("deploy/grafana/dashboards").glob("*.json"))
+    for panel in PANEL.findall(text):
+        assert f'"title": "{panel}"' in boards or panel in QUOTED, f"there is no panel {panel!r}"
+    known = {command.NAME for _, commands in GROUPS for command in commands} | DELIVERY_COMMANDS
+    for command in re.findall(r"`cloverwatch ([a-z-]+)", text):
+        if command.startswith("--"):
+            continue
         assert command in known, f"there is no command {command}"
-    for metric in re.findall(r"\bcloverwatch_[a-z_]+", text):
+    for metric in re.findall(r"(?<![:\w])cloverwatch_[a-z_]+\b(?!:)", text):
         assert metric in exported() or f"{metric}_bucket" in exported(), f"{metric} is exported by nothing"
     for other in re.findall(r"\]\(([A-Za-z/.]+\.md)\)", text):
         assert (RUNBOOKS / other).resolve().is_file(), other
