@@ -21,6 +21,9 @@ TALL: Final = 8
 SHORT: Final = 4
 """Rows of a single number."""
 
+STATE_HEIGHT: Final = 0.9
+"""Of a row of states, as a share of what it may have: Grafana's own default."""
+
 TAG: Final = "cloverwatch"
 """By which the dashboards find each other."""
 
@@ -174,7 +177,11 @@ def made(sheet: Sheet) -> models.Dashboard:
             board.with_panel(_panel(panel).id(number_).grid_pos(models.GridPos(h=high, w=panel.width, x=across, y=at)))
             across, deep = across + panel.width, max(deep, high)
         at += deep
-    return board.build()
+    dashboard = board.build()
+    for variable in dashboard.templating.list_val or ():
+        # Defaults of the SDK for variables of intervals, which Grafana's schema does not have for others.
+        variable.auto = variable.auto_count = variable.auto_min = None
+    return dashboard
 
 
 def _choice(name: str, label: str, metric: str) -> build.QueryVariable:
@@ -236,16 +243,24 @@ def _of_kind(panel: Panel) -> Builder:
                 }
             )
         ]
-        return statetimeline.Panel().mappings(said).color_scheme(_colour(models.FieldColorModeId.THRESHOLDS))
+        return (
+            statetimeline.Panel()
+            .mappings(said)
+            .color_scheme(_colour(models.FieldColorModeId.THRESHOLDS))
+            .legend(_legend())
+            .tooltip(_tooltip())
+            .show_value(forms.VisibilityMode.AUTO)
+            .merge_values(merge_values=True)
+            .row_height(STATE_HEIGHT)
+        )
     return _lines(panel)
 
 
 def _lines(panel: Panel) -> timeseries.Panel:
-    legend = common.VizLegendOptions().show_legend(show_legend=True).placement(forms.LegendPlacement.BOTTOM)
     lines = (
         timeseries.Panel()
-        .legend(legend.display_mode(forms.LegendDisplayMode.LIST).calcs([]))
-        .tooltip(common.VizTooltipOptions().mode(forms.TooltipDisplayMode.MULTI).sort(forms.SortOrder.DESCENDING))
+        .legend(_legend())
+        .tooltip(_tooltip())
         .fill_opacity(10 if not panel.stacked else 40)
         .show_points(forms.VisibilityMode.NEVER)
         .color_scheme(_colour(models.FieldColorModeId.PALETTE_CLASSIC))
@@ -255,6 +270,15 @@ def _lines(panel: Panel) -> timeseries.Panel:
     if len(panel.steps) > 1:
         lines.thresholds_style(common.GraphThresholdsStyleConfig().mode(forms.GraphTresholdsStyleMode.LINE))
     return lines
+
+
+def _legend() -> common.VizLegendOptions:
+    legend = common.VizLegendOptions().show_legend(show_legend=True).calcs([])
+    return legend.placement(forms.LegendPlacement.BOTTOM).display_mode(forms.LegendDisplayMode.LIST)
+
+
+def _tooltip() -> common.VizTooltipOptions:
+    return common.VizTooltipOptions().mode(forms.TooltipDisplayMode.MULTI).sort(forms.SortOrder.DESCENDING)
 
 
 def _colour(mode: models.FieldColorModeId) -> build.FieldColor:

@@ -53,6 +53,7 @@ def test_every_panel_has_what_a_reader_needs(name: str) -> None:
         values = [step["value"] for step in defaults["thresholds"]["steps"][1:]]
         assert values == sorted(values)
         assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+        assert panel["options"], "Grafana reads them without looking whether they are there"
         assert panel["targets"]
         for target in panel["targets"]:
             assert target["datasource"] == panel["datasource"]
