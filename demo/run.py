@@ -29,7 +29,7 @@ from demo.files import month, write
 from demo.organisation import DAY, MONTH_DAYS, Organisation
 from demo.ui import Screen
 from demo.verdict import score
-from demo.watch import missing, watched
+from demo.watch import missing, stay, watched
 from schemas.alert import Alert
 from schemas.codec import ALERT, DIRECTORY, row_key
 from schemas.errors import ConfigurationError
@@ -120,7 +120,7 @@ def run(*, seed: int, events: int, watch: bool = False) -> int:
                     demo = Run(settings, screen, stream, started=started)
                     code = asyncio.run(_play(demo, org, worker))
                     if watch:
-                        _stay(screen, worker)
+                        stay(worker, screen.say)
             except (WorkerFailedError, aiohttp.ClientError) as error:
                 screen.say(str(error))
                 code = 1
@@ -133,15 +133,6 @@ def run(*, seed: int, events: int, watch: bool = False) -> int:
         if code:
             screen.say(f"the worker's last lines:\n{log.read_text(errors='replace')[-6000:]}")
         return code
-
-
-def _stay(screen: Screen, worker: subprocess.Popen[bytes]) -> None:
-    """Return at Ctrl-C, or when the worker ends."""
-    screen.say("it stays as it is until Ctrl-C")
-    try:
-        worker.wait()
-    except KeyboardInterrupt:
-        return
 
 
 def first_day() -> int:

@@ -88,6 +88,15 @@ def watched(folder: Path, worker: int, deliver: int | None, say: Callable[[str],
             end(process, STOPS_WITHIN_S)
 
 
+def stay(worker: subprocess.Popen[bytes], say: Callable[[str], None]) -> None:
+    """Return at Ctrl-C, or when the worker ends."""
+    say("it stays as it is until Ctrl-C")
+    try:
+        worker.wait()
+    except KeyboardInterrupt:
+        return
+
+
 def _found(names: tuple[str, ...]) -> str | None:
     return next((found for name in names if (found := shutil.which(name))), None)
 

@@ -136,6 +136,7 @@ def test_prometheus_is_answered_by_what_the_demo_runs(watched: Watched) -> None:
 
 def test_every_query_of_every_panel_returns_data(watched: Watched) -> None:
     """A number that is one, at some time of the run."""
+    assert watched.shown("cloverwatch_nothing") == [], "what is not there is not shown"
     pending = {(where, expr) for where, expr, _ in queries() if asked_for(expr)}
     assert len(pending) > 50
 
