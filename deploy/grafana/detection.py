@@ -193,5 +193,25 @@ DETECTION: Final = Sheet(
                 ),
             ),
         ),
+        Row(
+            "Privacy of the watched",
+            (
+                number(
+                    "Names in clear",
+                    "Workers that publish alerts which name people in clear instead of by pseudonyms.",
+                    NUMBER,
+                    f"sum(cloverwatch_identities_clear{{{W}}})",
+                    NONE_IS_GOOD,
+                    width=12,
+                ),
+                number(
+                    "Keys of people",
+                    "People of whom there is a key of pseudonyms; destroying it makes what remains unlinkable.",
+                    NUMBER,
+                    f"max(cloverwatch_people_keys{{{W}}})",
+                    width=12,
+                ),
+            ),
+        ),
     ),
 )
