@@ -104,6 +104,8 @@ def run(*, seed: int, events: int, watch: bool = False) -> int:
         screen.say(f"seed {seed}: broker at {broker.bootstrap}; a month of accesses is being made up")
         asyncio.run(with_admin(settings, lambda admin: create(admin, settings)))
         screen.say(f"metrics of the worker: http://127.0.0.1:{settings.web_port}/metrics")
+        if not watch and missing() is None:
+            screen.say("Prometheus is here: `cloverwatch demo --watch` has it look, and stays (docs/operating.md)")
         log = Path(folder) / "worker.log"
         with log.open("wb") as out:
             worker = subprocess.Popen(

@@ -124,6 +124,13 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             end(process, 5)
 
 
+def post(url: str, body: Any) -> None:
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 200
+
+
 def asked_for(expr: str) -> bool:
     """Whether something here exports what a query asks for."""
     return DELIVERS or not of_delivery(expr)
@@ -208,3 +215,32 @@ async def test_alertmanager_is_told_of_a_record_that_cannot_be_used(watched: Wat
     assert [receiver["name"] for receiver in alert["receivers"]] == ["by-day"]
     assert alert["annotations"]["runbook_url"] == "docs/runbooks/CloverwatchDeadLetters.md"
     assert re.fullmatch(r"\S+ records of access\.events could not be used: not_json\.", alert["annotations"]["summary"])
+
+
+def test_alertmanager_groups_by_incident_and_holds_back_what_follows(watched: Watched) -> None:
+    """What cloverwatch tells of people's accesses, and what Prometheus says when there is no worker."""
+    sent = [
+        {"alertname": "a rule", "dedup_key": "incident-1", "severity": "high", "alert_id": "1"},
+        {"alertname": "a rule", "dedup_key": "incident-1", "severity": "high", "alert_id": "2"},
+        {"alertname": "a rule", "dedup_key": "incident-2", "severity": "low", "alert_id": "3"},
+        {"alertname": "CloverwatchPartitionUnread", "severity": "page", "topic": ACCESS_EVENTS},
+        {"alertname": "CloverwatchPolicyBroken", "severity": "page"},
+        {"alertname": "CloverwatchWorkerAbsent", "severity": "page"},
+    ]
+    post(f"{watched.at['alertmanager']}/api/v2/alerts", [{"labels": labels} for labels in sent])
+
+    def grouped() -> dict[tuple[str, str], int]:
+        groups = watched.get("alertmanager", "/api/v2/alerts/groups", filter='alertname="a rule"')
+        return {(each["labels"]["dedup_key"], each["receiver"]["name"]): len(each["alerts"]) for each in groups}
+
+    expected = {("incident-1", "wake-somebody"): 2, ("incident-2", "by-day"): 1}
+    until("one group an incident", lambda: grouped() == expected, watched.log)
+
+    def held_back() -> set[str]:
+        return {
+            each["labels"]["alertname"]
+            for each in watched.get("alertmanager", "/api/v2/alerts", filter='severity="page"')
+            if each["status"]["inhibitedBy"]
+        }
+
+    until("what follows is held back", lambda: held_back() == {"CloverwatchPartitionUnread"}, watched.log)
