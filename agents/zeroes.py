@@ -34,8 +34,9 @@ def begin(metrics: Metrics, partitions: int) -> None:
         partitions: of `access.events`: the one number that is promised.
     """
     metrics.partitions.labels(ACCESS_EVENTS).set(partitions)
-    for topic in STREAM_TOPICS:
+    for topic in (ACCESS_EVENTS, *RAW_TOPICS):
         metrics.records.labels(topic)
+    for topic in STREAM_TOPICS:
         for kind in HoleKind:
             metrics.gaps.labels(topic, kind.value)
     for reason in REASONS:

@@ -32,7 +32,7 @@ PIPELINE: Final = Sheet(
     uid="cloverwatch-pipeline",
     title="cloverwatch / pipeline health",
     description="Lag, lost and unusable records, directories, and the processes themselves.",
-    topics="cloverwatch_records_total",
+    topics="cloverwatch_consumer_lag_records",
     rows=(
         Row(
             "Reading",
