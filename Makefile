@@ -8,7 +8,7 @@ DOCS   ?= $(if $(filter full,$(SIZE)),docs,build)/evaluation
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-hot evaluate lock docs clean
+.PHONY: help setup demo test check bench bench-hot evaluate dashboards watch lock docs clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ $(VENV)/.stamp: requirements-dev.lock pyproject.toml
 
 demo: setup  ## a month of accesses on the embedded broker, with planted incidents (SEED=n)
 	$(BIN)/cloverwatch demo --seed $(SEED)
+
+watch: setup  ## the demo with Prometheus and Alertmanager looking at it, until Ctrl-C (needs them on the PATH)
+	$(BIN)/cloverwatch demo --seed $(SEED) --watch
 
 test: setup  ## every test this machine can run, suite by suite (SUITE="unit broker" for some)
 	$(BIN)/python -m tests.suites $(SUITE)
@@ -41,6 +44,9 @@ bench-hot: setup  ## microseconds an event of the hot path, without a broker
 
 evaluate: setup  ## how well the behaviour rules tell incidents from life (SIZE=small SEEDS="101 102" PEOPLE=n); writes build/evaluation.json and a page
 	$(BIN)/python -m benchmarks.evaluation --size $(SIZE) --docs $(DOCS) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(PEOPLE),--people $(PEOPLE))
+
+dashboards: setup  ## write the Grafana dashboards anew
+	$(BIN)/python -m deploy.grafana
 
 lock: setup  ## resolve the dependencies anew (needs uv); no index address is written
 	$(COMPILE) --group dev pyproject.toml -o requirements-dev.lock

@@ -21,11 +21,13 @@ def refresh(worker: Worker) -> None:
     metrics.forgotten_habits.set(worker.knowledge.forgotten_habits)
     metrics.watched_subjects.set(len(across.crowds))
     metrics.watched_sources.set(len(across.rhythms.sources))
+    metrics.silent_sources.set(sum(rhythm.told_since > 0 for rhythm in across.rhythms.sources.values()))
     metrics.refused_sources.set(across.rhythms.refused)
     metrics.dropped_days.set(overseer.dropped)
     metrics.overseer_behind.set(max(0.0, wall - overseer.until / 1000) if overseer.until else 0.0)
     latest = worker.session.peers.latest
     metrics.peers_version.set(max(0.0, wall - (latest + 1) * DAY_S) if latest else 0.0)
+    metrics.look_at_clock(round(wall * 1000))
     metrics.ready.set(0 if worker.not_ready() else 1)
     metrics.waiting.set(worker.session.waiting)
     partitions = worker.lag.partitions()
@@ -51,3 +53,5 @@ def refresh(worker: Worker) -> None:
         metrics.reference_lag.labels(topic).set(lag_records)
     for topic, age in worker.tables.age().items():
         metrics.reference_age.labels(topic).set(min(age, now - worker.started))
+    for topic, written_at in worker.tables.newest.items():
+        metrics.reference_newest.labels(topic).set(max(0.0, wall - written_at / 1000))

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
@@ -51,6 +51,7 @@ class Metrics:
     def __init__(self, version: str) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
         r = self.registry
+        ProcessCollector(registry=r)  # memory, processor time, and when it started: a restart is told by that
         build = Gauge("cloverwatch_build_info", "Version of the program; always 1.", ["version", "python"], registry=r)
         build.labels(version, platform.python_version()).set(1)
         self.policy = Gauge("cloverwatch_policy_info", "Hash of the policy in force; always 1.", ["policy"], registry=r)
@@ -59,8 +60,19 @@ class Metrics:
             "1 while the policy file cannot be read and an older policy is in force.",
             registry=r,
         )
+        self.identities_clear = Gauge(
+            "cloverwatch_identities_clear", "1 where alerts name people in clear, 0 where by pseudonyms.", registry=r
+        )
+        self.people_keys = Gauge("cloverwatch_people_keys", "People of whom there is a key of pseudonyms.", registry=r)
         self.ready = Gauge("cloverwatch_ready", "1 while the worker judges, 0 while it cannot.", registry=r)
         self.records = Counter("cloverwatch_records", "Records read, by topic.", ["topic"], registry=r)
+        self.newest = Gauge(
+            "cloverwatch_newest_record_age_seconds",
+            "Time since the newest record that was read of a topic was written.",
+            ["topic"],
+            registry=r,
+        )
+        self._written_at: dict[str, int] = {}
         self.judged = Counter(
             "cloverwatch_events_judged",
             "Accesses judged, by class of the country they came from, sensitivity of the data and outcome.",
@@ -127,6 +139,11 @@ class Metrics:
         self.watched_sources = Gauge(
             "cloverwatch_watched_sources", "Sources whose rhythm is kept; 0 where another worker oversees.", registry=r
         )
+        self.silent_sources = Gauge(
+            "cloverwatch_silent_sources",
+            "Sources that have gone quiet, as alerts say by name; 0 where another worker oversees.",
+            registry=r,
+        )
         self.refused_sources = Gauge(
             "cloverwatch_refused_source_reports", "Reports of sources beyond those that can be watched.", registry=r
         )
@@ -147,6 +164,12 @@ class Metrics:
             "cloverwatch_consumer_lag_records",
             "Offsets between what is committed and the end of the log.",
             ["topic", "partition"],
+            registry=r,
+        )
+        self.partitions = Gauge(
+            "cloverwatch_topic_partitions",
+            "Partitions that a topic is promised to have, each of which some worker must read.",
+            ["topic"],
             registry=r,
         )
         self.gaps = Counter(
@@ -178,12 +201,28 @@ class Metrics:
             ["topic"],
             registry=r,
         )
+        self.reference_newest = Gauge(
+            "cloverwatch_reference_newest_row_age_seconds",
+            "Time since the newest row of a directory was written; absent while it has none.",
+            ["topic"],
+            registry=r,
+        )
         self.occurrence_to_verdict = BatchHistogram(
             "cloverwatch_occurrence_to_verdict_seconds", "From the access to its verdict.", r
         )
         self.arrival_to_alert = BatchHistogram(
             "cloverwatch_arrival_to_alert_seconds", "From a record's append to its alert stored by the brokers.", r
         )
+
+    def read(self, topic: str, number: int, newest: int) -> None:
+        """Count records that were read, the newest of them written at `newest`, milliseconds since 1970."""
+        self.records.labels(topic).inc(number)
+        self._written_at[topic] = max(newest, self._written_at.get(topic, 0))
+
+    def look_at_clock(self, now: int) -> None:
+        """Set what grows older by itself; `now` is the wall clock, milliseconds since 1970."""
+        for topic, written_at in self._written_at.items():
+            self.newest.labels(topic).set(max(0, now - written_at) / 1000)
 
     def count(self, haul: Haul) -> None:
         """Add what came of a batch."""

@@ -60,6 +60,8 @@ class ReferenceTables(Service):
         self.ready = asyncio.Event()
         self.strange_keys = 0
         """Rows whose message key is not the row's own: compaction may lose one of their versions."""
+        self.newest: dict[str, int] = {}
+        """By topic when its newest row was written, milliseconds since 1970: a directory that nobody writes ages."""
         self._ends: dict[TopicPartition, int] = {}
         self._positions: dict[TopicPartition, int] = {}
         self._current_at: dict[str, float] = {}
@@ -112,6 +114,7 @@ class ReferenceTables(Service):
                     except BadRecordError as error:
                         await self._on_bad_row(record, error)
                 self._positions[tp] = records[-1].offset + 1
+                self.newest[tp.topic] = max(records[-1].timestamp, self.newest.get(tp.topic, 0))
                 self._applied += 1
             for tp in self._positions:
                 # Control records and what compaction left out move the position without a record.

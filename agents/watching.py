@@ -82,7 +82,7 @@ class Watch:
             if haul.held:
                 item.parts += haul.held
                 delivery.hold()
-            self.metrics.records.labels(batch.topic).inc(len(batch.records))
+            self.metrics.read(batch.topic, len(batch.records), batch.records[-1].timestamp)
             await self._store(haul, [item, *haul.released], done)
         first, last = batch.records[0], batch.records[-1]
         self.reporter.read(batch.partition, haul, len(batch.records), first.timestamp, last.timestamp)
@@ -121,7 +121,7 @@ class Watch:
         self.reporter.hear([Heard(f"source:{name}", len(batch.records), first.timestamp, last.timestamp)])
         for reason, number in skipped.items():
             self.metrics.skipped.labels(name, reason).inc(number)
-        self.metrics.records.labels(batch.topic).inc(len(batch.records))
+        self.metrics.read(batch.topic, len(batch.records), last.timestamp)
         await self.settler.put(sends, [Open(delivery)])
 
     async def _bad_of_one(self, record: Any, found: list[Translated]) -> Sent:

@@ -33,6 +33,7 @@ from agents.watchdog import Watchdog, WatchdogSettings
 from agents.watching import Retrying, Watch, wall_clock
 from agents.web import WebServer, listening
 from agents.wiring import InOrder, Listener, Producing, commit_interval, describe, made, spare_the_collector
+from agents.zeroes import begin
 from rules.catalogue import RULES
 from rules.geo import GeoTable
 from rules.habits.overseer import CLOCK, Overseer
@@ -100,6 +101,7 @@ class Worker:
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.metrics = Metrics(version("cloverwatch"))
+        begin(self.metrics, settings.partitions)
         self.metrics.policy.labels(policy.version).set(1)
         self.knowledge = Knowledge()
         context, credentials = faust_security(settings)

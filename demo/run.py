@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -28,8 +29,10 @@ from demo.files import month, write
 from demo.organisation import DAY, MONTH_DAYS, Organisation
 from demo.ui import Screen
 from demo.verdict import score
+from demo.watch import missing, stay, watched
 from schemas.alert import Alert
 from schemas.codec import ALERT, DIRECTORY, row_key
+from schemas.errors import ConfigurationError
 from schemas.topics import ACCESS_EVENTS, ALERTS
 
 PARTITIONS: Final = 4
@@ -76,8 +79,16 @@ class Run:
     late: list[asyncio.Task[None]] = field(default_factory=list)
 
 
-def run(*, seed: int, events: int) -> int:
-    """Run the demo; return 0 where everything planted was found and nothing else, 1 otherwise."""
+def run(*, seed: int, events: int, watch: bool = False) -> int:
+    """Run the demo; return 0 where everything planted was found and nothing else, 1 otherwise.
+
+    With `watch`, Prometheus looks at it, and it stays until Ctrl-C.
+
+    Raises:
+        ConfigurationError: it is to be watched, and cannot be here.
+    """
+    if watch and (why := missing()):
+        raise ConfigurationError(f"--watch: {why}")
     screen = Screen()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cloverwatch-demo-") as folder, EmbeddedBroker() as broker:
@@ -92,6 +103,9 @@ def run(*, seed: int, events: int) -> int:
         )
         screen.say(f"seed {seed}: broker at {broker.bootstrap}; a month of accesses is being made up")
         asyncio.run(with_admin(settings, lambda admin: create(admin, settings)))
+        screen.say(f"metrics of the worker: http://127.0.0.1:{settings.web_port}/metrics")
+        if not watch and missing() is None:
+            screen.say("Prometheus is here: `cloverwatch demo --watch` has it look, and stays (docs/operating.md)")
         log = Path(folder) / "worker.log"
         with log.open("wb") as out:
             worker = subprocess.Popen(
@@ -101,10 +115,14 @@ def run(*, seed: int, events: int) -> int:
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
+            looking = watched(Path(folder), settings.web_port, None, screen.say) if watch else nullcontext()
             try:
-                org, stream = month(seed, first_day(), events)
-                demo = Run(settings, screen, stream, started=started)
-                code = asyncio.run(_play(demo, org, worker))
+                with looking:
+                    org, stream = month(seed, first_day(), events)
+                    demo = Run(settings, screen, stream, started=started)
+                    code = asyncio.run(_play(demo, org, worker))
+                    if watch:
+                        stay(worker, screen.say)
             except (WorkerFailedError, aiohttp.ClientError) as error:
                 screen.say(str(error))
                 code = 1

@@ -178,7 +178,7 @@ def test_every_setting_is_in_the_reference() -> None:
 
 
 def test_no_module_is_longer_than_a_reader_keeps_in_mind() -> None:
-    for package in OURS:
+    for package in (*OURS, "deploy"):
         for path in modules(package):
             name = str(path.relative_to(ROOT))
             lines = len(path.read_text(encoding="utf-8").splitlines())

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from agents.ledger import HoleKind
 from agents.metrics import BUCKETS_S, Metrics
 from agents.watching import SOURCE_OF
+from agents.zeroes import begin
 from rules.behaviour import BEHAVIOUR_IDS
 from rules.catalogue import RULE_IDS
 from rules.haul import Haul
@@ -23,7 +24,7 @@ from schemas.alert import SEVERITIES
 from schemas.directory import Sensitivity
 from schemas.errors import REASONS
 from schemas.places import PlaceClass
-from schemas.topics import BY_NAME
+from schemas.topics import ACCESS_EVENTS, BY_NAME, DIRECTORY_TOPICS, RAW_TOPICS
 from tests.conftest import require
 
 LABELS: dict[str, tuple[str, ...]] = {
@@ -50,7 +51,7 @@ def fed() -> Metrics:
     """Metrics into each of which something was fed."""
     metrics = Metrics("0.1.0")
     for name, metric in vars(metrics).items():
-        if name == "registry":
+        if name == "registry" or isinstance(metric, dict):
             continue
         if hasattr(metric, "observe"):
             metric.observe([1, 20, 300_000])
@@ -81,6 +82,8 @@ def test_promtool_has_nothing_to_say() -> None:
 
 def test_every_metric_helps_and_is_named_by_its_unit() -> None:
     found = {name: family for name, family in families(fed()).items() if not name.endswith("_created")}
+    assert {"process_start_time_seconds", "process_resident_memory_bytes"} <= found.keys(), "restarts, memory"
+    found = {name: family for name, family in found.items() if not name.startswith("process_")}
     assert len(found) > 25
     for name, family in found.items():
         assert re.fullmatch(r"cloverwatch_[a-z]+(_[a-z]+)*", name), name
@@ -97,6 +100,35 @@ def test_every_label_is_bounded() -> None:
             assert sample.labels.keys() - {"le"} <= LABELS.keys(), name
     # What a person, a dataset or an address is called never becomes a label.
     assert not LABELS.keys() & {"employee", "person", "dataset", "event", "address", "country"}
+
+
+def test_what_an_alert_rule_looks_at_begins_at_zero_for_every_label_it_may_have() -> None:
+    """Else the first loss, dead letter or failure would be no increase, and nobody would be told."""
+    metrics = Metrics("0.1.0")
+    begin(metrics, 4)
+    value = metrics.registry.get_sample_value
+    for topic in (*RAW_TOPICS, ACCESS_EVENTS):
+        for kind in HoleKind:
+            assert value("cloverwatch_offset_gap_records_total", {"topic": topic, "kind": kind}) == 0
+        for reason in REASONS:
+            assert value("cloverwatch_dead_letters_total", {"topic": topic, "reason": reason}) == 0
+    for topic in DIRECTORY_TOPICS:
+        for reason in REASONS:
+            assert value("cloverwatch_reference_bad_rows_total", {"topic": topic, "reason": reason}) == 0
+    for rule in LABELS["rule"]:
+        assert value("cloverwatch_rule_failures_total", {"rule": rule}) == 0
+    assert value("cloverwatch_topic_partitions", {"topic": ACCESS_EVENTS}) == 4
+
+
+def test_the_newest_record_grows_older() -> None:
+    metrics = Metrics("0.1.0")
+    metrics.read("access.events", 5, 10_000)
+    metrics.read("access.events", 2, 7_000)  # another partition, behind
+    labels = {"topic": "access.events"}
+    for now, age in ((10_000, 0.0), (12_500, 2.5), (9_000, 0.0)):
+        metrics.look_at_clock(now)
+        assert metrics.registry.get_sample_value("cloverwatch_newest_record_age_seconds", labels) == age
+    assert metrics.registry.get_sample_value("cloverwatch_records_total", labels) == 7
 
 
 def test_a_haul_is_counted_whole() -> None:

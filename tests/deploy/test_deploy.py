@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -16,12 +15,10 @@ import jsonschema
 import pytest
 import yaml
 
-from agents.metrics import Metrics
 from agents.settings import PREFIX, Settings
 from tests.conftest import require
 
 DEPLOY = Path("deploy")
-PROMETHEUS = DEPLOY / "prometheus"
 STARTS_WITHIN_S = 300.0
 """An engine builds the image first."""
 
@@ -34,13 +31,6 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
 
 def loaded(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
-
-
-@pytest.fixture
-def promtool() -> str:
-    found = shutil.which("promtool")
-    require(None if found else "promtool is not installed (Debian: prometheus)")
-    return str(found)
 
 
 def test_containerfile_has_no_finding() -> None:
@@ -79,27 +69,6 @@ def test_every_setting_that_is_named_exists(path: Path) -> None:
     named = set(re.findall(rf"{PREFIX}[A-Z_]+", path.read_text()))
     assert named
     assert named - known - host_only == set()
-
-
-def test_prometheus_configuration(promtool: str, tmp_path: Path) -> None:
-    for path in PROMETHEUS.iterdir():
-        text = path.read_text().replace("/etc/prometheus/", "")  # where the container has it
-        (tmp_path / path.name).write_text(text)
-    run(promtool, "check", "config", "prometheus.yml", cwd=tmp_path)
-    assert "SUCCESS" in run(promtool, "test", "rules", "alerts_test.yml", cwd=tmp_path)
-
-
-def test_alerts_ask_for_metrics_that_exist() -> None:
-    there = set()
-    for family in Metrics("0").registry.collect():
-        there |= {family.name, f"{family.name}_total", f"{family.name}_bucket"}
-    rules = [rule for group in loaded(PROMETHEUS / "alerts.yml")["groups"] for rule in group["rules"]]
-    assert len(rules) > 5
-    for rule in rules:
-        for name in re.findall(r"cloverwatch_[a-z_]+", rule["expr"]):
-            assert name in there, f"{rule['alert']}: {name}"
-        assert rule["labels"]["severity"] in {"page", "ticket"}
-        assert rule["annotations"].keys() == {"summary", "action"}
 
 
 @pytest.mark.engine

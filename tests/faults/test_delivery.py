@@ -59,6 +59,9 @@ RECEIVERS: Sequence[type[Receiver]] = (
     Folder,
 )
 
+GROUPED = (AlertmanagerReceiver, PagerDutyReceiver, WebhookReceiver)
+"""Told of incidents: a group's next notice comes after its interval, which is minutes where a policy says nothing."""
+
 
 class Delivery:
     """A `cloverwatch deliver` to one destination, and the alerts that it is to hand on."""
@@ -66,7 +69,10 @@ class Delivery:
     def __init__(self, world: World, receiver: Receiver, folder: Path) -> None:
         self.world, self.receiver, self.folder = world, receiver, folder
         self.policy = folder / "policy.toml"
-        self.policy.write_text(POLICY.format(destination=receiver.policy("there")))
+        section = receiver.policy("there")
+        if type(receiver) in GROUPED:
+            section += 'group_interval = "2s"\nrate_limit = "none"\n'
+        self.policy.write_text(POLICY.format(destination=section))
         self.port = free_port()
         self.process: Process | None = None
         self.alerts = [an_alert(f"alert-{at:04}", key=f"{at % KEYS:032x}") for at in range(ALERTS)]

@@ -1,0 +1,246 @@
+"""A real Prometheus looks at the demo, and a real Alertmanager is told of what fires.
+
+The demo is started as `make watch` starts it, with the configuration of deploy/: what the panels and the rules ask for
+is there, and a record that cannot be used becomes an alert that Alertmanager holds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from demo.broker import end
+from demo.watch import ALERTMANAGER, missing
+from schemas.topics import ACCESS_EVENTS
+from tests.brokers import embedded
+from tests.conftest import require
+from tests.deploy.exported import of_delivery, rules
+from tests.deploy.promql import asked
+from tests.deploy.test_grafana import queries
+
+DELIVERS = False
+"""Whether the demo starts `cloverwatch deliver`, and says `metrics of the delivery: ADDRESS`. Until it does, what asks
+for its metrics is left out here (`of_delivery`), and nothing else."""
+
+EVENTS = 20_000
+"""Ordinary accesses of the demo's month: a ninth of the usual number, enough for every query."""
+
+PATIENCE_S = 400.0
+"""For the demo to be done, or for anything to come about. Usual is under a minute."""
+
+POLL_S = 0.5
+SHOWN_S = 300
+"""How far back a panel looks here: the whole run."""
+
+SAID = {
+    "broker": re.compile(r"broker at (\S+);"),
+    "worker": re.compile(r"metrics of the worker: (http://127\.0\.0\.1:\d+)/metrics"),
+    "prometheus": re.compile(r"Prometheus: (http://127\.0\.0\.1:\d+) "),
+    "alertmanager": re.compile(r"Alertmanager: (http://127\.0\.0\.1:\d+)"),
+}
+DELIVERY_SAID = re.compile(r"metrics of the delivery: (http://127\.0\.0\.1:\d+)/metrics")
+STAYS = "it stays as it is until Ctrl-C"
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The demo, done and still there, with the addresses that it printed."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    at: dict[str, str]
+
+    def get(self, who: str, path: str, **parameters: str) -> Any:
+        query = f"?{urllib.parse.urlencode(parameters)}" if parameters else ""
+        with urllib.request.urlopen(f"{self.at[who]}{path}{query}", timeout=30) as answer:
+            return json.load(answer)
+
+    def series(self, expr: str) -> list[Any]:
+        """What an instant query returns."""
+        found: list[Any] = self.get("prometheus", "/api/v1/query", query=expr)["data"]["result"]
+        return found
+
+    def shown(self, expr: str) -> list[float]:
+        """The values that a panel shows of the run: those that are numbers."""
+        now = time.time()
+        times = {"start": str(now - SHOWN_S), "end": str(now), "step": "1"}
+        result = self.get("prometheus", "/api/v1/query_range", query=expr, **times)["data"]["result"]
+        return [float(value) for each in result for _, value in each["values"] if not math.isnan(float(value))]
+
+
+def until(what: str, condition: Any, log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_S:g} s: {what}\n{log.read_text()[-3000:]}"
+        time.sleep(POLL_S)
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    require(embedded.missing() or missing())
+    alertmanager = any(shutil.which(name) for name in ALERTMANAGER)
+    require(None if alertmanager else "alertmanager is not installed (Debian: prometheus-alertmanager)")
+    log = tmp_path_factory.mktemp("watched") / "demo.log"
+    start = "import sys; from agents.cli import main; sys.exit(main(sys.argv[1:]))"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-c", start, "demo", "--watch", "--events", str(EVENTS)],
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        until("the demo is done", lambda: STAYS in log.read_text() or process.poll() is not None, log)
+        text = log.read_text()
+        assert process.poll() is None, text[-3000:]
+        at = {who: found[1] for who, said in SAID.items() if (found := said.search(text))}
+        assert at.keys() == SAID.keys(), "the demo prints every address"
+        assert (DELIVERY_SAID.search(text) is not None) is DELIVERS
+        yield Watched(process, log, at)
+    finally:
+        process.send_signal(signal.SIGINT)  # as Ctrl-C: it ends what it started
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            end(process, 5)
+
+
+def post(url: str, body: Any) -> None:
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 200
+
+
+def asked_for(expr: str) -> bool:
+    """Whether something here exports what a query asks for."""
+    return DELIVERS or not of_delivery(expr)
+
+
+def test_prometheus_is_answered_by_what_the_demo_runs(watched: Watched) -> None:
+    jobs = {each["metric"]["job"]: each["value"][1] for each in watched.series("up")}
+    assert jobs == {"cloverwatch-worker": "1", "cloverwatch-deliver": "1" if DELIVERS else "0"}
+
+
+def test_every_query_of_every_panel_returns_data(watched: Watched) -> None:
+    """A number that is one, at some time of the run."""
+    assert watched.shown("cloverwatch_nothing") == [], "what is not there is not shown"
+    pending = {(where, expr) for where, expr, _ in queries() if asked_for(expr)}
+    assert len(pending) > 50
+
+    def all_shown() -> bool:
+        for each in list(pending):
+            if watched.shown(each[1]):
+                pending.remove(each)
+        return not pending
+
+    try:
+        until("every panel shows something", all_shown, watched.log)
+    except AssertionError:
+        pytest.fail("these show nothing:\n" + "\n".join(f"{where}: {expr}" for where, expr in sorted(pending)))
+
+
+def test_every_rule_is_evaluated_and_what_it_asks_for_is_there(watched: Watched) -> None:
+    """Each selector of each rule, without its range and offset, has series; each recorded rule has been recorded."""
+
+    def evaluated() -> list[dict[str, Any]]:
+        groups = watched.get("prometheus", "/api/v1/rules")["data"]["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
+    until("every rule is evaluated", lambda: all(rule["health"] != "unknown" for rule in evaluated()), watched.log)
+    there = evaluated()
+    written = [*rules("alerts.yml"), *rules("recording.yml")]
+    assert sorted(rule["name"] for rule in there) == sorted(rule.get("alert") or rule["record"] for rule in written)
+    assert [rule["lastError"] for rule in there if rule["health"] != "ok"] == []
+    for rule in written:
+        name = rule.get("alert") or rule["record"]
+        for selector in asked(rule["expr"]).selectors:
+            if asked_for(rule["expr"]):
+                assert watched.series(f"count({selector.text})"), f"{name}: {selector.text} has no series"
+    for rule in rules("recording.yml"):
+        if asked_for(rule["expr"]):
+            assert watched.shown(rule["record"]), f"{rule['record']} is not a number"
+
+
+def test_no_alert_about_the_monitor_fires_over_a_healthy_demo(watched: Watched) -> None:
+    """But those that say that nothing delivers, where nothing does."""
+    told = {each["metric"]["alertname"] for each in watched.series('ALERTS{alertstate="firing"}')}
+    allowed = set() if DELIVERS else {"CloverwatchDeliverAbsent", "CloverwatchTargetDown"}
+    assert told - allowed - {"CloverwatchDeadLetters"} == set()
+
+
+async def test_alertmanager_is_told_of_a_record_that_cannot_be_used(watched: Watched) -> None:
+    """From a bad record in the stream to the alert that a receiver would get: first nothing, then both are there."""
+
+    def told() -> list[Any]:
+        found: list[Any] = watched.get("alertmanager", "/api/v2/alerts", filter='alertname="CloverwatchDeadLetters"')
+        return found
+
+    assert told() == []
+    producer = AIOKafkaProducer(bootstrap_servers=watched.at["broker"])
+    await producer.start()
+    try:
+        await producer.send_and_wait(ACCESS_EVENTS, key=b"e-1", value=b"no access at all")
+    finally:
+        await producer.stop()
+    until("Alertmanager has the alert", told, watched.log)
+    (alert,) = told()
+    assert alert["labels"] == {
+        "alertname": "CloverwatchDeadLetters",
+        "monitor": "cloverwatch",
+        "reason": "not_json",
+        "severity": "ticket",
+        "topic": ACCESS_EVENTS,
+    }
+    assert alert["status"]["state"] == "active"
+    assert [receiver["name"] for receiver in alert["receivers"]] == ["by-day"]
+    assert alert["annotations"]["runbook_url"] == "docs/runbooks/CloverwatchDeadLetters.md"
+    assert re.fullmatch(r"\S+ records of access\.events could not be used: not_json\.", alert["annotations"]["summary"])
+
+
+def test_alertmanager_groups_by_incident_and_holds_back_what_follows(watched: Watched) -> None:
+    """What cloverwatch tells of people's accesses, and what Prometheus says when there is no worker."""
+    sent = [
+        {"alertname": "a rule", "dedup_key": "incident-1", "severity": "high", "alert_id": "1"},
+        {"alertname": "a rule", "dedup_key": "incident-1", "severity": "high", "alert_id": "2"},
+        {"alertname": "a rule", "dedup_key": "incident-2", "severity": "low", "alert_id": "3"},
+        {"alertname": "CloverwatchPartitionUnread", "severity": "page", "topic": ACCESS_EVENTS},
+        {"alertname": "CloverwatchPolicyBroken", "severity": "page"},
+        {"alertname": "CloverwatchWorkerAbsent", "severity": "page"},
+    ]
+    post(f"{watched.at['alertmanager']}/api/v2/alerts", [{"labels": labels} for labels in sent])
+
+    def grouped() -> dict[tuple[str, str], int]:
+        groups = watched.get("alertmanager", "/api/v2/alerts/groups", filter='alertname="a rule"')
+        return {(each["labels"]["dedup_key"], each["receiver"]["name"]): len(each["alerts"]) for each in groups}
+
+    expected = {("incident-1", "wake-somebody"): 2, ("incident-2", "by-day"): 1}
+    until("one group an incident", lambda: grouped() == expected, watched.log)
+
+    def held_back() -> set[str]:
+        return {
+            each["labels"]["alertname"]
+            for each in watched.get("alertmanager", "/api/v2/alerts", filter='severity="page"')
+            if each["status"]["inhibitedBy"]
+        }
+
+    until("what follows is held back", lambda: held_back() == {"CloverwatchPartitionUnread"}, watched.log)
