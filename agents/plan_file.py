@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alerts.reading import read_plan
-
 from agents.policy_watch import read_policy
 from agents.watching import wall_clock
 from alerts import KINDS
 from alerts.plan import Plan
+from alerts.reading import read_plan
 
 
 def read_plan_of(path: Path) -> tuple[bytes, Plan]:
