@@ -12,20 +12,25 @@ from typing import Any, Final
 
 import msgspec
 
+from agents.destination_docs import destinations_markdown
 from agents.settings import PREFIX, Settings
 from rules.behaviour import RULES as BEHAVIOUR_RULES
 from rules.catalogue import RULES
 from schemas.access import AccessEvent
+from schemas.action import Action
 from schemas.alert import Alert
 from schemas.directory import ROWS
-from schemas.topics import ACCESS_EVENTS, ALERTS, ALERTS_SHADOW, DAY_MS, TOPICS
+from schemas.receipt import Receipt
+from schemas.topics import ACCESS_EVENTS, ACTIONS, ALERTS, ALERTS_SHADOW, DAY_MS, RECEIPTS, TOPICS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PACKAGES: Final = ("schemas", "rules", "agents", "demo")
+PACKAGES: Final = ("schemas", "rules", "alerts", "agents", "demo")
 RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
     ACCESS_EVENTS: AccessEvent,
     ALERTS: Alert,
     ALERTS_SHADOW: Alert,
+    ACTIONS: Action,
+    RECEIPTS: Receipt,
     **{row.topic: row for row in ROWS},
 }
 """By topic, the record that its messages hold as JSON."""
@@ -38,6 +43,7 @@ def documents() -> dict[str, str]:
     return {
         **{f"schemas/{topic}.json": _json(_schema(record)) for topic, record in RECORDS.items()},
         "asyncapi.json": _json(asyncapi()),
+        "destinations.md": GENERATED + destinations_markdown(),
         "rules.md": rules_markdown(),
         "topics.md": topics_markdown(),
         "settings.md": settings_markdown(),

@@ -63,7 +63,9 @@ class Lane:
     jitter: Callable[[], float]
     pending: deque[Item] = field(default_factory=deque)
     held_until: int = 0
-    """Nothing is sent before: the last batch failed whole."""
+    """Nothing is sent before: the receiver takes nothing, or asks for a pause."""
+    _failing: set[str] = field(default_factory=set)
+    """Keys that failed since something was last taken."""
 
     def __len__(self) -> int:
         return len(self.pending)
@@ -128,10 +130,16 @@ class Lane:
                 done.append(Done(item, outcome))
                 if isinstance(outcome, Refused):
                     refused.add(key)
-        if items and stuck and not done:
-            self.held_until = now + wait
+        if done:
+            self._failing.clear()
+        elif stuck:
+            # One that fails by itself holds up nobody; several keys in a row, or a receiver that asks for a pause, do.
+            self._failing.update(stuck)
+            asked = any(isinstance(each, Failed) and each.retry_after_s is not None for each in outcomes)
+            if asked or len(self._failing) > 1:
+                self.held_until = now + wait
         for key, item in stuck.items():
-            if now - (item.first_at or began) >= self.budget:
+            if item.first_at is not None and now - item.first_at >= self.budget:
                 reason = f"given up after {item.attempts} tries: {item.reason}"
                 done += [Done(each, Refused(reason if each is item else BEHIND)) for each in self._of(key)]
         sent = {id(each.item) for each in done}
