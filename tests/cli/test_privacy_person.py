@@ -239,6 +239,7 @@ def test_erasure_destroys_what_links_and_says_what_stays(desk: Desk) -> None:
         "sealed under 2 pseudonyms: is destroyed",
         f"directory rows: {rows} are withdrawn",
         "stays: alerts, receipts, analysts' comments and the records of who looked keep the pseudonyms",
+        "an alert names its event, so whoever may read access.events links the two for as long as the event is there",
         "ages out: access.events: 2 records with the id, 30 days after each",
         "ages out: state.habits: the habit, 365 days after the last access on 2026-03-02T10:00:00.000Z",
     ):
