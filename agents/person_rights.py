@@ -40,9 +40,9 @@ UNLINKABLE: Final = (
     "and no envelope is left to open"
 )
 UNLINKED_WHEN: Final = (
-    f"until then: the key is gone from disks once the brokers have compacted {PRIVACY_KEYS} and {PRIVACY_IDENTITIES} (and "
-    "old backups are dropped); and an alert names its event, so whoever may read access.events links the two for as long "
-    "as the event is there"
+    f"until then: the key is gone from disks once the brokers have compacted {PRIVACY_KEYS} and {PRIVACY_IDENTITIES} "
+    "(and old backups are dropped); and an alert names its event, so whoever may read access.events links the two for "
+    "as long as the event is there"
 )
 
 
