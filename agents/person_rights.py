@@ -29,7 +29,7 @@ from rules.habits.thresholds import Behaviour
 from schemas.errors import ConfigurationError
 from schemas.fields import iso
 from schemas.request import LOOK, Step
-from schemas.topics import BY_NAME, DAY_MS, DIRECTORY_TOPICS, PRIVACY_KEYS, STATE_HABITS
+from schemas.topics import BY_NAME, DAY_MS, DIRECTORY_TOPICS, PRIVACY_IDENTITIES, PRIVACY_KEYS, STATE_HABITS
 
 HABITS: Final = "habits"
 """The file of the portrait, and its name in the summary."""
@@ -40,8 +40,9 @@ UNLINKABLE: Final = (
     "and no envelope is left to open"
 )
 UNLINKED_WHEN: Final = (
-    f"the key is gone from disks once the brokers have compacted {PRIVACY_KEYS} and privacy.identities; see "
-    "min.cleanable.dirty.ratio and delete.retention.ms there, and old backups"
+    f"until then: the key is gone from disks once the brokers have compacted {PRIVACY_KEYS} and {PRIVACY_IDENTITIES} "
+    "(and old backups are dropped); and an alert names its event, so whoever may read access.events links the two for "
+    "as long as the event is there"
 )
 
 

@@ -15,8 +15,12 @@ from schemas.errors import ReferenceUnavailableError
 STALLED_S: Final = 30.0
 """Without a record for this long before the end, a topic counts as not to be read: a fetch takes milliseconds."""
 
-POLL_MS: Final = 200
-"""How long one fetch waits."""
+POLL_MS: Final = 100
+"""How long one look for records waits."""
+
+FETCH_MS: Final = 50
+"""How long a broker may wait for more before it answers: at the end of a topic nothing more comes, and a client that
+stops waits for its last answer (500 ms otherwise)."""
 
 
 async def read_topic(
@@ -34,7 +38,7 @@ async def read_topic(
         ReferenceUnavailableError: no broker answers, or it stops answering.
     """
     tps = list(await partitions_there(settings, topic) if tps is None else tps)
-    async with started(settings, consumer_of(settings)) as consumer:
+    async with started(settings, consumer_of(settings, fetch_max_wait_ms=FETCH_MS)) as consumer:
         consumer.assign(tps)
         await consumer.seek_to_beginning(*tps)
         ends = await consumer.end_offsets(tps)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Mapping
@@ -13,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from alerts.destination import Kind
-from alerts.people import Person
+from alerts.people import read_people
 from alerts.plan import DestinationPlan, GroupBy, Match, Plan, Route, Silence
 from schemas.alert import Severity
 from schemas.fields import milliseconds
@@ -90,7 +88,7 @@ def read_plan(text: str, name: str, kinds: Mapping[str, Kind], now: int | None =
     destinations = {
         each: _destination(file, each, value, kinds) for each, value in _table(file, "destinations").items()
     }
-    people = _people(file)
+    people = read_people(file, file.data)
     return Plan(
         version=hashlib.sha256(text.encode()).hexdigest()[:16],
         destinations=destinations,
@@ -228,28 +226,6 @@ def _silences(file: TomlFile, destinations: Mapping[str, DestinationPlan], now: 
             to=given.to,
         )
     return tuple(found.values())
-
-
-def _people(file: TomlFile) -> dict[str, Person]:
-    people = {name: file.read(("people", name), value, Person) for name, value in _table(file, "people").items()}
-    owners: dict[bytes, str] = {}
-    for name, person in people.items():
-        path: Path = ("people", name)
-        if not _NAME.match(name):
-            raise file.fail(path, f"{name!r}: a name is 1 to 64 letters, digits, `_`, `.` or `-`")
-        try:
-            key = base64.b64decode(person.key, validate=True)
-        except (binascii.Error, ValueError):
-            key = b""
-        if len(key) != 32:
-            message = f"{person.key!r}: an Ed25519 public key, 32 bytes as base64 (44 characters), is needed"
-            raise file.fail((*path, "key"), message)
-        if key in owners:
-            raise file.fail((*path, "key"), f"the key of {owners[key]!r} too: two people cannot be told apart by it")
-        owners[key] = name
-        if not person.roles:
-            raise file.fail((*path, "roles"), "an empty list; allowed: analyst, officer")
-    return people
 
 
 def _named(file: TomlFile, path: Path, names: tuple[str, ...], destinations: Mapping[str, DestinationPlan]) -> None:

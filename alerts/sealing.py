@@ -96,11 +96,28 @@ def seal(identity: str, token: str, officers: Mapping[str, str]) -> bytes:
     secret = random(SecretBox.KEY_SIZE)
     plain = sodium_pad(msgspec.msgpack.encode(_Identity(token, identity)), BLOCK)
     bound = _bound(token)
-    shares = tuple(
-        SealedBox(keys[outer]).encrypt(bound + SealedBox(keys[inner]).encrypt(bound + secret))
-        for outer, inner in permutations(keys, 2)
-    )
+    inner = {name: SealedBox(key).encrypt(bound + secret) for name, key in keys.items()}
+    shares = tuple(SealedBox(keys[outer]).encrypt(bound + inner[other]) for outer, other in permutations(keys, 2))
     return msgspec.msgpack.encode(Envelope(VERSION, bytes(SecretBox(secret).encrypt(plain)), tuple(keys), shares))
+
+
+class Sealer:
+    """Seals who is behind a pseudonym to the officers of a policy; seals nothing where it names none."""
+
+    def __init__(self, officers: Mapping[str, str]) -> None:
+        """Take the officers' public keys, base64, by name."""
+        self._officers = officers
+
+    def seal(self, person: str, token: str) -> bytes | None:
+        """Return the envelope that belongs under `token`; None where there are no officers."""
+        return seal(person, token, self._officers) if self._officers else None
+
+    def is_current(self, envelope: bytes) -> bool:
+        """Whether an envelope is sealed to these officers: where not, it is to be sealed anew by who knows whom."""
+        try:
+            return not self._officers or sealed_to(envelope, self._officers)
+        except SealingError:
+            return False
 
 
 def open_outer(sealed: bytes, token: str, mine: Signer, other: str) -> bytes:

@@ -79,7 +79,9 @@ def test_what_is_refused_takes_what_waits_behind_it_along() -> None:
     assert ids(lane, 0) == ["c"]
 
 
-OUTCOMES = st.sampled_from([Delivered(), Delivered(), Failed("x"), Failed("y", retry_after_s=3), Refused("z")])
+OUTCOMES: st.SearchStrategy[Outcome] = st.sampled_from(
+    [Delivered(), Delivered(), Failed("x"), Failed("y", retry_after_s=3), Refused("z")]
+)
 
 
 @settings(max_examples=200, deadline=None)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 
 import pytest
 
 from alerts.plan import Match, Plan
 from alerts.reading import RATE_DEFAULT, read_plan
+from alerts.signatures import Signer
 from schemas.errors import ConfigurationError
 from schemas.fields import milliseconds
 from tests.alerts.plans import KINDS, PagerConfig
 
-ANA = base64.b64encode(b"a" * 32).decode()
-BEN = base64.b64encode(b"b" * 32).decode()
+ANA = Signer("ana", b"a" * 32).public
+BEN = Signer("ben", b"b" * 32).public
 
 WHOLE = f"""
 version = 1
@@ -176,16 +176,7 @@ PAGER = '[destinations.x]\nkind = "pager"\n'
         (2 * (SILENCE + "until = 2026-01-02T00:00:00Z\n"), "policy.toml:7: silences[1].id: 's' is there twice"),
         (
             '[people.ana]\nkey = "abc"\nroles = ["analyst"]\n',
-            "policy.toml:2: people.ana.key: 'abc': an Ed25519 public key",
-        ),
-        (f'[people.ana]\nkey = "{ANA}"\nroles = []\n', "policy.toml:3: people.ana.roles: an empty list"),
-        (
-            f'[people.ana]\nkey = "{ANA}"\nroles = ["boss"]\n',
-            "policy.toml:3: people.ana.roles[0]: 'boss' is not allowed",
-        ),
-        (
-            f'[people.a]\nkey = "{ANA}"\nroles = ["officer"]\n[people.b]\nkey = "{ANA}"\nroles = ["officer"]\n',
-            "policy.toml:5: people.b.key: the key of 'a' too",
+            "policy.toml:2: people.ana.key: 'abc': no Ed25519 public key",
         ),
         ("[routes]\nx = 1\n", "policy.toml:1: routes: {'x': 1} is not an array of tables; write [[routes]]"),
         ("destinations = 3\n", "policy.toml:1: destinations: 3 is not a table"),

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from nacl.exceptions import CryptoError
 from nacl.public import SealedBox
 
-from alerts.sealing import BLOCK, Envelope, SealingError, key_id, open_inner, open_outer, read, seal, sealed_to
+from alerts.sealing import BLOCK, Envelope, Sealer, SealingError, key_id, open_inner, open_outer, read, seal, sealed_to
 from alerts.signatures import Signer
 from tests.alerts.test_people import signer
 
@@ -141,6 +141,19 @@ def test_officers_named_later_cannot_open_what_was_sealed_before() -> None:
     assert sealed_to(sealed, keys([ben, anna]))
     assert not sealed_to(sealed, keys([anna, ben, late]))
     assert opened(seal("e-0042", TOKEN, keys([anna, ben, late])), late, ben) == "e-0042"
+
+
+def test_a_worker_seals_for_the_officers_of_its_policy_and_sees_when_they_changed() -> None:
+    anna, ben, late = EVERY[:3]
+    before, after = Sealer(keys([anna, ben])), Sealer(keys([anna, ben, late]))
+    sealed = before.seal("e-0042", TOKEN)
+    assert sealed is not None
+    assert opened(sealed, anna, ben) == "e-0042"
+    assert before.is_current(sealed)
+    assert not after.is_current(sealed)
+    assert not before.is_current(b"no envelope")
+    assert Sealer({}).seal("e-0042", TOKEN) is None
+    assert Sealer({}).is_current(sealed), "there is nobody to seal it anew for"
 
 
 def test_who_may_not_be_sealed_to() -> None:

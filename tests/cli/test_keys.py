@@ -69,6 +69,7 @@ def test_a_file_that_others_may_read_is_refused(run: Run, tmp_path: Path) -> Non
         signer_of(given(tmp_path / "none"))
 
 
+@pytest.mark.slow
 def test_a_passphrase_comes_from_a_file_or_the_environment(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

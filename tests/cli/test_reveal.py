@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from schemas.topics import ALERTS, PRIVACY_IDENTITIES, PRIVACY_REQUESTS
 from tests.alerts.test_people import signer
 from tests.brokers.embedded import EmbeddedBroker, missing
 from tests.cli.conftest import Run, Said
-from tests.cli.test_brokers import PARTITIONS, Tool
+from tests.cli.test_brokers import PARTITIONS, Tool, fresh  # noqa: F401  # a fixture
 from tests.conftest import Broker, require
 from tests.schemas.records import ALERT_RECORD
 
@@ -79,19 +80,31 @@ class Desk:
         return b"\n".join((record.key or b"") + b" " + (record.value or b"") for record in records)
 
 
+def _filled(run: Run, broker: Broker, folder: Path) -> Desk:
+    tool = Tool(run, broker)
+    said = tool("topics", "--create")
+    assert said.code == 0, said.err
+    made = Desk(tool, folder)
+    made.put(PRIVACY_IDENTITIES, TOKEN, made.sealed())
+    return made
+
+
 @pytest.fixture
 def desk(run: Run, tmp_path: Path) -> Iterator[Desk]:
     require(missing())
     with EmbeddedBroker() as server:
-        tool = Tool(run, Broker("embedded", server.bootstrap, server))
-        assert tool("topics", "--create").code == 0
-        made = Desk(tool, tmp_path)
-        made.put(PRIVACY_IDENTITIES, TOKEN, made.sealed())
-        yield made
+        yield _filled(run, Broker("embedded", server.bootstrap, server), tmp_path)
+
+
+@pytest.fixture
+def either(run: Run, fresh: Broker, tmp_path: Path) -> Desk:  # noqa: F811
+    """At each of the two brokers: the time of the log is Kafka's to give."""
+    return _filled(run, fresh, tmp_path)
 
 
 @pytest.mark.broker
-def test_two_officers_see_who_it_is_and_everybody_hears_of_it(desk: Desk) -> None:
+def test_two_officers_see_who_it_is_and_everybody_hears_of_it(either: Desk) -> None:
+    desk = either
     said = desk("request", "--token", TOKEN, "--reason", "exports at night", "--ticket", "SEC-7", by="anna")
     assert said.code == 0, said.err
     request = said.out.split(":")[0]
@@ -193,16 +206,18 @@ def test_what_was_written_past_the_program_does_not_count(desk: Desk) -> None:
 
 
 @pytest.mark.broker
-def test_a_request_expires_by_the_time_of_the_log(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where the officer's own clock stands still."""
+def test_a_request_expires_by_the_time_of_the_log(either: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the officer's own clock is an hour slow, and what they sign says so."""
+    desk = either
     request = desk.asked("--expires", "1ms")
+    monkeypatch.setattr("agents.request_log.now_ms", lambda: time.time_ns() // 1_000_000 - 3_600_000)
     said = desk("approve", request, by="ben")
     assert said.code == 1
     assert "does not count: the request expired on" in said.err
     told = desk.listed()[request]
     assert told["state"] == "expired"
     assert [each["kind"] for each in told["refused"]] == ["approved"]
-    monkeypatch.setattr("agents.revealing.CLOCKS_MS", 0)
+    monkeypatch.setattr("agents.revealing.CLOCKS_MS", 0)  # this machine's clock is right in what follows
     assert "it has expired; ask again" in desk("approve", request, by="ben").err
 
 
