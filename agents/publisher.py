@@ -24,9 +24,9 @@ AT_ONCE: Final = 400
 """Visits, people's days or sources in one message: 2 KB each at the very most, so far below what a topic takes."""
 
 
-def partition_of(person: str, partitions: int) -> int:
-    """Return where a person's records belong: Kafka's default partitioner (murmur2) over the key."""
-    return int((murmur2(person.encode()) & 0x7FFFFFFF) % partitions)
+def partition_of(key: str, partitions: int) -> int:
+    """Return where a person's accesses, or an incident's alerts, belong: Kafka's default partitioner (murmur2)."""
+    return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
 
 
 class Publisher:
@@ -39,11 +39,16 @@ class Publisher:
 
     async def alert(self, alert: Alert) -> Sent:
         """Publish one revision of an alert."""
-        return await self._send(ALERTS, key=alert.alert_id.encode(), value=encode(alert))
+        return await self._alert(ALERTS, alert)
 
     async def shadow(self, alert: Alert) -> Sent:
         """Publish one revision of what a rule in shadow found."""
-        return await self._send(ALERTS_SHADOW, key=alert.alert_id.encode(), value=encode(alert))
+        return await self._alert(ALERTS_SHADOW, alert)
+
+    async def _alert(self, topic: str, alert: Alert) -> Sent:
+        """Publish under the alert's id, in its incident's partition: whoever delivers has an incident's in order."""
+        partition = partition_of(alert.dedup_key, self._partitions)
+        return await self._send(topic, key=alert.alert_id.encode(), value=encode(alert), partition=partition)
 
     async def dead_letter(self, message: Any, error: BadRecordError, index: int | None = None) -> Sent:
         """Put away a message that cannot be used; `index` tells which record of many it was."""
