@@ -59,6 +59,10 @@ class Metrics:
             "1 while the policy file cannot be read and an older policy is in force.",
             registry=r,
         )
+        self.identities_clear = Gauge(
+            "cloverwatch_identities_clear", "1 where alerts name people in clear, 0 where by pseudonyms.", registry=r
+        )
+        self.people_keys = Gauge("cloverwatch_people_keys", "People of whom there is a key of pseudonyms.", registry=r)
         self.ready = Gauge("cloverwatch_ready", "1 while the worker judges, 0 while it cannot.", registry=r)
         self.records = Counter("cloverwatch_records", "Records read, by topic.", ["topic"], registry=r)
         self.judged = Counter(

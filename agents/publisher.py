@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +19,7 @@ from schemas.errors import BadRecordError
 from schemas.topics import ACCESS_EVENTS, ACCESS_VISITS, ALERTS, ALERTS_SHADOW, DEAD_LETTERS, REPORTS, STATE_PEERS
 
 Sent = asyncio.Future[Any]
+Hidden = Callable[[Sequence[Alert]], Awaitable[Sequence[Alert]]]
 
 AT_ONCE: Final = 400
 """Visits, people's days or sources in one message: 2 KB each at the very most, so far below what a topic takes."""
@@ -32,18 +33,37 @@ def partition_of(key: str, partitions: int) -> int:
 class Publisher:
     """Hands messages to the producer. Every method returns a future that is done when the brokers have stored it."""
 
-    def __init__(self, producer: AIOKafkaProducer, partitions: int) -> None:
-        """Take a started producer (idempotent, all replicas) and the partitions of `access.events`."""
+    def __init__(self, producer: AIOKafkaProducer, partitions: int, hidden: Hidden | None = None) -> None:
+        """Take a started producer (idempotent, all replicas) and the partitions of `access.events`.
+
+        `hidden` makes alerts name nobody (`agents/privacy.py`); None publishes them as they are: in clear, or by
+        whoever has read them hidden.
+        """
         self._producer = producer
         self._partitions = partitions
+        self._hidden = hidden
+        self._in_order = asyncio.Lock()
 
     async def alert(self, alert: Alert) -> Sent:
         """Publish one revision of an alert."""
-        return await self._alert(ALERTS, alert)
+        (sent,) = await self.alerts([alert])
+        return sent
 
     async def shadow(self, alert: Alert) -> Sent:
         """Publish one revision of what a rule in shadow found."""
-        return await self._alert(ALERTS_SHADOW, alert)
+        (sent,) = await self.alerts([], [alert])
+        return sent
+
+    async def alerts(self, alerts: Sequence[Alert], shadow: Sequence[Alert] = ()) -> list[Sent]:
+        """Publish alerts and those of the shadow, in order; what is published later comes later, whoever waits."""
+        if not alerts and not shadow:
+            return []
+        async with self._in_order:  # somebody new takes a round trip: no later revision overtakes an earlier one
+            if self._hidden is not None:
+                both = await self._hidden([*alerts, *shadow])
+                alerts, shadow = both[: len(alerts)], both[len(alerts) :]
+            sent = [await self._alert(ALERTS, alert) for alert in alerts]
+            return sent + [await self._alert(ALERTS_SHADOW, alert) for alert in shadow]
 
     async def _alert(self, topic: str, alert: Alert) -> Sent:
         """Publish under the alert's id, in its incident's partition: whoever delivers has an incident's in order."""

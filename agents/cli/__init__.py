@@ -9,7 +9,21 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from agents.cli import alerts, check, dead_letters, demo, docs, explain, person, policy, replay, send, topics, worker
+from agents.cli import (
+    alerts,
+    check,
+    dead_letters,
+    demo,
+    docs,
+    explain,
+    person,
+    policy,
+    privacy,
+    replay,
+    send,
+    topics,
+    worker,
+)
 from agents.cli import settings as settings_command
 from agents.cli.help import Parser
 from agents.settings import load
@@ -18,7 +32,7 @@ from schemas.errors import CloverwatchError, ConfigurationError
 GROUPS: Final[tuple[tuple[str, tuple[ModuleType, ...]], ...]] = (
     ("See it work", (demo,)),
     ("Without a broker, on files", (replay, explain, check, policy)),
-    ("Run it", (worker, topics, send, settings_command)),
+    ("Run it", (worker, topics, send, settings_command, privacy)),
     ("See what it found", (alerts, dead_letters)),
     ("See what it knows", (person,)),
     ("Written from the code", (docs,)),
