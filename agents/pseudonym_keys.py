@@ -11,6 +11,7 @@ import stat
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ from typing import Any, Final
 from mode import Service
 
 from agents.settings import Settings
-from alerts.keyring import KeyRing, as_json, parse
+from alerts.keyring import KeyRing, as_json, fresh, parse
 from schemas.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,17 @@ def write_keys(path: Path, ring: KeyRing, *, new: bool) -> None:
         ) from None
     except OSError as error:
         raise ConfigurationError(f"keys: {path} cannot be written: {error.strerror}") from None
+
+
+def new_keys(path: Path) -> KeyRing:
+    """Write a new key file and return what is in it.
+
+    Raises:
+        ConfigurationError: it is there already, or cannot be written.
+    """
+    ring = fresh(time.time_ns() // 1_000_000)
+    write_keys(path, ring, new=True)
+    return ring
 
 
 def _from_file(path: Path) -> bytes:

@@ -1,8 +1,8 @@
 """The keys from which pseudonyms are made: epochs, the key of ids, the key that wraps people's own keys.
 
-A file or a command holds them as JSON. Nobody who has alerts but not these keys can tell whom a pseudonym stands for, not
-by trying every employee either (EDPB Guidelines 01/2025 on pseudonymisation, 3.1: keyed functions, with the key
-kept apart).
+A file or a command holds them as JSON. Nobody who has alerts but not these keys can tell whom a pseudonym stands for,
+not by trying every employee either (EDPB Guidelines 01/2025 on pseudonymisation: keyed functions, with the key kept
+apart).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ ID_HEX: Final = 32
 """Hex digits of a keyed id: 128 bits, as long as the ids that it is made of."""
 
 OVERLAP: Final = "35d"
-"""How long after a rotation alerts carry the former pseudonym too: a month, the longest window of a receiver's rules that
-we know of, and some days."""
+"""How long after a rotation alerts carry the former pseudonym too: a month, the longest window of a receiver's rules
+that we know of, and some days."""
 
 VERSION: Final = 1
 """Of the file."""

@@ -4,12 +4,12 @@ What can name somebody in an alert, and what becomes of it when it is hidden:
 
 | field | holds | becomes |
 |---|---|---|
-| `alert_id`, `dedup_key` | hashes of people, times and datasets, which can be guessed | keyed ids, the same in every epoch |
+| `alert_id`, `dedup_key` | hashes of people, times and datasets, which can be guessed | keyed ids, for ever |
 | `person` | who did it; of a crowd, who came last | a pseudonym |
 | `person_before` | | the pseudonym of the former epoch, while epochs overlap |
 | `facts.people` | the people of a crowd | pseudonyms, in an order of their own |
 | `explanation` | names them where it says who did what | pseudonyms |
-| `facts.session_id`, `facts.service_account` | what other systems know a person by | a token of the person and the thing |
+| `facts.session_id`, `facts.service_account` | what other systems know a person by | a token of both |
 | every other text | what producers and directories wrote | pseudonyms, where an id stands there as a word |
 
 A word is what has no letter or digit beside it. An id of less than `WORD_LEAST` characters is looked for only where the

@@ -20,11 +20,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agents.clients import consumer_of, producer_of, with_admin
 from agents.privacy import read_people
-from agents.pseudonym_keys import write_keys
+from agents.pseudonym_keys import new_keys
 from agents.publisher import partition_of
 from agents.settings import Settings
 from agents.topic_admin import create
-from alerts.keyring import KeyRing, fresh
+from alerts.keyring import KeyRing
 from alerts.pseudonyms import show
 from demo.accesses import Planned
 from demo.broker import EmbeddedBroker, free_port
@@ -96,8 +96,7 @@ def run(*, seed: int, events: int) -> int:
             data_dir=Path(folder),
             pseudonym_keys=Path(folder) / "pseudonyms.json",
         )
-        ring = fresh(int(time.time() * 1000))
-        write_keys(Path(folder) / "pseudonyms.json", ring, new=True)
+        ring = new_keys(Path(folder) / "pseudonyms.json")
         screen.say(f"seed {seed}: broker at {broker.bootstrap}; a month of accesses is being made up")
         screen.say(f"alerts name people by pseudonyms ({ring.epochs[0].name}:…) of keys made for this run")
         asyncio.run(with_admin(settings, lambda admin: create(admin, settings)))

@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from agents.pseudonym_keys import read_keys, write_keys
+from agents.pseudonym_keys import new_keys, read_keys, write_keys
 from agents.settings import Settings
-from alerts.keyring import KeyRing, fresh, rotated
+from alerts.keyring import KeyRing, rotated
 from schemas.errors import ConfigurationError
 from schemas.fields import iso, milliseconds
 
@@ -57,8 +57,8 @@ def _keys(given: argparse.Namespace, settings: Settings) -> int:
         if given.if_absent and given.new.exists():
             print(f"{given.new} is there")
             return 0
-        ring, path = fresh(now), given.new
-        write_keys(path, ring, new=True)
+        path = given.new
+        ring = new_keys(path)
     elif given.rotate is not None:
         since = now + ANNOUNCED_MS if given.since is None else _time(given.since)
         path = given.rotate
