@@ -86,8 +86,8 @@ class Privacy(Service):
                 return
             # Something was written: meanwhile somebody may have been erased. Look again.
 
-    async def hidden(self, alerts: Sequence[Alert]) -> list[Alert]:
-        """Return alerts that name nobody, in their order."""
+    async def hidden(self, alerts: Sequence[Alert]) -> list[tuple[Alert, bytes]]:
+        """Return alerts that name nobody with their records, in their order."""
         await self.prepare(alerts)
         hide = self.keys.pseudonyms.hide
         return [hide(alert) for alert in alerts]

@@ -19,7 +19,8 @@ from schemas.errors import BadRecordError
 from schemas.topics import ACCESS_EVENTS, ACCESS_VISITS, ALERTS, ALERTS_SHADOW, DEAD_LETTERS, REPORTS, STATE_PEERS
 
 Sent = asyncio.Future[Any]
-Hidden = Callable[[Sequence[Alert]], Awaitable[Sequence[Alert]]]
+Hidden = Callable[[Sequence[Alert]], Awaitable[Sequence[tuple[Alert, bytes]]]]
+"""Makes alerts name nobody; returns them with their records."""
 
 AT_ONCE: Final = 400
 """Visits, people's days or sources in one message: 2 KB each at the very most, so far below what a topic takes."""
@@ -59,16 +60,17 @@ class Publisher:
         if not alerts and not shadow:
             return []
         async with self._in_order:  # somebody new takes a round trip: no later revision overtakes an earlier one
-            if self._hidden is not None:
-                both = await self._hidden([*alerts, *shadow])
-                alerts, shadow = both[: len(alerts)], both[len(alerts) :]
-            sent = [await self._alert(ALERTS, alert) for alert in alerts]
-            return sent + [await self._alert(ALERTS_SHADOW, alert) for alert in shadow]
+            both = [*alerts, *shadow]
+            told = [(each, encode(each)) for each in both] if self._hidden is None else await self._hidden(both)
+            return [
+                await self._alert(ALERTS if number < len(alerts) else ALERTS_SHADOW, *each)
+                for number, each in enumerate(told)
+            ]
 
-    async def _alert(self, topic: str, alert: Alert) -> Sent:
+    async def _alert(self, topic: str, alert: Alert, value: bytes) -> Sent:
         """Publish under the alert's id, in its incident's partition: whoever delivers has an incident's in order."""
         partition = partition_of(alert.dedup_key, self._partitions)
-        return await self._send(topic, key=alert.alert_id.encode(), value=encode(alert), partition=partition)
+        return await self._send(topic, key=alert.alert_id.encode(), value=value, partition=partition)
 
     async def dead_letter(self, message: Any, error: BadRecordError, index: int | None = None) -> Sent:
         """Put away a message that cannot be used; `index` tells which record of many it was."""

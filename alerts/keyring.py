@@ -15,7 +15,7 @@ from base64 import b32encode, b64decode, b64encode
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
+from functools import lru_cache
 from typing import Annotated, Final
 
 import msgspec
@@ -30,6 +30,9 @@ KEY_BYTES: Final = 32
 
 TOKEN_BYTES: Final = 15
 """Of a pseudonym: 120 bits, 24 characters of base32 without padding. Two people never meet in one."""
+
+THING_HEX: Final = 20
+"""Hex digits of what stands for a thing of a person: 80 bits, as only the few things of one person can meet in one."""
 
 ID_HEX: Final = 32
 """Hex digits of a keyed id: 128 bits, as long as the ids that it is made of."""
@@ -79,11 +82,19 @@ class KeyRing:
 
     def keyed(self, kind: str, clear: str) -> str:
         """Return a keyed id of `clear`, 32 hex digits: the same in every epoch."""
-        return hmac.digest(self.ids, f"{kind}|{clear}".encode(), "sha256").hex()[:ID_HEX]
+        mac = _begun(self.ids).copy()
+        mac.update(f"{kind}|{clear}".encode())
+        return mac.hexdigest()[:ID_HEX]
 
     def person_name(self, person: str) -> str:
         """Return the name of a person's key in `privacy.keys`: 64 hex digits."""
         return hmac.digest(self.ids, f"person|{person}".encode(), "sha256").hex()
+
+
+@lru_cache(maxsize=8)
+def _begun(key: bytes) -> hmac.HMAC:
+    """Return an HMAC with nothing in it yet: copying it costs less than beginning it, and each alert has two."""
+    return hmac.new(key, digestmod="sha256")
 
 
 def token_of(epoch: Epoch, person_key: bytes, what: str) -> str:
@@ -92,8 +103,17 @@ def token_of(epoch: Epoch, person_key: bytes, what: str) -> str:
     Both keys are needed. Without the epoch's nobody can make it; once the person's own is destroyed, the holder of all
     epochs cannot either.
     """
-    made = hmac.digest(epoch.key, person_key + what.encode(), sha256)
+    made = hmac.digest(epoch.key, person_key + what.encode(), "sha256")
     return f"{epoch.name}:{b32encode(made[:TOKEN_BYTES]).decode().lower()}"
+
+
+def thing_of(epoch: Epoch, person_key: bytes, name: str, thing: str) -> str:
+    """Return what stands for a thing of a person (a session, an account) in an epoch: `epoch:` and 20 hex digits.
+
+    Of another length than a person's pseudonym, so that the two are told apart.
+    """
+    made = hmac.digest(epoch.key, person_key + f"|{name}|{thing}".encode(), "sha256")
+    return f"{epoch.name}:{made.hex()[:THING_HEX]}"
 
 
 class _EpochInFile(msgspec.Struct, forbid_unknown_fields=True):

@@ -20,13 +20,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
+import orjson
 from msgspec import UNSET
 
-from alerts.keyring import Epoch, KeyRing, token_of
+from alerts.keyring import Epoch, KeyRing, thing_of, token_of
 from schemas.alert import Alert
+from schemas.codec import encode
 from schemas.errors import InvariantError
 
 WORD_LEAST: Final = 3
@@ -62,7 +64,7 @@ class Pseudonyms:
         self.ring = ring
         self._key_of = key_of
         self._tokens: dict[tuple[str, str], str] = {}
-        self._words: dict[tuple[str, ...], re.Pattern[str] | None] = {}
+        self._words: dict[tuple[str, ...], Words | None] = {}
 
     def forget(self, person: str) -> None:
         """Drop what is remembered of a person: their key is gone."""
@@ -97,38 +99,42 @@ class Pseudonyms:
         """Return an alert in clear under the ids that it has when it is published."""
         return msgspec.structs.replace(alert, **self._ids(alert))
 
-    def hide(self, alert: Alert) -> Alert:
-        """Return an alert that names nobody.
+    def hide(self, alert: Alert) -> tuple[Alert, bytes]:
+        """Return an alert that names nobody, and its record.
+
+        What the program itself put in is replaced where it stands. Other texts are gone through only where the record
+        still has somebody's id in it, as hardly any has: looking for it there costs a microsecond.
 
         Raises:
             InvariantError: there is no key of somebody in it.
         """
-        ids, people = self._ids(alert), people_of(alert)
+        people = people_of(alert)
         if not people:
-            return msgspec.structs.replace(alert, **ids)
+            hidden = self.keyed(alert)
+            return hidden, encode(hidden)
         epoch, former = self.ring.at(alert.occurred_at), self.ring.before(alert.occurred_at)
         tokens = {person: self.token(person, epoch) for person in people}
-        word = self._word(people)
-        one = people[0] if len(people) == 1 else None
-
-        def change(text: str) -> str:
-            if word is None or (one is not None and one not in text):
-                return text
-            return word.sub(lambda found: tokens[found[0]], text)
-
-        changes = _texts(alert, change)
-        changes["explanation"] = _explanation(alert, people, tokens, change)
-        facts = changes["facts"]
-        if isinstance(alert.facts.get("people"), list | tuple):
-            facts["people"] = sorted(tokens[person] for person in people if person in alert.facts["people"])
+        changes: dict[str, Any] = self._ids(alert)
+        facts = changes["facts"] = dict(alert.facts)
+        changes["explanation"] = _explanation(alert, tokens)
+        if isinstance(listed := facts.get("people"), list | tuple):
+            facts["people"] = sorted(tokens[person] for person in listed)
         if isinstance(alert.person, str):
             changes["person"] = tokens[alert.person]
-            changes["person_before"] = UNSET if former is None else self.token(alert.person, former)
+            if former is not None:
+                changes["person_before"] = self.token(alert.person, former)
             for name in THINGS:
-                if isinstance(thing := alert.facts.get(name), str):
-                    made = token_of(epoch, self._key(alert.person), f"|{name}|{thing}")
-                    facts[name] = made[:-_SHORTER]
-        return msgspec.structs.replace(alert, **ids, **changes)
+                if isinstance(thing := facts.get(name), str):
+                    facts[name] = thing_of(epoch, self._key(alert.person), name, thing)
+        hidden = msgspec.structs.replace(alert, **changes)
+        record = encode(hidden)
+        words = self._words_of(people)
+        if words is not None and any(needle in record for needle in words.needles):
+            found = _texts(hidden, lambda text: words.pattern.sub(lambda one: tokens[one[0]], text))
+            if found:
+                hidden = msgspec.structs.replace(hidden, **found)
+                record = encode(hidden)
+        return hidden, record
 
     def _ids(self, alert: Alert) -> dict[str, str]:
         return {
@@ -142,23 +148,30 @@ class Pseudonyms:
             raise InvariantError("an alert is about somebody of whom there is no key: it cannot be published")
         return key
 
-    def _word(self, people: tuple[str, ...]) -> re.Pattern[str] | None:
+    def _words_of(self, people: tuple[str, ...]) -> Words | None:
         """Return what finds these people as words; None where their ids are all too short."""
         if people not in self._words:
             if len(self._words) >= REMEMBERED_MOST:
                 self._words.clear()
-            self._words[people] = word_of(people)
+            self._words[people] = words_of(people)
         return self._words[people]
 
 
-_SHORTER: Final = 8
-"""Characters by which the token of a thing is shorter than a person's, so that the two are told apart: 80 bits are left."""
+class Words(NamedTuple):
+    """What finds people's ids as words."""
+
+    pattern: re.Pattern[str]
+    needles: tuple[bytes, ...]
+    """The ids as a record has them: where none is in it, the pattern finds nothing."""
 
 
-def word_of(people: tuple[str, ...]) -> re.Pattern[str] | None:
-    """Return what finds people's ids as words in a text, the longest first; None where all are too short."""
+def words_of(people: tuple[str, ...]) -> Words | None:
+    """Return what finds people's ids as words, the longest first; None where all are too short."""
     long = sorted((person for person in people if len(person) >= WORD_LEAST), key=len, reverse=True)
-    return re.compile(r"(?<![^\W_])(?:" + "|".join(map(re.escape, long)) + r")(?![^\W_])") if long else None
+    if not long:
+        return None
+    pattern = re.compile(r"(?<![^\W_])(?:" + "|".join(map(re.escape, long)) + r")(?![^\W_])")
+    return Words(pattern, tuple(orjson.dumps(person)[1:-1] for person in long))
 
 
 def show(alert: Alert, person_of: Callable[[str], str | None]) -> Alert:
@@ -172,7 +185,7 @@ def show(alert: Alert, person_of: Callable[[str], str | None]) -> Alert:
         return TOKEN.sub(lambda found: person_of(found[0]) or found[0], text) if ":" in text else text
 
     changes = _texts(alert, change)
-    facts = changes["facts"]
+    facts = changes.setdefault("facts", dict(alert.facts))
     people = alert.facts.get("people")
     explanation = alert.explanation
     if isinstance(people, list | tuple):
@@ -186,34 +199,29 @@ def show(alert: Alert, person_of: Callable[[str], str | None]) -> Alert:
     return msgspec.structs.replace(alert, **changes)
 
 
-def _explanation(alert: Alert, people: tuple[str, ...], tokens: Mapping[str, str], change: Change) -> str:
+def _explanation(alert: Alert, tokens: Mapping[str, str]) -> str:
     """Return the explanation with those who are named where rules name them, whatever their ids look like."""
     text = alert.explanation
     kind = "Employee" if alert.principal_type == "employee" else alert.principal_type.capitalize()
     named = f"{kind} {alert.person} "
     if text.startswith(named):
-        return f"{kind} {tokens[str(alert.person)]} " + change(text[len(named) :])
+        return f"{kind} {tokens[str(alert.person)]} {text[len(named) :]}"
     listed = alert.facts.get("people")
     if isinstance(listed, list | tuple):
         before, found, after = text.partition(f": {', '.join(listed)} ")
         if found:
-            order = ", ".join(sorted(tokens[person] for person in people if person in listed))
-            return f"{change(before)}: {order} {change(after)}"
-    return change(text)
+            return f"{before}: {', '.join(sorted(tokens[person] for person in listed))} {after}"
+    return text
 
 
 def _texts(alert: Alert, change: Change) -> dict[str, Any]:
-    """Return what `change` makes of every text of an alert but its explanation, with facts that may be written to."""
-    changes: dict[str, Any] = {"facts": _mapping(alert.facts, change)}
-    for name in ("dataset_id", "event", "place", "transfer", "reasons"):
+    """Return the fields of an alert in which `change` changes a text."""
+    changes: dict[str, Any] = {}
+    for name in ("explanation", "facts", "reasons", "dataset_id", "event", "place", "transfer"):
         value = getattr(alert, name)
         if value is not UNSET and (changed := _changed(value, change)) is not value:
             changes[name] = changed
     return changes
-
-
-def _mapping(facts: Mapping[str, Any], change: Change) -> dict[str, Any]:
-    return {name: _changed(value, change) for name, value in facts.items()}
 
 
 def _changed(value: Any, change: Change) -> Any:
@@ -221,7 +229,8 @@ def _changed(value: Any, change: Change) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return _mapping(value, change)
+        mapped = {name: _changed(each, change) for name, each in value.items()}
+        return mapped if any(mapped[name] is not value[name] for name in value) else value
     if isinstance(value, list | tuple):
         found = [_changed(each, change) for each in value]
         if all(new is old for new, old in zip(found, value, strict=True)):
