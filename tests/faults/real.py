@@ -24,6 +24,7 @@ from agents.pseudonym_keys import new_keys
 from agents.publisher import partition_of
 from agents.settings import Settings
 from agents.topic_admin import create
+from alerts.keyring import KeyRing
 from demo.broker import free_port
 from demo.files import month, write
 from demo.organisation import DAY
@@ -77,7 +78,7 @@ class RealRun:
             data_dir=self.folder / "data",
             pseudonym_keys=self.folder / "pseudonyms.json",
         )
-        self.ring = new_keys(self.folder / "pseudonyms.json")
+        self.ring = self._keys(self.folder / "pseudonyms.json")
         self.ids = published_ids(self.settings)
         await with_admin(self.settings, lambda admin: create(admin, self.settings))
         self.expected = self._expected()
@@ -91,6 +92,10 @@ class RealRun:
             await asyncio.gather(*sends)
         finally:
             await producer.stop()
+
+    def _keys(self, path: Path) -> KeyRing:
+        """Make the keys of pseudonyms: expectations are in clear, under the ids that these keys give."""
+        return new_keys(path)
 
     def _plan(self) -> tuple[list[tuple[str, dict[str, Any]]], list[dict[str, Any]]]:
         """The directories' rows with their topics, and the events in the order of their time."""
