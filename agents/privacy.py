@@ -162,7 +162,8 @@ class Privacy(Service):
         answer = self.keys.take(record.key, record.value)
         if answer is not None:
             name, value = answer
-            log.warning("Two keys of one person were written at once: the one in force is written once more")
+            what = "brought back: deleted" if value is None else "written twice at once: the one in force is written"
+            log.warning("A person's key was %s once more", what)
             await self._producer.send(PRIVACY_KEYS, key=name, value=value, partition=0)
 
 

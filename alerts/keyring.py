@@ -12,7 +12,6 @@ import hmac
 import re
 import secrets
 from base64 import b32encode, b64decode, b64encode
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -71,14 +70,20 @@ class KeyRing:
 
     def at(self, occurred_at: int) -> Epoch:
         """Return the epoch of a time; what happened before the first one belongs to the first."""
-        return self.epochs[max(0, bisect_right(self.epochs, occurred_at, key=lambda each: each.since) - 1)]
+        return self.around(occurred_at)[0]
 
     def before(self, occurred_at: int) -> Epoch | None:
         """Return the epoch before that of a time, while the two overlap; None where they do not."""
-        number = bisect_right(self.epochs, occurred_at, key=lambda each: each.since) - 1
-        if number < 1 or occurred_at >= self.epochs[number].since + self.overlap:
-            return None
-        return self.epochs[number - 1]
+        return self.around(occurred_at)[1]
+
+    def around(self, occurred_at: int) -> tuple[Epoch, Epoch | None]:
+        """Return both: `at` and `before`."""
+        epochs = self.epochs
+        for number in range(len(epochs) - 1, 0, -1):  # from the last: nearly always it is that one
+            epoch = epochs[number]
+            if epoch.since <= occurred_at:
+                return epoch, epochs[number - 1] if occurred_at < epoch.since + self.overlap else None
+        return epochs[0], None
 
     def keyed(self, kind: str, clear: str) -> str:
         """Return a keyed id of `clear`, 32 hex digits: the same in every epoch."""
@@ -91,7 +96,7 @@ class KeyRing:
         return hmac.digest(self.ids, f"person|{person}".encode(), "sha256").hex()
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _begun(key: bytes) -> hmac.HMAC:
     """Return an HMAC with nothing in it yet: copying it costs less than beginning it, and each alert has two."""
     return hmac.new(key, digestmod="sha256")
@@ -112,8 +117,9 @@ def thing_of(epoch: Epoch, person_key: bytes, name: str, thing: str) -> str:
 
     Of another length than a person's pseudonym, so that the two are told apart.
     """
-    made = hmac.digest(epoch.key, person_key + f"|{name}|{thing}".encode(), "sha256")
-    return f"{epoch.name}:{made.hex()[:THING_HEX]}"
+    mac = _begun(epoch.key).copy()
+    mac.update(person_key + f"|{name}|{thing}".encode())
+    return f"{epoch.name}:{mac.hexdigest()[:THING_HEX]}"
 
 
 class _EpochInFile(msgspec.Struct, forbid_unknown_fields=True):

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import orjson
@@ -64,13 +64,13 @@ class Pseudonyms:
         self.ring = ring
         self._key_of = key_of
         self._tokens: dict[tuple[str, str], str] = {}
-        self._words: dict[tuple[str, ...], Words | None] = {}
+        self._needles: dict[tuple[str, ...], tuple[bytes, ...]] = {}
 
     def forget(self, person: str) -> None:
         """Drop what is remembered of a person: their key is gone."""
         for epoch in self.ring.epochs:
             self._tokens.pop((person, epoch.name), None)
-        self._words.clear()
+        self._needles.clear()
 
     def token(self, person: str, epoch: Epoch) -> str:
         """Return a person's pseudonym in an epoch.
@@ -91,8 +91,8 @@ class Pseudonyms:
 
     def in_alert(self, person: str, occurred_at: int) -> tuple[str, ...]:
         """Return the pseudonyms under which an alert of that time names a person: one, or two while epochs overlap."""
-        former = self.ring.before(occurred_at)
-        now = self.token(person, self.ring.at(occurred_at))
+        epoch, former = self.ring.around(occurred_at)
+        now = self.token(person, epoch)
         return (now,) if former is None else (now, self.token(person, former))
 
     def keyed(self, alert: Alert) -> Alert:
@@ -112,7 +112,7 @@ class Pseudonyms:
         if not people:
             hidden = self.keyed(alert)
             return hidden, encode(hidden)
-        epoch, former = self.ring.at(alert.occurred_at), self.ring.before(alert.occurred_at)
+        epoch, former = self.ring.around(alert.occurred_at)
         tokens = {person: self.token(person, epoch) for person in people}
         changes: dict[str, Any] = self._ids(alert)
         facts = changes["facts"] = dict(alert.facts)
@@ -128,9 +128,14 @@ class Pseudonyms:
                     facts[name] = thing_of(epoch, self._key(alert.person), name, thing)
         hidden = msgspec.structs.replace(alert, **changes)
         record = encode(hidden)
-        words = self._words_of(people)
-        if words is not None and any(needle in record for needle in words.needles):
-            found = _texts(hidden, lambda text: words.pattern.sub(lambda one: tokens[one[0]], text))
+        needles = self._needles.get(people)
+        if needles is None:
+            if len(self._needles) >= REMEMBERED_MOST:
+                self._needles.clear()
+            needles = self._needles[people] = needles_of(people)
+        if any(needle in record for needle in needles):
+            words = words_of(people)
+            found = _texts(hidden, lambda text: words.sub(lambda one: tokens[one[0]], text))
             if found:
                 hidden = msgspec.structs.replace(hidden, **found)
                 record = encode(hidden)
@@ -148,30 +153,16 @@ class Pseudonyms:
             raise InvariantError("an alert is about somebody of whom there is no key: it cannot be published")
         return key
 
-    def _words_of(self, people: tuple[str, ...]) -> Words | None:
-        """Return what finds these people as words; None where their ids are all too short."""
-        if people not in self._words:
-            if len(self._words) >= REMEMBERED_MOST:
-                self._words.clear()
-            self._words[people] = words_of(people)
-        return self._words[people]
+
+def needles_of(people: tuple[str, ...]) -> tuple[bytes, ...]:
+    """Return the ids that are looked for in every text, as a record has them: where none is in it, no text has one."""
+    return tuple(orjson.dumps(person)[1:-1] for person in people if len(person) >= WORD_LEAST)
 
 
-class Words(NamedTuple):
-    """What finds people's ids as words."""
-
-    pattern: re.Pattern[str]
-    needles: tuple[bytes, ...]
-    """The ids as a record has them: where none is in it, the pattern finds nothing."""
-
-
-def words_of(people: tuple[str, ...]) -> Words | None:
-    """Return what finds people's ids as words, the longest first; None where all are too short."""
+def words_of(people: tuple[str, ...]) -> re.Pattern[str]:
+    """Return what finds people's ids as words, the longest first."""
     long = sorted((person for person in people if len(person) >= WORD_LEAST), key=len, reverse=True)
-    if not long:
-        return None
-    pattern = re.compile(r"(?<![^\W_])(?:" + "|".join(map(re.escape, long)) + r")(?![^\W_])")
-    return Words(pattern, tuple(orjson.dumps(person)[1:-1] for person in long))
+    return re.compile(r"(?<![^\W_])(?:" + "|".join(map(re.escape, long)) + r")(?![^\W_])")
 
 
 def show(alert: Alert, person_of: Callable[[str], str | None]) -> Alert:
