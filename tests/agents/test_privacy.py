@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -18,8 +19,9 @@ from agents.settings import Settings
 from agents.topic_admin import create
 from schemas.alert import Alert
 from schemas.codec import ALERT
+from schemas.errors import ConfigurationError
 from schemas.topics import ALERTS, ALERTS_SHADOW, PRIVACY_IDENTITIES, PRIVACY_KEYS
-from tests.alerts.pseudonymous import DAY, START, ring
+from tests.alerts.pseudonymous import DAY, START, key, ring
 from tests.brokers.embedded import EmbeddedBroker, missing
 from tests.conftest import Broker, require
 from tests.schemas.records import ALERT_RECORD
@@ -171,3 +173,25 @@ async def test_an_alert_about_nobody_waits_for_nothing(settings: Settings) -> No
         await producer.stop()
     (record,) = await everything(settings, ALERTS)
     assert ALERT.decode(record.value).alert_id == RING.keyed("alert", "a")
+
+
+async def test_a_worker_with_other_keys_than_the_topics_ends(settings: Settings) -> None:
+    async with working(settings) as (_, publisher):
+        await asyncio.gather(*await publisher.alerts([about("e-1")]))
+    other = replace(RING, ids=key("other ids"), wrap=key("other wrap"))
+    with pytest.raises(ConfigurationError, match="none of the 1 records"):
+        await read_people(settings, other)
+    producer = producer_of(settings)
+    await producer.start()
+    privacy = Privacy(consumer_of(settings, PRIVACY_KEYS, PRIVACY_IDENTITIES), producer, other)
+    try:
+        await privacy.start()
+        async with asyncio.timeout(30):
+            while not privacy.crashed:
+                await asyncio.sleep(0.05)
+        assert isinstance(privacy.crash_reason, ConfigurationError)
+        assert not privacy.ready.is_set()
+    finally:
+        await privacy.stop()
+        await producer.stop()
+    assert len(await everything(settings, ALERTS)) == 1
