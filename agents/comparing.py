@@ -36,6 +36,8 @@ class Told(msgspec.Struct, frozen=True):
     """Of the first revision."""
     dedup_key: str
     explanation: str
+    around: str | None = None
+    """The data subject around whom it is; None where it is about a person's own conduct, or a dataset."""
 
     def amended(self, alert: Alert) -> Told:
         """Return it with one more revision."""
@@ -103,6 +105,7 @@ def _told(alert: Alert) -> Told:
         event_id=None if isinstance(alert.event, msgspec.UnsetType) else alert.event.event_id,
         dedup_key=alert.dedup_key,
         explanation=alert.explanation,
+        around=alert.facts.get("subject"),
     )
 
 
@@ -177,16 +180,19 @@ def _moved(vanish: Iterable[Told], appear: Iterable[Told], before: int, after: i
     left: dict[str, list[Told]] = defaultdict(list)
     for told in appear:
         if told.family == FAMILY:
-            left[told.dedup_key].append(told)
+            left[_whose(told)].append(told)
     found = []
     for old in vanish:
         if old.family != FAMILY:
             continue
-        near = [
-            new for new in left[old.dedup_key] if new.since <= old.until + before and old.since <= new.until + after
-        ]
+        near = [new for new in left[_whose(old)] if new.since <= old.until + before and old.since <= new.until + after]
         if near:
             nearest = min(near, key=lambda new: abs(new.since - old.since))
-            left[old.dedup_key].remove(nearest)
+            left[_whose(old)].remove(nearest)
             found.append(Pair(old, nearest))
     return found
+
+
+def _whose(told: Told) -> str:
+    """Return whom an anomaly is about: the data subject of a crowd, else the person."""
+    return f"subject {told.around}" if told.around is not None else f"person {told.about}"

@@ -16,6 +16,8 @@ def refresh(worker: Worker) -> None:
     """Ask the gauges that are not told."""
     metrics = worker.metrics
     metrics.state_items.set(worker.habits.items)
+    if worker.privacy is not None:
+        metrics.people_keys.set(len(worker.privacy.keys))
     across, overseer = worker.session.across, worker.overseer
     wall = time.time()
     metrics.forgotten_habits.set(worker.knowledge.forgotten_habits)

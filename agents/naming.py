@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any, Protocol
+from typing import Protocol
 
+from agents.person_keys import PersonKeys
+from agents.privacy import forget, read_people
+from agents.pseudonym_keys import configured, read_keys
 from agents.settings import Settings
 
 
@@ -60,9 +62,8 @@ class Unknown:
 class Keyed:
     """People's keys as the log of `privacy.keys` has them."""
 
-    def __init__(self, settings: Settings, keys: Any, forget: Any) -> None:
-        """Take what `read_people` of `agents/privacy.py` returned, and its `forget`."""
-        self._settings, self._keys, self._forget = settings, keys, forget
+    def __init__(self, settings: Settings, keys: PersonKeys) -> None:
+        self._settings, self._keys = settings, keys
 
     def subject(self, person: str) -> str | None:
         """Return the pseudonym of the last epoch; None for somebody of whom there never was an alert."""
@@ -75,7 +76,7 @@ class Keyed:
 
     async def forget(self, person: str) -> tuple[str, ...]:
         """Write the tombstones."""
-        return tuple(await self._forget(self._settings, self._keys, person))
+        return tuple(await forget(self._settings, self._keys, person))
 
 
 async def naming_of(settings: Settings) -> Naming:
@@ -85,9 +86,8 @@ async def naming_of(settings: Settings) -> Naming:
         ConfigurationError: the keys cannot be used.
         ReferenceUnavailableError: no broker answers.
     """
-    if getattr(settings, "identities", "clear") == "clear":
+    if settings.identities == "clear":
         return Clear()
-    keys, privacy = import_module("agents.pseudonym_keys"), import_module("agents.privacy")
-    if not keys.configured(settings):
+    if not configured(settings):
         return Unknown()
-    return Keyed(settings, await privacy.read_people(settings, keys.read_keys(settings)), privacy.forget)
+    return Keyed(settings, await read_people(settings, read_keys(settings)))

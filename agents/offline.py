@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from agents.files import Directory
 from agents.geo import MmdbGeo
 from agents.policy_watch import read_policy
+from agents.pseudonym_keys import configured, read_keys
 from agents.settings import Settings
 from agents.state_file import State, put_back
 from agents.tables import geo_table, legal_table
+from alerts.pseudonyms import Pseudonyms
 from rules.catalogue import RULES
 from rules.join import Joiner
 from rules.judge import Judge
 from rules.session import Session
 from schemas.access import AccessEvent
-from schemas.alert import EventRef, JudgedWith
+from schemas.alert import Alert, EventRef, JudgedWith
 from schemas.errors import ConfigurationError
 
 
@@ -68,6 +71,19 @@ def refuse_without_behaviour(session: Session, path: Path) -> None:
         raise ConfigurationError(
             f"--state: {path}: the policy {session.policy.version} has no [behaviour]: there is nothing to remember"
         )
+
+
+def published_ids(settings: Settings) -> Callable[[Alert], Alert]:
+    """Return what gives an alert of a replay the ids that it has in the stream; it is in clear all the same.
+
+    Without keys the ids stay as they are made: enough to compare replays with each other.
+
+    Raises:
+        ConfigurationError: keys are named and cannot be used.
+    """
+    if not configured(settings):
+        return lambda alert: alert
+    return Pseudonyms(read_keys(settings), lambda _: None).keyed
 
 
 def describe_line(message: Any, event: AccessEvent) -> EventRef:

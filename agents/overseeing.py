@@ -132,8 +132,7 @@ class Overseeing:
         """Publish alerts where they belong; settle the batch when all is stored."""
         haul = Haul()
         self._across.hand_over(alerts, haul)
-        sends += [await self._publisher.alert(alert) for alert in haul.alerts]
-        sends += [await self._publisher.shadow(alert) for alert in haul.shadow]
+        sends += await self._publisher.alerts(haul.alerts, haul.shadow)
 
         def then() -> None:
             self._told(haul)

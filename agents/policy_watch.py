@@ -10,11 +10,13 @@ from typing import Any
 from mode import Service
 
 from alerts import KINDS
+from alerts.people import officers_of, read_people
 from alerts.reading import read_plan
 from rules.behaviour import BEHAVIOUR_IDS
 from rules.catalogue import RULE_IDS
 from rules.policy import Policy, parse
 from schemas.errors import ConfigurationError
+from schemas.toml_file import TomlFile
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,12 @@ def read_policy(path: Path) -> tuple[bytes, Policy]:
     return content, policy
 
 
+def officers_in(content: bytes) -> dict[str, str]:
+    """Return the public keys of the officers in a policy's bytes, which are right as `read_policy` read them."""
+    file = TomlFile(content.decode("utf-8"), "policy")
+    return dict(officers_of(read_people(file, file.data)))
+
+
 class PolicyWatch(Service):
     """Looks at the file every `interval` seconds.
 
@@ -44,7 +52,7 @@ class PolicyWatch(Service):
         path: the policy file.
         content: its bytes when it was last read.
         interval: seconds between two looks.
-        adopt: called with a new policy.
+        adopt: called with a new policy and its bytes.
         failed: called with True when the file is wrong, with False when it is right again.
     """
 
@@ -54,7 +62,7 @@ class PolicyWatch(Service):
         content: bytes,
         interval: float,
         *,
-        adopt: Callable[[Policy], None],
+        adopt: Callable[[Policy, bytes], None],
         failed: Callable[[bool], None],
         **kwargs: Any,
     ) -> None:
@@ -78,7 +86,7 @@ class PolicyWatch(Service):
                 refused = str(error)
                 continue
             if content != self._content:
-                self._adopt(policy)
+                self._adopt(policy, content)
                 log.warning("Policy %s is in force", policy.version)
             self._content, refused = content, None
             self._failed(False)  # noqa: FBT003 - a gauge is set

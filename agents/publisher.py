@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -19,31 +19,58 @@ from schemas.errors import BadRecordError
 from schemas.topics import ACCESS_EVENTS, ACCESS_VISITS, ALERTS, ALERTS_SHADOW, DEAD_LETTERS, REPORTS, STATE_PEERS
 
 Sent = asyncio.Future[Any]
+Hidden = Callable[[Sequence[Alert]], Awaitable[Sequence[tuple[Alert, bytes]]]]
+"""Makes alerts name nobody; returns them with their records."""
 
 AT_ONCE: Final = 400
 """Visits, people's days or sources in one message: 2 KB each at the very most, so far below what a topic takes."""
 
 
-def partition_of(person: str, partitions: int) -> int:
-    """Return where a person's records belong: Kafka's default partitioner (murmur2) over the key."""
-    return int((murmur2(person.encode()) & 0x7FFFFFFF) % partitions)
+def partition_of(key: str, partitions: int) -> int:
+    """Return where a person's accesses, or an incident's alerts, belong: Kafka's default partitioner (murmur2)."""
+    return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
 
 
 class Publisher:
     """Hands messages to the producer. Every method returns a future that is done when the brokers have stored it."""
 
-    def __init__(self, producer: AIOKafkaProducer, partitions: int) -> None:
-        """Take a started producer (idempotent, all replicas) and the partitions of `access.events`."""
+    def __init__(self, producer: AIOKafkaProducer, partitions: int, hidden: Hidden | None = None) -> None:
+        """Take a started producer (idempotent, all replicas) and the partitions of `access.events`.
+
+        `hidden` makes alerts name nobody (`agents/privacy.py`); None publishes them as they are: in clear, or by
+        whoever has read them hidden.
+        """
         self._producer = producer
         self._partitions = partitions
+        self._hidden = hidden
+        self._in_order = asyncio.Lock()
 
     async def alert(self, alert: Alert) -> Sent:
         """Publish one revision of an alert."""
-        return await self._send(ALERTS, key=alert.alert_id.encode(), value=encode(alert))
+        (sent,) = await self.alerts([alert])
+        return sent
 
     async def shadow(self, alert: Alert) -> Sent:
         """Publish one revision of what a rule in shadow found."""
-        return await self._send(ALERTS_SHADOW, key=alert.alert_id.encode(), value=encode(alert))
+        (sent,) = await self.alerts([], [alert])
+        return sent
+
+    async def alerts(self, alerts: Sequence[Alert], shadow: Sequence[Alert] = ()) -> list[Sent]:
+        """Publish alerts and those of the shadow, in order; what is published later comes later, whoever waits."""
+        if not alerts and not shadow:
+            return []
+        async with self._in_order:  # somebody new takes a round trip: no later revision overtakes an earlier one
+            both = [*alerts, *shadow]
+            told = [(each, encode(each)) for each in both] if self._hidden is None else await self._hidden(both)
+            return [
+                await self._alert(ALERTS if number < len(alerts) else ALERTS_SHADOW, *each)
+                for number, each in enumerate(told)
+            ]
+
+    async def _alert(self, topic: str, alert: Alert, value: bytes) -> Sent:
+        """Publish under the alert's id, in its incident's partition: whoever delivers has an incident's in order."""
+        partition = partition_of(alert.dedup_key, self._partitions)
+        return await self._send(topic, key=alert.alert_id.encode(), value=value, partition=partition)
 
     async def dead_letter(self, message: Any, error: BadRecordError, index: int | None = None) -> Sent:
         """Put away a message that cannot be used; `index` tells which record of many it was."""

@@ -42,6 +42,22 @@ class Settings:
     policy: Path | None = setting(
         None, "The policy file (TOML). A worker needs one.", "What is allowed is the company's to say."
     )
+    identities: str = setting(
+        "pseudonyms",
+        "Whether alerts name people by `pseudonyms` or in `clear`.",
+        "The monitor must not become a second pile of personal data; a worker without keys does not start.",
+        allowed=("pseudonyms", "clear"),
+    )
+    pseudonym_keys: Path | None = setting(
+        None,
+        "File with the keys of pseudonyms, as `cloverwatch privacy keys --new` makes it.",
+        "The same one for all workers; nobody but its owner may read it (mode 0600).",
+    )
+    pseudonym_keys_command: str | None = setting(
+        None,
+        "A command that prints the keys, in place of the file: words as in a shell, no shell.",
+        "For secret stores that hand out nothing but an answer, or mount files that a group may read.",
+    )
     partitions: int = setting(
         32,
         "Partitions of `access.events`.",
@@ -183,6 +199,8 @@ class Settings:
             raise ConfigurationError(
                 "security_protocol: PLAINTEXT would not use the ssl_* settings; allowed with them: SSL, SASL_SSL"
             )
+        if self.pseudonym_keys and self.pseudonym_keys_command:
+            raise ConfigurationError("pseudonym_keys: also pseudonym_keys_command is set; allowed: one of the two")
         if self.ssl_keyfile and not self.ssl_certfile:
             raise ConfigurationError("ssl_keyfile: a key without ssl_certfile")
 

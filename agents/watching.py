@@ -145,8 +145,7 @@ class Watch:
         await (await self.bad(message, error))
 
     async def _store(self, haul: Haul, settle: Iterable[Open], done: Callable[[], None]) -> None:
-        sends = [await self.publisher.alert(alert) for alert in haul.alerts]
-        sends += [await self.publisher.shadow(alert) for alert in haul.shadow]
+        sends = await self.publisher.alerts(haul.alerts, haul.shadow)
         for message, error in haul.bad:
             sends.append(await self.bad(message, error))
         for message, person in haul.misplaced:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 from mode import Service
 
 from agents.ledger import TP, Hole
+from agents.privacy import Privacy
+from agents.pseudonym_keys import KeysWatch
 from agents.settings import Settings
 from agents.transport import BeforeCommit, TransportObserver
 from agents.watching import ORIGIN
+from alerts.keyring import KeyRing
 from rules.policy import Policy
 from schemas.access import AccessEvent
 from schemas.alert import EventRef
@@ -80,6 +83,13 @@ class Producing(Service):
     async def on_stop(self) -> None:
         """Flush and stop it."""
         await self._producer.stop()
+
+
+def guarding(settings: Settings, ring: KeyRing | None, privacy: Privacy | None) -> tuple[Service, ...]:
+    """Return the services that keep people's names out of alerts; none where alerts name them."""
+    if ring is None or privacy is None:
+        return ()
+    return privacy, KeysWatch(settings, ring, privacy.keys.adopt)
 
 
 def commit_interval(settings: Settings, policy: Policy) -> float:

@@ -17,8 +17,10 @@ from agents.integrity import Integrity
 from agents.ledger import TP
 from agents.metrics import Metrics
 from agents.overseeing import Overseeing, PeerVersions
-from agents.policy_watch import PolicyWatch, read_policy
+from agents.policy_watch import PolicyWatch, officers_in, read_policy
 from agents.preflight import PartitionWatch, check_topics
+from agents.privacy import Privacy
+from agents.pseudonym_keys import read_keys
 from agents.publisher import Publisher, partition_of
 from agents.reference import ReferenceTables
 from agents.reporting import Reporter
@@ -32,8 +34,19 @@ from agents.warming import read_past
 from agents.watchdog import Watchdog, WatchdogSettings
 from agents.watching import Retrying, Watch, wall_clock
 from agents.web import WebServer, listening
-from agents.wiring import InOrder, Listener, Producing, commit_interval, describe, made, spare_the_collector
+from agents.wiring import (
+    InOrder,
+    Listener,
+    Producing,
+    commit_interval,
+    describe,
+    guarding,
+    made,
+    spare_the_collector,
+)
 from agents.zeroes import begin
+from alerts.keyring import KeyRing
+from alerts.sealing import Sealer
 from rules.catalogue import RULES
 from rules.geo import GeoTable
 from rules.habits.overseer import CLOCK, Overseer
@@ -51,6 +64,8 @@ from schemas.topics import (
     ACCESS_EVENTS,
     ACCESS_VISITS,
     DIRECTORY_TOPICS,
+    PRIVACY_IDENTITIES,
+    PRIVACY_KEYS,
     RAW_TOPICS,
     REPORTS,
     STATE_HABITS,
@@ -76,12 +91,13 @@ def run(settings: Settings) -> int:
     """
     if settings.policy is None:
         raise ConfigurationError("policy: a worker needs one; name the file with CLOVERWATCH_POLICY")
+    ring = None if settings.identities == "clear" else read_keys(settings)
     content, policy = read_policy(settings.policy)
     legal, geo = legal_table(settings), geo_table(settings)
     asyncio.run(with_admin(settings, lambda admin: check_topics(admin, settings.partitions)))
     gc.disable()  # until the tables are read: nothing that is made meanwhile is ever thrown away
     with listening(settings.web_host, settings.web_port) as listener:
-        return Worker(settings, content, policy, legal, geo, listener).run()
+        return Worker(settings, content, policy, legal, geo, listener, ring).run()
 
 
 class Worker:
@@ -95,6 +111,7 @@ class Worker:
         legal: LegalTable,
         geo: GeoTable,
         listener: socket.socket,
+        ring: KeyRing | None,
     ) -> None:
         self.settings = settings
         self.legal, self.geo = legal, geo
@@ -161,7 +178,8 @@ class Worker:
             self.metrics.state_bytes.inc,
             first=CLOCK,
         )
-        publisher = Publisher(self.producer, partitions)
+        self.privacy = self._privacy(ring, content)
+        publisher = Publisher(self.producer, partitions, None if self.privacy is None else self.privacy.hidden)
         self.reporter = Reporter(
             publisher,
             self.lag.partitions,
@@ -205,6 +223,7 @@ class Worker:
             ),
             self.tables,
             self.peer_versions,
+            *guarding(settings, ring, self.privacy),
             self.reporter,
             PolicyWatch(
                 settings.policy,
@@ -271,10 +290,23 @@ class Worker:
             async for delivery in deliveries(stream):
                 await overseeing.visit(delivery)
 
+    def _privacy(self, ring: KeyRing | None, content: bytes) -> Privacy | None:
+        """Return what hides people in alerts; None where the settings say that they are named."""
+        self.metrics.identities_clear.set(ring is None)
+        if ring is None:
+            log.warning("identities = clear: alerts name people, and so does everything that they are delivered to")
+            return None
+        consumer = self.loop.run_until_complete(
+            made(lambda: consumer_of(self.settings, PRIVACY_KEYS, PRIVACY_IDENTITIES))
+        )
+        return Privacy(consumer, self.producer, ring, Sealer(officers_in(content)))
+
     def _judge(self, policy: Policy) -> Judge:
         return Judge(Joiner(policy, self.knowledge, self.legal, self.geo), RULES)
 
-    def _adopt(self, policy: Policy) -> None:
+    def _adopt(self, policy: Policy, content: bytes) -> None:
+        if self.privacy is not None:
+            self.privacy.seal_to(Sealer(officers_in(content)))
         self.session.adopt(self._judge(policy))
         self.metrics.policy.remove(self._policy_version)
         self.metrics.policy.labels(policy.version).set(1)

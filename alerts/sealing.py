@@ -106,16 +106,16 @@ class Sealer:
 
     def __init__(self, officers: Mapping[str, str]) -> None:
         """Take the officers' public keys, base64, by name."""
-        self._officers = officers
+        self.officers = dict(officers)
 
     def seal(self, person: str, token: str) -> bytes | None:
         """Return the envelope that belongs under `token`; None where there are no officers."""
-        return seal(person, token, self._officers) if self._officers else None
+        return seal(person, token, self.officers) if self.officers else None
 
     def is_current(self, envelope: bytes) -> bool:
         """Whether an envelope is sealed to these officers: where not, it is to be sealed anew by who knows whom."""
         try:
-            return not self._officers or sealed_to(envelope, self._officers)
+            return not self.officers or sealed_to(envelope, self.officers)
         except SealingError:
             return False
 

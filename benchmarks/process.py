@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from agents.pseudonym_keys import new_keys
 from agents.settings import PREFIX, Settings
 from demo.broker import free_port
 
@@ -50,6 +51,10 @@ class Worker:
         self.log = log
         names = ("broker", "group", "policy", "partitions", "replication_factor", "session_timeout_s", "data_dir")
         told = {PREFIX + name.upper(): str(getattr(settings, name)) for name in names}
+        keys = log.parent / "pseudonyms.json"  # of every worker of one measurement: what alerts cost, they cost here
+        if not keys.exists():
+            new_keys(keys)
+        told[f"{PREFIX}PSEUDONYM_KEYS"] = str(keys)
         with log.open("wb") as out:
             self._popen = subprocess.Popen(
                 [sys.executable, "-c", "import sys; from agents.cli import main; sys.exit(main(['worker']))"],

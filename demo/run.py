@@ -20,9 +20,13 @@ from aiokafka import AIOKafkaProducer
 from prometheus_client.parser import text_string_to_metric_families
 
 from agents.clients import consumer_of, producer_of, with_admin
+from agents.privacy import read_people
+from agents.pseudonym_keys import new_keys
 from agents.publisher import partition_of
 from agents.settings import Settings
 from agents.topic_admin import create
+from alerts.keyring import KeyRing
+from alerts.pseudonyms import show
 from demo.accesses import Planned
 from demo.broker import EmbeddedBroker, free_port
 from demo.files import month, write
@@ -70,6 +74,7 @@ class Run:
     """One run of the demo."""
 
     settings: Settings
+    ring: KeyRing
     screen: Screen
     stream: list[Planned]
     alerts: list[Alert] = field(default_factory=list)
@@ -100,8 +105,11 @@ def run(*, seed: int, events: int, watch: bool = False) -> int:
             web_port=free_port(),
             session_timeout_s=6.0,
             data_dir=Path(folder),
+            pseudonym_keys=Path(folder) / "pseudonyms.json",
         )
+        ring = new_keys(Path(folder) / "pseudonyms.json")
         screen.say(f"seed {seed}: broker at {broker.bootstrap}; a month of accesses is being made up")
+        screen.say(f"alerts name people by pseudonyms ({ring.epochs[0].name}:…) of keys made for this run")
         asyncio.run(with_admin(settings, lambda admin: create(admin, settings)))
         screen.say(f"metrics of the worker: http://127.0.0.1:{settings.web_port}/metrics")
         if not watch and missing() is None:
@@ -119,7 +127,7 @@ def run(*, seed: int, events: int, watch: bool = False) -> int:
             try:
                 with looking:
                     org, stream = month(seed, first_day(), events)
-                    demo = Run(settings, screen, stream, started=started)
+                    demo = Run(settings, ring, screen, stream, started=started)
                     code = asyncio.run(_play(demo, org, worker))
                     if watch:
                         stay(worker, screen.say)
@@ -151,7 +159,8 @@ def write_files(folder: Path, *, seed: int, events: int, conduct: bool = True) -
 def environment(settings: Settings) -> dict[str, str]:
     """Return the environment in which a worker has these settings."""
     names = ("broker", "policy", "partitions", "replication_factor", "web_port", "session_timeout_s", "data_dir")
-    return {f"CLOVERWATCH_{name.upper()}": str(getattr(settings, name)) for name in names}
+    given = {name: getattr(settings, name) for name in (*names, "identities", "pseudonym_keys")}
+    return {f"CLOVERWATCH_{name.upper()}": str(value) for name, value in given.items() if value is not None}
 
 
 async def _play(run_: Run, org: Organisation, worker: subprocess.Popen[bytes]) -> int:
@@ -173,7 +182,8 @@ async def _play(run_: Run, org: Organisation, worker: subprocess.Popen[bytes]) -
         await asyncio.gather(*run_.late)
         await _until(lambda: _all_judged(run_), DONE_WITHIN_S, "everything is judged", worker)
         await _quiet(run_)
-        result = score(run_.stream, run_.alerts, len(org.people))
+        people = await read_people(settings, run_.ring)  # labels name people: only here are alerts made clear
+        result = score(run_.stream, [show(alert, people.person_of) for alert in run_.alerts], len(org.people))
         await _counters(run_)
         screen.result(result)
         if run_.first_alert is not None:

@@ -127,13 +127,13 @@ TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         name=ALERTS_SHADOW,
-        key="alert_id",
+        key="alert_id; the partition is that of the dedup_key",
         partitions=None,
         cleanup="compact,delete",
         retention_ms=30 * DAY_MS,
         writers="the workers",
         readers="`cloverwatch alerts --shadow`",
-        personal_data="employees",
+        personal_data="pseudonyms of employees, what they did and from which country",
         holds="what rules in shadow found, and its revisions",
     ),
     Topic(

@@ -17,7 +17,7 @@ from rich.text import Text
 from agents.cli.reading import batches, known_at
 from agents.comparing import Comparison, Pair, Run, Told, compare
 from agents.files import STDIN, Directory, Reading, load_directory
-from agents.offline import resume, session_of
+from agents.offline import published_ids, resume, session_of
 from agents.settings import Settings
 from agents.state_file import load_state
 from agents.text import printable
@@ -79,12 +79,12 @@ def _judged(
         state = load_state(given.state)
         resume(session, state, given.state)
         reading.now = state.now
-    found = Run(session.policy.cool_down)
+    found, ids = Run(session.policy.cool_down), published_ids(settings)
     judged = 0
     for batch in batches(given, session.policy.sources, reading):
         haul = session.take(batch, max(line.timestamp for line in batch))
         judged += haul.judged
-        found.add(haul.alerts)
+        found.add(map(ids, haul.alerts))
         for message, error in haul.bad:
             reading.refuse(message.topic, message.offset, error)
     return found, session.policy.version, judged

@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -31,7 +32,8 @@ examples:
   zcat month.gz | cloverwatch replay --policy policy.toml --directory people/ -
 
 alerts go to standard output in the order of the events, one JSON object a line; bad lines and the summary to
-standard error. Time is the line's `received_at`, else the latest `occurred_at` so far
+standard error. Time is the line's `received_at`, else the latest `occurred_at` so far. Alerts name people: they go no
+further than this terminal. With the keys of pseudonyms (docs/privacy.md) their ids are those of the stream
 
 --state FILE goes on from the habits in the file, where it is there, and writes them back at the end: history warms up
 the judgement of behaviour. Events that are replayed into a state twice count twice; a file that was is warned of
@@ -79,8 +81,9 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
     for name in ("json", "fail_on_change"):
         if getattr(given, name):
             raise ConfigurationError(f"--{name.replace('_', '-')}: only with --against FILE")
-    from agents.offline import refuse_without_behaviour, resume, session_of
+    from agents.offline import published_ids, refuse_without_behaviour, resume, session_of
 
+    ids = published_ids(settings)
     directory = load_directory(given.directory, known_at(given))
     session = session_of(given.policy, directory, settings, geo_mmdb=given.geo_mmdb, memo=not given.no_memo)
     totals = Totals(Reading(_tell))
@@ -98,7 +101,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
         _tell(f"{file}:{line}: {error.reason}: {error.detail}")
     started = time.perf_counter()
     for batch in batches(given, session.policy.sources, totals.reading):
-        _judge(session, batch, totals, shadow=given.shadow)
+        _judge(session, batch, totals, ids, shadow=given.shadow)
     sys.stdout.buffer.flush()
     if given.state is not None:
         state = taken(session, totals.reading.now, inputs)
@@ -125,11 +128,13 @@ def _inputs(inputs: tuple[Input, ...], files: list[str]) -> tuple[Input, ...]:
     return inputs
 
 
-def _judge(session: Session, batch: list[Line], totals: "Totals", *, shadow: bool) -> None:
+def _judge(
+    session: Session, batch: list[Line], totals: "Totals", ids: Callable[[Alert], Alert], *, shadow: bool
+) -> None:
     haul = session.take(batch, max(line.timestamp for line in batch))
     totals.add(len(batch), haul)
     for alert in chain(haul.alerts, haul.shadow if shadow else ()):
-        sys.stdout.buffer.write(encode(_detected(alert)) + b"\n")
+        sys.stdout.buffer.write(encode(ids(_detected(alert))) + b"\n")
 
 
 def _detected(alert: Alert) -> Alert:

@@ -111,7 +111,7 @@ class Across:
             dataset_id=visit.dataset_id,
             facts={"appended_at": visit.appended_at, **facts},
             judged_with=self._provenance(),
-            dedup_key=digest(FAMILY, rule.id, visit.subject),
+            dedup_key=digest(FAMILY, rule.id, "crowd", visit.subject, found.since),
         )
 
     def _silence_alert(self, told: Told, clock: int) -> Alert | None:

@@ -14,6 +14,11 @@ from schemas.fields import plain
 
 FAMILY: Final = "behaviour"
 
+DAY_MS: Final = 86_400_000
+"""Anomalies of one person that begin on one UTC day are one incident. Not the policy's `dedup_window`: a policy may
+change while an anomaly goes on, and no alert changes its key. Without any window the key would name the person for
+ever."""
+
 
 def behaviour_alert_id(person: str, since: int) -> str:
     """Return the id of the alert about an anomaly of a person that began at a time."""
@@ -79,7 +84,7 @@ def behaviour_alert(
         outcome=event.result,
         facts={"appended_at": now, "since": telling.since, "signals": signals},
         judged_with=judged_with,
-        dedup_key=digest(FAMILY, telling.person),
+        dedup_key=digest(FAMILY, telling.person, "day", telling.since // DAY_MS),
     )
 
 

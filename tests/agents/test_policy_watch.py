@@ -55,7 +55,7 @@ async def until(reached: Callable[[], bool]) -> None:
 async def watching(path: Path) -> AsyncIterator[Told]:
     told = Told()
     content, _ = read_policy(path)
-    watch = PolicyWatch(path, content, INTERVAL, adopt=told.adopted.append, failed=told.fail)
+    watch = PolicyWatch(path, content, INTERVAL, adopt=lambda policy, _: told.adopted.append(policy), failed=told.fail)
     async with watch:
         yield told
 

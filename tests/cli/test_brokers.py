@@ -42,7 +42,7 @@ def test_where_no_broker_answers_every_command_says_so_and_ends(
     address = f"127.0.0.1:{free_port()}"
     began = time.monotonic()
     said = run(*(str(events) if part == "FILE" else part for part in command),
-               broker=address, start_timeout_s=0.1, policy=policy, web_port=0)  # fmt: skip
+               broker=address, start_timeout_s=0.1, policy=policy, web_port=0, identities="clear")  # fmt: skip
     assert time.monotonic() - began < 3
     assert (said.code, said.out) == (1, "")
     (line,) = said.err.splitlines()
@@ -70,6 +70,7 @@ class Tool:
 
     def __call__(self, *arguments: str | Path, **settings: Any) -> Said:
         given = {"broker": self.settings.broker, "partitions": PARTITIONS, "replication_factor": 1, **settings}
+        given.setdefault("identities", "clear")  # no keys are needed to be refused by a broker
         return self._run(*arguments, **given)
 
     def content(self, topic: str) -> list[Any]:

@@ -52,7 +52,7 @@ def test_compose_file_is_one() -> None:
     compose = loaded(DEPLOY / "compose.yaml")
     jsonschema.validate(compose, json.loads(Path("tests/deploy/compose-spec.json").read_text()))
     ours = [service for service in compose["services"].values() if service["image"] == "cloverwatch:local"]
-    assert len(ours) == 3
+    assert len(ours) == 4
     for service in ours:
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]

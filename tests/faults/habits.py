@@ -81,7 +81,7 @@ class HabitRun(RealRun):
         ]
         haul = session.take(lines, lines[-1].timestamp)
         assert not haul.bad
-        self.told = {(alert.alert_id, alert.revision) for alert in haul.alerts}
+        self.told = {(self.ids(alert).alert_id, alert.revision) for alert in haul.alerts}
         self._judged(session)
         people = {event["employee_id"] for event in self.events_sent}
         self.expected_habits = {name: save(knowledge.find(name).habit) for name in people}

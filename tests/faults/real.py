@@ -19,10 +19,12 @@ from aiokafka.admin import NewPartitions, RecordsToDelete
 
 from agents.clients import consumer_of, producer_of, with_admin
 from agents.files import Reading, event_lines, load_directory
-from agents.offline import session_of
+from agents.offline import published_ids, session_of
+from agents.pseudonym_keys import new_keys
 from agents.publisher import partition_of
 from agents.settings import Settings
 from agents.topic_admin import create
+from alerts.keyring import KeyRing
 from demo.broker import free_port
 from demo.files import month, write
 from demo.organisation import DAY
@@ -74,7 +76,10 @@ class RealRun:
             replication_factor=1,
             session_timeout_s=6.0,
             data_dir=self.folder / "data",
+            pseudonym_keys=self.folder / "pseudonyms.json",
         )
+        self.ring = self._keys(self.folder / "pseudonyms.json")
+        self.ids = published_ids(self.settings)
         await with_admin(self.settings, lambda admin: create(admin, self.settings))
         self.expected = self._expected()
         producer = producer_of(self.settings)
@@ -87,6 +92,10 @@ class RealRun:
             await asyncio.gather(*sends)
         finally:
             await producer.stop()
+
+    def _keys(self, path: Path) -> KeyRing:
+        """Make the keys of pseudonyms: expectations are in clear, under the ids that these keys give."""
+        return new_keys(path)
 
     def _plan(self) -> tuple[list[tuple[str, dict[str, Any]]], list[dict[str, Any]]]:
         """The directories' rows with their topics, and the events in the order of their time."""
@@ -101,7 +110,7 @@ class RealRun:
         """The alerts of a replay of the same month from files."""
         session = session_of(self.policy, load_directory(self.folder / "files" / "directory"), Settings())
         lines = list(event_lines(self.folder / "files" / "events.jsonl", Reading()))
-        return {alert.alert_id for alert in session.take(lines, lines[-1].timestamp).alerts}
+        return {self.ids(alert).alert_id for alert in session.take(lines, lines[-1].timestamp).alerts}
 
     async def produce(self, share: tuple[float, float], *, pace: int = 1_500) -> None:
         """Send a share of the stream, and the bad records with it, so many a second."""

@@ -1,0 +1,167 @@
+"""Everybody's own key, as the log of `privacy.keys` has it: what pseudonyms are made from, and what erasure destroys.
+
+Which key of a person is in force, where several workers meet somebody new at once:
+
+1. A record is *first* (somebody new) or *confirmed*. The earliest first record after the last deletion is in force.
+2. Whoever reads a first record with another key than the one in force writes the one in force once more, confirmed.
+   Compaction keeps a person's last record: without this it would be the wrong one.
+3. A confirmed record is in force whatever stood before it. So a reader of the whole log and a reader of the compacted
+   one end with the same key, and nobody ever answers a confirmed record: the answers come to an end.
+4. A deletion ends it. A record that brings a deleted key back (a confirmation that was on its way) is deleted again.
+
+A worker uses a key only after it has read past its own record (`agents/privacy.py`), so what it uses is in force.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+from nacl.exceptions import CryptoError
+from nacl.secret import SecretBox
+
+from alerts.keyring import KEY_BYTES, KeyRing
+from alerts.pseudonyms import Pseudonyms
+from schemas.errors import ConfigurationError
+from schemas.topics import PRIVACY_KEYS
+
+log = logging.getLogger(__name__)
+
+VERSION: Final = 1
+"""Of a record."""
+
+
+class _Saved(msgspec.Struct, array_like=True, frozen=True):
+    version: int
+    person: str
+    key: bytes
+    confirmed: bool
+
+
+@dataclass(slots=True)
+class _Held:
+    person: str
+    key: bytes = field(repr=False)
+
+
+_decode = msgspec.msgpack.Decoder(_Saved).decode
+
+
+class PersonKeys:
+    """What is known of the log so far. Pure: whoever reads the log hands its records over in order."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        """Take the keys; nobody is known yet."""
+        self.ring = ring
+        self._box = SecretBox(ring.wrap)
+        self._names: dict[str, _Held] = {}
+        self._people: dict[str, bytes] = {}
+        self._deleted: set[bytes] = set()
+        self._persons: dict[str, str] | None = None
+        self.unreadable = 0
+        """Records that these keys do not open."""
+        self.pseudonyms = Pseudonyms(ring, self._people.get)
+
+    def __len__(self) -> int:
+        return len(self._people)
+
+    def __contains__(self, person: str) -> bool:
+        return person in self._people
+
+    def adopt(self, ring: KeyRing) -> None:
+        """Take keys with more epochs from now on.
+
+        Raises:
+            ConfigurationError: what must never change did.
+        """
+        if (ring.ids, ring.wrap) != (self.ring.ids, self.ring.wrap):
+            raise ConfigurationError("pseudonym_keys: ids and wrap are others than before; only epochs may change")
+        theirs = {epoch.name: epoch for epoch in ring.epochs}
+        if any(theirs.get(epoch.name, epoch) != epoch for epoch in self.ring.epochs):
+            raise ConfigurationError("pseudonym_keys: an epoch is another than before; epochs only come and go")
+        self.ring = ring
+        self.pseudonyms = Pseudonyms(ring, self._people.get)
+        self._persons = None
+
+    def name(self, person: str) -> bytes:
+        """Return the message key of a person's records."""
+        return self.ring.person_name(person).encode()
+
+    def sealed(self, person: str, key: bytes, *, confirmed: bool = False) -> bytes:
+        """Return a record's value: encrypted, and nobody can change it unseen (XSalsa20-Poly1305, libsodium)."""
+        saved = _Saved(VERSION, person, key, confirmed)
+        return bytes(self._box.encrypt(msgspec.msgpack.encode(saved)))
+
+    def take(self, name: bytes | None, value: bytes | None) -> tuple[bytes, bytes | None] | None:
+        """Take the next record; return the message that must be written in answer, if any: its key and value."""
+        if name is None:
+            return None
+        if value is None:
+            self._drop(name.decode("ascii", "replace"))
+            return None
+        saved = self._opened(name, value)
+        if saved is None:
+            self.unreadable += 1
+            return None
+        if saved.key in self._deleted:
+            return name, None
+        label = name.decode()
+        held = self._names.get(label)
+        if held is not None and held.key != saved.key and not saved.confirmed:
+            return name, self.sealed(held.person, held.key, confirmed=True)
+        if held is None or held.key != saved.key:
+            if held is not None:
+                self._change(held.person)
+            self._names[label] = _Held(saved.person, saved.key)
+            self._people[saved.person] = saved.key
+            if self._persons is not None:
+                self._persons.update(dict.fromkeys(self.pseudonyms.tokens(saved.person), saved.person))
+        return None
+
+    def refuse_foreign(self) -> None:
+        """Refuse keys that open nothing of what is there.
+
+        Raises:
+            ConfigurationError: there are records, and none of them was written with these keys.
+        """
+        if self.unreadable and not self._people:
+            raise ConfigurationError(
+                f"pseudonym_keys: none of the {self.unreadable} records of {PRIVACY_KEYS} opens with these keys: they "
+                "are not those with which it was written. Give every worker the same file"
+            )
+
+    def tokens_of(self, person: str) -> tuple[str, ...]:
+        """Return a person's pseudonyms in all epochs; none where there is no key of theirs."""
+        return self.pseudonyms.tokens(person) if person in self._people else ()
+
+    def person_of(self, token: str) -> str | None:
+        """Return whom a pseudonym stands for; None where that is nobody whose key is there."""
+        if self._persons is None:
+            self._persons = {token: person for person in self._people for token in self.pseudonyms.tokens(person)}
+        return self._persons.get(token)
+
+    def _opened(self, name: bytes, value: bytes) -> _Saved | None:
+        """Return what is in a record; None where it is not of these keys, or under another person's name."""
+        try:
+            saved = _decode(self._box.decrypt(value))
+        except (CryptoError, msgspec.MsgspecError, ValueError, TypeError):
+            return None
+        fits = saved.version == VERSION and len(saved.key) == KEY_BYTES and self.name(saved.person) == name
+        return saved if fits else None
+
+    def _drop(self, label: str) -> None:
+        held = self._names.pop(label, None)
+        if held is None:
+            return
+        self._change(held.person)
+        self._deleted.add(held.key)
+        del self._people[held.person]
+
+    def _change(self, person: str) -> None:
+        """Give up what was made of a person's key."""
+        if self._persons is not None:
+            for token in self.pseudonyms.tokens(person):
+                self._persons.pop(token, None)
+        self.pseudonyms.forget(person)
