@@ -15,18 +15,25 @@ from agents.clients import producer_of, with_admin, within_start
 from agents.delivering.kafka_client import other_cluster
 from agents.delivering.keeper import Keeper
 from agents.delivering.metrics import DeliveryMetrics
-from agents.delivering.runner import Runner, Show
+from agents.delivering.names import Names
+from agents.delivering.runner import Runner
 from agents.delivering.storing import Storing
 from agents.plan_file import read_plan_of
 from agents.preflight import check_topics
+from agents.pseudonym_keys import configured, read_keys
 from agents.settings import Settings
 from agents.watching import wall_clock
 from agents.web import WebServer, listening
 from alerts.destination import Context, Destination
+from alerts.keyring import KeyRing
 from alerts.plan import Plan
 from schemas.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
+
+KEEPER: Final = " keeper"
+NAMES: Final = " names"
+"""Names of tasks; no destination is called so."""
 
 STOP_WITHIN_S: Final = 20.0
 """Within which runners end after being told: what is being sent is answered or times out."""
@@ -51,13 +58,26 @@ def made(plan: Plan, name: str) -> Destination:
     return mine.kind.make(mine.config, context(name))
 
 
-async def deliver(settings: Settings, only: frozenset[str], show: Show | None = None) -> int:
+def keys_for(settings: Settings, name: str) -> KeyRing:
+    """Return the keys by which clear names are put into what goes to a destination.
+
+    Raises:
+        ConfigurationError: this process has none, or they cannot be used.
+    """
+    if not configured(settings):
+        raise ConfigurationError(
+            f"destinations.{name}.names: 'clear' needs the keys of pseudonyms; set CLOVERWATCH_PSEUDONYM_KEYS, or "
+            'names = "pseudonyms"'
+        )
+    return read_keys(settings)
+
+
+async def deliver(settings: Settings, only: frozenset[str]) -> int:
     """Deliver until told to stop (SIGTERM, SIGINT).
 
     Args:
         settings: with `policy`.
         only: destinations; empty: all of the policy, and the keeper.
-        show: puts clear names into an alert, where keys are at hand.
 
     Returns:
         The exit code: 0 after a stop, 1 after a failure.
@@ -70,9 +90,11 @@ async def deliver(settings: Settings, only: frozenset[str], show: Show | None = 
     _, plan = read_plan_of(settings.policy)
     for name in only or plan.destinations:
         made(plan, name)  # what is wrong with it is said before anything starts
+        if plan.destinations[name].names == "clear" and settings.identities != "clear":
+            keys_for(settings, name)
     await with_admin(settings, lambda admin: check_topics(admin, settings.partitions))
     with listening(settings.web_host, settings.deliver_port, "deliver_port") as listener:
-        process = Delivering(settings, plan, only, show)
+        process = Delivering(settings, plan, only)
         web = WebServer(
             listener,
             registry=process.metrics.registry,
@@ -89,8 +111,9 @@ async def deliver(settings: Settings, only: frozenset[str], show: Show | None = 
 class Delivering:
     """Everything that one process delivers."""
 
-    def __init__(self, settings: Settings, plan: Plan, only: frozenset[str], show: Show | None) -> None:
-        self._settings, self._plan, self._only, self._show = settings, plan, only, show
+    def __init__(self, settings: Settings, plan: Plan, only: frozenset[str]) -> None:
+        self._settings, self._plan, self._only = settings, plan, only
+        self._names: Names | None = None
         self.metrics = DeliveryMetrics(version("cloverwatch"))
         self._producer = producer_of(settings)
         self._storing = Storing(self._producer, self.metrics, wall_clock, self._broken)
@@ -108,7 +131,7 @@ class Delivering:
         await within_start(self._settings, self._producer.start)
         try:
             if self._keeper is not None:
-                self._begin("keeper", self._keeper.run())
+                self._begin(KEEPER, self._keeper.run())
             self._start_runners(self._plan)
             watching = asyncio.create_task(self._watch_policy(self._settings.policy or Path()))
             await self._stopping.wait()
@@ -117,7 +140,10 @@ class Delivering:
                 runner.stop()
             if self._keeper is not None:
                 self._keeper.stop()
-            await self._ended(list(self._tasks.values()))
+            await self._ended([task for name, task in self._tasks.items() if name != NAMES])
+            if self._names is not None:
+                self._names.stop()
+                await self._ended([self._tasks[NAMES]])
         finally:
             await self._producer.stop()
         return 1 if self._failed else 0
@@ -126,12 +152,10 @@ class Delivering:
         for name in plan.destinations:
             if name in self._runners or (self._only and name not in self._only):
                 continue
-            allowed = plan.destinations[name].names == "clear"
-            if allowed and self._show is None:
-                raise ConfigurationError(
-                    f"destinations.{name}.names: 'clear' needs the keys of pseudonyms; set CLOVERWATCH_PSEUDONYM_KEYS, "
-                    'or names = "pseudonyms"'
-                )
+            allowed = plan.destinations[name].names == "clear" and self._settings.identities != "clear"
+            if allowed and self._names is None:
+                self._names = Names(self._settings, keys_for(self._settings, name))
+                self._begin(NAMES, self._names.run())
             runner = Runner(
                 self._settings,
                 plan,
@@ -139,7 +163,7 @@ class Delivering:
                 made(plan, name),
                 self._storing,
                 self.metrics,
-                self._show if allowed else None,
+                self._names.shown if allowed and self._names is not None else None,
             )
             self._runners[name] = runner
             self._begin(name, runner.run())

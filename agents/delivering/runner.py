@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -60,7 +60,8 @@ NEVER_POLLED_S: Final = 86_400
 COMMIT_EVERY_S: Final = 1.0
 """How often offsets are committed: what a kill makes be looked at again."""
 
-Show = Callable[[Alert], Alert]
+Show = Callable[[Sequence[Alert]], Awaitable[list[Alert]]]
+"""Puts clear names into alerts."""
 
 
 class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -299,10 +300,7 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         assignment, began = self._assignment, wall_clock()
         notices = [item.notice for item in items]
         if self._show is not None:
-            show = self._show
-            notices = [
-                structs.replace(notice, alerts=tuple(show(alert) for alert in notice.alerts)) for notice in notices
-            ]
+            notices = [structs.replace(each, alerts=tuple(await self._show(each.alerts))) for each in notices]
         try:
             outcomes: Sequence[Outcome] = await self._destination.send(notices)
             if len(outcomes) != len(items):
