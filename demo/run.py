@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -31,6 +29,8 @@ from demo.accesses import Planned
 from demo.broker import EmbeddedBroker, free_port
 from demo.files import month, write
 from demo.organisation import DAY, MONTH_DAYS, Organisation
+from demo.processes import running
+from demo.receivers import Pager, delivered, policy_for
 from demo.ui import Screen
 from demo.verdict import score
 from demo.watch import missing, stay, watched
@@ -97,12 +97,14 @@ def run(*, seed: int, events: int, watch: bool = False) -> int:
     screen = Screen()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cloverwatch-demo-") as folder, EmbeddedBroker() as broker:
+        hook = free_port()
         settings = Settings(
             broker=broker.bootstrap,
-            policy=POLICY,
+            policy=policy_for(POLICY, Path(folder), hook),
             partitions=PARTITIONS,
             replication_factor=1,
             web_port=free_port(),
+            deliver_port=free_port(),
             session_timeout_s=6.0,
             data_dir=Path(folder),
             pseudonym_keys=Path(folder) / "pseudonyms.json",
@@ -111,37 +113,25 @@ def run(*, seed: int, events: int, watch: bool = False) -> int:
         screen.say(f"seed {seed}: broker at {broker.bootstrap}; a month of accesses is being made up")
         screen.say(f"alerts name people by pseudonyms ({ring.epochs[0].name}:…) of keys made for this run")
         asyncio.run(with_admin(settings, lambda admin: create(admin, settings)))
-        screen.say(f"metrics of the worker: http://127.0.0.1:{settings.web_port}/metrics")
+        for name, port in (("worker", settings.web_port), ("delivery", settings.deliver_port)):
+            screen.say(f"metrics of the {name}: http://127.0.0.1:{port}/metrics")
         if not watch and missing() is None:
             screen.say("Prometheus is here: `cloverwatch demo --watch` has it look, and stays (docs/operating.md)")
-        log = Path(folder) / "worker.log"
-        with log.open("wb") as out:
-            worker = subprocess.Popen(
-                [sys.executable, "-c", "import sys; from agents.cli import main; sys.exit(main(['worker']))"],
-                env={**os.environ, **environment(settings)},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-            looking = watched(Path(folder), settings.web_port, None, screen.say) if watch else nullcontext()
+        with running("worker", settings) as worker, running("deliver", settings):
+            looking = watched(Path(folder), settings.web_port, settings.deliver_port, screen.say)
             try:
-                with looking:
+                with looking if watch else nullcontext():
                     org, stream = month(seed, first_day(), events)
                     demo = Run(settings, ring, screen, stream, started=started)
-                    code = asyncio.run(_play(demo, org, worker))
+                    code = asyncio.run(_play(demo, org, worker, hook))
                     if watch:
                         stay(worker, screen.say)
             except (WorkerFailedError, aiohttp.ClientError) as error:
                 screen.say(str(error))
                 code = 1
-            finally:
-                worker.terminate()
-                try:
-                    worker.wait(timeout=15)
-                except subprocess.TimeoutExpired:
-                    worker.kill()
-        if code:
-            screen.say(f"the worker's last lines:\n{log.read_text(errors='replace')[-6000:]}")
+        for name in ("worker", "deliver") if code else ():
+            log = settings.data_dir / f"{name}.log"
+            screen.say(f"the last lines of `cloverwatch {name}`:\n{log.read_text(errors='replace')[-6000:]}")
         return code
 
 
@@ -156,20 +146,15 @@ def write_files(folder: Path, *, seed: int, events: int, conduct: bool = True) -
     (folder / "policy.toml").write_text(POLICY.read_text(encoding="utf-8"), encoding="utf-8")
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """Return the environment in which a worker has these settings."""
-    names = ("broker", "policy", "partitions", "replication_factor", "web_port", "session_timeout_s", "data_dir")
-    given = {name: getattr(settings, name) for name in (*names, "identities", "pseudonym_keys")}
-    return {f"CLOVERWATCH_{name.upper()}": str(value) for name, value in given.items() if value is not None}
-
-
-async def _play(run_: Run, org: Organisation, worker: subprocess.Popen[bytes]) -> int:
+async def _play(run_: Run, org: Organisation, worker: subprocess.Popen[bytes], hook: int) -> int:
     screen, settings = run_.screen, run_.settings
     # The demo's broker is one process: nothing is gained by waiting for more of them, and batches by waiting a little.
     producer = producer_of(settings)
     await producer.start()
     consumer = consumer_of(settings, ALERTS)
     await consumer.start()
+    pager = Pager()
+    await pager.start(hook)
     following = asyncio.create_task(_follow(run_, consumer))
     try:
         rows = [(topic, row) for topic, given in org.rows.items() for row in given]
@@ -188,8 +173,11 @@ async def _play(run_: Run, org: Organisation, worker: subprocess.Popen[bytes]) -
         screen.result(result)
         if run_.first_alert is not None:
             screen.say(f"first alert {run_.first_alert - run_.started:.1f} s after the start")
-        return 0 if result.perfect else 1
+        found = await delivered(settings)
+        screen.delivery(found, pager.messages, len(pager.incidents), pager.digests)
+        return 0 if result.perfect and found.settled == found.alerts else 1
     finally:
+        await pager.stop()
         following.cancel()
         await consumer.stop()
         await producer.stop()

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from demo.receivers import Delivery
 from demo.verdict import FALSE_A_DAY, Result, Score
 from schemas.alert import SEVERITIES, Alert
 from schemas.fields import iso
@@ -92,6 +93,16 @@ class Screen:
         for alert in (*result.false, *result.falsely):
             said = f"false: {iso(alert.occurred_at)} {alert.rule_id}: {alert.explanation}"
             self.console.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
+
+    def delivery(self, found: Delivery, messages: int, incidents: int, digests: int) -> None:
+        """Write what came of delivering, and how many messages people had of how many alerts."""
+        self.console.print(
+            f"delivered: {found.settled:,} of {found.alerts:,} alerts have the receipts of every destination "
+            f"({', '.join(f'{state} {count:,}' for state, count in sorted(found.states.items()))}); "
+            f"the pager had {messages:,} messages about {incidents:,} incidents, {digests} of them digests",
+            style="green" if found.settled == found.alerts else "red",
+            highlight=False,
+        )
 
 
 def _section(table: Table, name: str, incidents: Scores, look_alikes: Scores, false: int) -> None:

@@ -28,7 +28,8 @@ from alerts.keyring import KeyRing
 from demo.broker import free_port
 from demo.files import month, write
 from demo.organisation import DAY
-from demo.run import DAYS_BACK, environment
+from demo.processes import environment
+from demo.run import DAYS_BACK
 from schemas.alert import Alert
 from schemas.codec import ALERT, DIRECTORY, row_key
 from schemas.topics import ACCESS_EVENTS, ALERTS, DEAD_LETTERS
