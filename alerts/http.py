@@ -142,7 +142,7 @@ class Http:
             timeout=aiohttp.ClientTimeout(total=self._timeout_s, connect=self._connect_s),
             headers={"User-Agent": self._agent},
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=True,
+            trust_env=False,
         )
 
     async def stop(self) -> None:
