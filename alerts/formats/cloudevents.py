@@ -3,7 +3,7 @@
 Source: CloudEvents 1.0.2, "Kafka Protocol Binding", section 3.2: `ce_` before each attribute, `content-type` for the
 data's own. Nine headers: the SDK makes the same in fifty microseconds, most of them spent on checking what is constant
 here; the tests read what is made with it. The record's key is not made here: by the binding's section 3.1 it is the
-attribute `partitionkey`, the alert's `dedup_key`, so that revisions stay in order.
+attribute `partitionkey`, the alert's id: revisions stay in order, and a compacted topic keeps the last.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def message(
         ("ce_type", TYPES[data]),
         ("ce_subject", alert.alert_id.encode()),
         ("ce_time", stamp(ocsf.revised_at(alert)).encode()),
-        ("ce_partitionkey", alert.dedup_key.encode()),
+        ("ce_partitionkey", alert.alert_id.encode()),
         ("content-type", b"application/json"),
     ]
     if data == "alert":
