@@ -36,7 +36,7 @@ def test_the_sdk_reads_and_writes_it_alike(name: str, data: Data) -> None:
     again = to_binary(CloudEvent(event.get_attributes(), value), JSONFormat())
     written = {key: text for key, text in headers if key != "ce_time"}
     assert {key: text for key, text in again.headers.items() if key != "ce_time"} == written
-    assert again.key == VARIETY[name].dedup_key
+    assert again.key == VARIETY[name].alert_id
 
 
 def test_its_attributes() -> None:
