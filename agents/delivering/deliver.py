@@ -77,7 +77,7 @@ async def deliver(settings: Settings, only: frozenset[str]) -> int:
 
     Args:
         settings: with `policy`.
-        only: destinations; empty: all of the policy, and the keeper.
+        only: destinations; empty: all of the policy. The keeper runs in every process: its group shares the work.
 
     Returns:
         The exit code: 0 after a stop, 1 after a failure.
@@ -119,7 +119,7 @@ class Delivering:
         self._storing = Storing(self._producer, self.metrics, wall_clock, self._broken)
         self._runners: dict[str, Runner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._keeper = None if only else Keeper(settings, plan, self._producer, self._storing, self.metrics)
+        self._keeper = Keeper(settings, plan, self._producer, self._storing, self.metrics)
         self._stopping = asyncio.Event()
         self._failed = False
 
@@ -130,16 +130,14 @@ class Delivering:
             loop.add_signal_handler(number, self._stopping.set)
         await within_start(self._settings, self._producer.start)
         try:
-            if self._keeper is not None:
-                self._begin(KEEPER, self._keeper.run())
+            self._begin(KEEPER, self._keeper.run())
             self._start_runners(self._plan)
             watching = asyncio.create_task(self._watch_policy(self._settings.policy or Path()))
             await self._stopping.wait()
             watching.cancel()
             for runner in self._runners.values():
                 runner.stop()
-            if self._keeper is not None:
-                self._keeper.stop()
+            self._keeper.stop()
             await self._ended([task for name, task in self._tasks.items() if name != NAMES])
             if self._names is not None:
                 self._names.stop()
@@ -225,8 +223,7 @@ class Delivering:
         await self._ended([self._tasks.pop(name) for name in changed])
         for runner in self._runners.values():
             runner.replan(plan)
-        if self._keeper is not None:
-            self._keeper.replan(plan)
+        self._keeper.replan(plan)
         self._plan = plan
         self._start_runners(plan)
         log.warning("Policy %s is in force", plan.version)
@@ -236,7 +233,7 @@ class Delivering:
         reasons = [
             f"{name}: no partitions are assigned yet" for name, runner in self._runners.items() if not runner.reading
         ]
-        if self._keeper is not None and not self._keeper.reading:
+        if not self._keeper.reading:
             reasons.append("keeper: no partitions are assigned yet")
         return reasons
 
@@ -251,5 +248,4 @@ class Delivering:
         self.metrics.silenced.clear()
         for silence, count in silenced.items():
             self.metrics.silenced.labels(silence).set(count)
-        if self._keeper is not None:
-            self._keeper.refresh()
+        self._keeper.refresh()

@@ -7,7 +7,6 @@ import base64
 import gzip
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +22,6 @@ from alerts.notice import Delivered, Failed, Outcome, Refused
 from alerts.secrets import SecretRef
 from schemas.errors import ConfigurationError
 from tests.alerts.samples import ACKNOWLEDGED, VARIETY, alert, bare, notice, notices
-from tests.alerts.sending import send_all
 from tests.conftest import require
 from tests.receivers.opensearch import INDEX, OpenSearchReceiver
 
@@ -300,42 +298,6 @@ async def test_an_index_that_is_closed_to_writing_fails_and_takes_it_later(
     assert "cluster_block_exception" in outcome.reason
     opensearch.ask("PUT", f"/{INDEX}/_settings", {"index.blocks.write": None})
     assert isinstance((await real.send([notice(alert(21_000))]))[0], Delivered)
-
-
-@pytest.mark.faults
-@pytest.mark.timeout(900)
-async def test_a_thousand_alerts_through_a_kill_are_there_exactly_once(tmp_path: Path) -> None:
-    """In two revisions each; killed while a request is on its way, and brought back on the same data."""
-    require(OpenSearchReceiver.missing())
-    receiver = OpenSearchReceiver(tmp_path / "opensearch")
-    await asyncio.to_thread(receiver.start)
-    restarting: list[asyncio.Task[None]] = []
-
-    async def restart() -> None:
-        await asyncio.sleep(0.05)  # a request of a hundred takes longer: it is on its way
-        receiver.kill()
-        await asyncio.to_thread(receiver.start)
-
-    def between(number: int) -> None:
-        if number == 9:
-            restarting.append(asyncio.create_task(restart()))
-
-    destination = Bulk(BulkConfig(url=receiver.url), HERE)
-    await destination.start()
-    try:
-        alerts = [alert(number) for number in range(1_000)]
-        sent = [*alerts, *(alert(number, revision=1, status="amended") for number in range(1_000))]
-        final = await send_all(destination, notices(sent), batch=100, within=600, between=between)
-        await asyncio.gather(*restarting)
-        assert all(isinstance(outcome, Delivered) for outcome in final)
-        assert len(restarting) == 1
-        there = receiver.received()
-        assert there == {one.alert_id: 1 for one in alerts}
-        assert {document["event"]["sequence"] for document in receiver.documents()} == {1}
-    finally:
-        await destination.stop()
-        await asyncio.gather(*restarting, return_exceptions=True)
-        receiver.stop()
 
 
 async def test_others_run_while_a_long_batch_is_written() -> None:

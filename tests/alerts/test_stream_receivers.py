@@ -19,7 +19,6 @@ from alerts.destination import Destination
 from alerts.notice import Delivered, Failed
 from tests.alerts.stream_alerts import AT, CONTEXT, alert, deliver_all, notice, until
 from tests.conftest import require
-from tests.receivers.base import Receiver
 from tests.receivers.collector import CollectorOtlp, CollectorSyslog
 from tests.receivers.file import Folder
 from tests.receivers.kafka import KafkaTopic
@@ -46,48 +45,6 @@ def started(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[type[An
         return receiver
 
     return start
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize(
-    ("of", "batch", "away_s"),
-    [(CollectorOtlp, 50, 0.5), (CollectorSyslog, 25, 0.5), (KafkaTopic, 100, 1.0), (Folder, 20, 0.5)],
-)
-async def test_a_thousand_alerts_through_sigkill_are_all_there(
-    started: Callable[[type[Any]], Any], of: type[Any], batch: int, away_s: float
-) -> None:
-    """Killed twice while it is handed alerts. Of a folder, the kill is that it is gone."""
-    receiver: Receiver = started(of)
-    sender = destination(receiver.policy("siem"))
-    notices = [notice(alert(number)) for number in range(1000)]
-    kills = iter((300, 600))
-    after = next(kills)
-    restarted: asyncio.Task[None] | None = None
-
-    async def back() -> None:
-        await asyncio.sleep(away_s)
-        await asyncio.to_thread(receiver.start)
-
-    async def between(done: int) -> None:
-        nonlocal after, restarted
-        if done >= after:
-            if restarted is not None:
-                await restarted
-            after = next(kills, 10_000)
-            receiver.kill()
-            restarted = asyncio.create_task(back())
-
-    await sender.start()
-    try:
-        failures = await deliver_all(sender, notices, batch=batch, within=150, between=between)
-        expected = {each.alerts[0].alert_id for each in notices}
-        await until(lambda: set(receiver.received()) >= expected, 60, lambda: str(len(receiver.received())))
-    finally:
-        if restarted is not None:
-            await restarted
-        await sender.stop()
-    assert failures > 0
-    assert set(receiver.received()) == expected
 
 
 @pytest.mark.slow
