@@ -71,6 +71,13 @@ class Memory:
             if not self.groups[parked.group]:
                 del self.groups[parked.group]
 
+    def learn(self, other: Memory) -> None:
+        """Take over what was read of more partitions."""
+        for alert_id, revision in other.told.items():
+            self.tell(alert_id, revision)
+        for key, parked in other.parked.items():
+            self.park(key, parked)
+
     def clear(self) -> None:
         """Partitions change hands."""
         self.told.clear()

@@ -223,11 +223,13 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                     return
                 self.ledger.position((topic, partition), position, fresh=committed is None)
                 consumer.seek(tp, position)
-        receipts = await read_receipts(self.settings, self.memory, partitions, since)
-        await read_parked(self.settings, self.memory, partitions)
+        memory = Memory(self.name)
+        receipts = await read_receipts(self.settings, memory, partitions, since)
+        await read_parked(self.settings, memory, partitions)
         found = await read_open(self.settings, partitions, since, receipts) if self.mine.kind.grouped else {}
         if assignment != self._assignment:
             return
+        self.memory.learn(memory)
         for receipt in receipts.values():
             alert = found.get(receipt.alert_id)
             ref = Ref(alert, receipt.partition, receipt.offset, receipt.published_at, assignment) if alert else None
@@ -240,7 +242,10 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _read(self, tp: TopicPartition, records: Sequence[Any]) -> None:
         span = self.ledger.deliver((tp.topic, tp.partition), records[0].offset, records[-1].offset)
         run = Run(self.ledger, span, len(records))
+        assignment = self._assignment
         for record in records:
+            if assignment != self._assignment:
+                return  # partitions changed hands: whoever has this one reads it again
             if tp.topic == REPLAYS:
                 if record.key == self.name.encode() and tp.partition not in self._asked:
                     self._asked[tp.partition] = run
@@ -259,7 +264,7 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 run.done()
                 continue
             self.memory.tell(alert.alert_id, alert.revision)
-            ref = Ref(alert, record.partition, record.offset, record.timestamp, self._assignment, run)
+            ref = Ref(alert, record.partition, record.offset, record.timestamp, assignment, run)
             await self._take(ref)
 
     async def _take(self, ref: Ref) -> None:
@@ -345,7 +350,8 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             parked = None
             if settled.state == "parked":
                 parked = parked_of(ref, self.name, settled.group, settled.answer.get("reason", ""), now)
-                self.memory.park(parked_key(self.name, ref.alert), parked)
+                if ref.assignment == self._assignment:
+                    self.memory.park(parked_key(self.name, ref.alert), parked)
             else:
                 if ref.parked_as is not None:
                     self.memory.unpark(ref.parked_as)
