@@ -25,6 +25,8 @@ class Known:
 
     alert: Alert
     partition: int
+    offset: int
+    """Of the record that holds it."""
     by_worker: int
     """The greatest revision that a worker wrote, as far as is known."""
 

@@ -144,11 +144,10 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         ours = any(name == WRITER and text == KEEPER for name, text in record.headers)
         known = self._known.get(alert.alert_id)
         if known is None:
-            known = self._known[alert.alert_id] = Known(
-                alert, record.partition, alert.revision - 1 if ours else alert.revision
-            )
+            by_worker = alert.revision - 1 if ours else alert.revision
+            known = self._known[alert.alert_id] = Known(alert, record.partition, record.offset, by_worker)
         elif alert.revision > known.alert.revision:
-            known.alert = alert
+            known.alert, known.offset = alert, record.offset
         if not ours:
             known.by_worker = max(known.by_worker, alert.revision)
         self._look_at(known)
@@ -170,7 +169,7 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         if known is None or ours or alert.revision > known.alert.revision:
             self._learn(alert, record)
             return
-        if alert.revision < known.alert.revision or alert != known.alert:
+        if record.offset > known.offset and (alert.revision < known.alert.revision or alert != known.alert):
             # A worker's, under a revision that stands already: something new, or what it wrote before it was killed.
             again = known.alert
             if alert.revision > known.by_worker:
@@ -217,8 +216,8 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             partition=known.partition,
             headers=[(WRITER, KEEPER)],
         )
-        await sent
-        known.alert = alert
+        stored = await sent
+        known.alert, known.offset = alert, stored.offset
         self._look_at(known)
 
     def replan(self, plan: Plan) -> None:
