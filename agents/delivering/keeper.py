@@ -105,7 +105,7 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _turn(self, consumer: AIOKafkaConsumer) -> None:
         missing = {tp.partition for tp in consumer.assignment() if tp.topic == ALERTS} - self._loaded
         if missing:
-            await self._load(missing)
+            await self._load(consumer, missing)
         found = await consumer.getmany(timeout_ms=PATIENCE_MS)
         assignment = self._assignment
         for tp, records in found.items():
@@ -127,31 +127,32 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             except (CommitFailedError, IllegalStateError, RebalanceInProgressError):
                 log.info("Partitions change hands; what was done since the last commit is done again")
 
-    async def _load(self, partitions: set[int]) -> None:
+    async def _load(self, consumer: AIOKafkaConsumer, partitions: set[int]) -> None:
+        """Read what may be open. What the group has not read yet is known by then too: an action may be about it."""
         assignment = self._assignment
         since = max(0, wall_clock() - horizon(self.plan.auto_resolve_after))
+        read = {each: await consumer.committed(TopicPartition(ALERTS, each)) or 0 for each in partitions}
         async for record in look_back(self._settings, ALERTS, partitions, since):
             if record.value is not None and assignment == self._assignment:
                 try:
-                    self._learn(ALERT.decode(record.value), record)
+                    alert = ALERT.decode(record.value)
                 except BadRecordError:
                     continue  # put away when it is read in turn
+                self._learn(alert, record, in_turn=record.offset < read[record.partition])
         if assignment == self._assignment:
             self._loaded |= partitions
 
-    def _learn(self, alert: Alert, record: Any) -> Known:
-        """Take note of a revision that stands in the topic; return what is known of its alert then."""
-        ours = any(name == WRITER and text == KEEPER for name, text in record.headers)
+    def _learn(self, alert: Alert, record: Any, *, in_turn: bool = True) -> None:
+        """Take note of a revision that stands in the topic; `in_turn`: it is not read once more."""
         known = self._known.get(alert.alert_id)
         if known is None:
-            by_worker = alert.revision - 1 if ours else alert.revision
-            known = self._known[alert.alert_id] = Known(alert, record.partition, record.offset, by_worker)
+            known = Known(alert, record.partition, record.offset, alert.revision - 1)
+            self._known[alert.alert_id] = known
         elif alert.revision > known.alert.revision:
             known.alert, known.offset = alert, record.offset
-        if not ours:
+        if in_turn and not _ours(record):
             known.by_worker = max(known.by_worker, alert.revision)
         self._look_at(known)
-        return known
 
     def _look_at(self, known: Known) -> None:
         heapq.heappush(self._due, (known.alert.detected_at + self.plan.auto_resolve_after, known.alert.alert_id))
@@ -164,19 +165,18 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         except BadRecordError as error:
             await self._storing.dead_letter(record, error, lambda: None)
             return
-        ours = any(name == WRITER and text == KEEPER for name, text in record.headers)
         known = self._known.get(alert.alert_id)
-        if known is None or ours or alert.revision > known.alert.revision:
+        if known is None or _ours(record) or alert.revision > known.alert.revision:
             self._learn(alert, record)
             return
+        news, known.by_worker = alert.revision > known.by_worker, max(known.by_worker, alert.revision)
         if record.offset > known.offset and (alert.revision < known.alert.revision or alert != known.alert):
             # A worker's, under a revision that stands already: something new, or what it wrote before it was killed.
             again = known.alert
-            if alert.revision > known.by_worker:
+            if news:
                 again = structs.replace(
                     alert, revision=known.alert.revision + 1, status="amended", handled=known.alert.handled
                 )
-            known.by_worker = max(known.by_worker, alert.revision)
             await self._write(known, again)
 
     async def _act(self, record: Any) -> None:
@@ -240,6 +240,11 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     def reading(self) -> bool:
         """Whether its group has given it partitions and their past is known."""
         return bool(self._loaded)
+
+
+def _ours(record: Any) -> bool:
+    """Whether a keeper wrote it."""
+    return any(name == WRITER and text == KEEPER for name, text in record.headers)
 
 
 def decoded(value: bytes | None) -> Action:

@@ -145,3 +145,14 @@ async def _is(world: World, name: str, status: str) -> bool:
 
 async def _revision(world: World, name: str, revision: int) -> bool:
     return (await last(world, name)).revision == revision
+
+
+async def test_an_amendment_that_came_while_no_keeper_ran_is_not_taken_for_a_repetition(world: World) -> None:
+    await world.publish(an_alert("a"))
+    async with keeping(world, planned()):
+        await do(world, "ack", "a")
+        await until(lambda: _is(world, "a", "amended"), "it is acknowledged")
+    await world.publish(structs.replace(an_alert("a", revision=1, status="amended"), cause="it goes on"))
+    async with keeping(world, planned()):
+        await until(lambda: _revision(world, "a", 2), "the amendment has the next revision")
+    assert (await last(world, "a")).cause == "it goes on"

@@ -1,0 +1,75 @@
+"""What people do with an alert, as revisions."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import UNSET, structs
+
+from alerts.life import COMMENTS_MAX, Known, resolved, taken
+from alerts.signatures import Signer, sign
+from schemas.action import Action, ActionKind, Handling
+from schemas.alert import Alert
+from tests.delivering.world import a_plan, an_alert
+
+ANNA, BEN = Signer("anna", bytes(32)), Signer("ben", bytes([1] * 32))
+PLAN = a_plan(analysts={"anna": ANNA.public, "ben": BEN.public})
+
+
+def act(kind: ActionKind, alert: Alert, text: str = "", signer: Signer = ANNA, at: int = 5) -> Alert | str | None:
+    action = Action(action_id="i", alert_id=alert.alert_id, kind=kind, by=signer.name, at=at, text=text)
+    return taken(PLAN, sign(action, signer), Known(alert, 0, 0, 0))
+
+
+def made(found: Alert | str | None) -> Alert:
+    assert isinstance(found, Alert)
+    return found
+
+
+def handled(alert: Alert) -> Handling:
+    assert alert.handled is not UNSET
+    assert isinstance(alert.handled, Handling)
+    return alert.handled
+
+
+def test_an_acknowledgement_counts_once_and_only_while_it_is_open() -> None:
+    alert = made(act("ack", an_alert("a")))
+    assert (alert.revision, alert.status, handled(alert).by) == (1, "amended", "anna")
+    assert act("ack", alert, signer=BEN) is None
+    assert act("ack", structs.replace(alert, status="resolved", handled=UNSET)) is None
+
+
+def test_a_close_ends_it_and_says_why() -> None:
+    alert = made(act("close", made(act("ack", an_alert("a"))), "explained"))
+    assert (alert.status, alert.cause, handled(alert).state) == ("resolved", "closed by anna", "closed")
+    assert [comment.text for comment in handled(alert).comments] == ["explained"]
+    assert act("close", alert, "once more") is None
+
+
+def test_a_comment_is_kept_also_on_what_is_over_and_read_twice_is_one() -> None:
+    alert = made(act("comment", structs.replace(an_alert("a"), status="resolved"), "late"))
+    assert (alert.status, alert.revision) == ("resolved", 1)
+    assert act("comment", alert, "late") is None
+    for at in range(COMMENTS_MAX + 5):
+        alert = made(act("comment", alert, f"c{at}", at=at))
+    assert len(handled(alert).comments) == COMMENTS_MAX
+    assert handled(alert).comments[-1].text == f"c{COMMENTS_MAX + 4}"
+
+
+@pytest.mark.parametrize(
+    ("signer", "said"),
+    [(Signer("anna", bytes([2] * 32)), "not that of"), (Signer("cleo", bytes(32)), "not in the policy")],
+)
+def test_who_may_not_is_told_so(signer: Signer, said: str) -> None:
+    found = act("close", an_alert("a"), "x", signer)
+    assert isinstance(found, str)
+    assert said in found
+
+
+def test_what_nobody_knows_is_refused() -> None:
+    action = sign(Action(action_id="i", alert_id="a", kind="ack", by="anna", at=5), ANNA)
+    assert isinstance(taken(PLAN, action, None), str)
+
+
+def test_it_ends_by_itself() -> None:
+    alert = resolved(an_alert("a", revision=3), "why")
+    assert (alert.revision, alert.status, alert.cause) == (4, "resolved", "why")
