@@ -34,7 +34,7 @@ from tests.deploy.exported import of_delivery, rules
 from tests.deploy.promql import asked
 from tests.deploy.test_grafana import queries
 
-DELIVERS = False
+DELIVERS = True
 """Whether the demo starts `cloverwatch deliver`, and says `metrics of the delivery: ADDRESS`. Until it does, what asks
 for its metrics is left out here (`of_delivery`), and nothing else."""
 
