@@ -240,7 +240,8 @@ class Delivering:
 
         Nothing, too, where others hold all partitions: this process stands by and takes over from them.
         """
-        reading = {name: runner.reading for name, runner in self._runners.items()}
+        mine = [name for name in self._plan.destinations if not self._only or name in self._only]
+        reading = {name: name in self._runners and self._runners[name].reading for name in mine}
         if self._keeper is not None:
             reading["keeper"] = self._keeper.reading
         why = "its group has not settled yet, or what was delivered before is being read"

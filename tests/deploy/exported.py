@@ -47,8 +47,3 @@ def unknown(expr: str) -> list[str]:
         known |= labels
         wrong += [f"{each.name} has no label {label}" for label in sorted(each.labels - labels) if each.name in there]
     return wrong + [f"nothing in it has the label {label}" for label in sorted(query.grouped - known)]
-
-
-def of_delivery(expr: str) -> bool:
-    """Whether a query asks for what only `cloverwatch deliver` exports."""
-    return any("cloverwatch_delivery_" in each.name for each in asked(expr).selectors)
