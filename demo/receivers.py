@@ -7,6 +7,7 @@ import time
 from base64 import b64encode
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_bytes
 from typing import Final
@@ -31,6 +32,9 @@ LOOK_EVERY_S: Final = 0.5
 SECRET_BYTES: Final = 32
 """Of the key that signs webhooks: the middle of what Standard Webhooks allows."""
 
+MAINTENANCE: Final = timedelta(days=1)
+"""How long the demo's silence lasts, from its start: longer than the demo."""
+
 SECTIONS: Final = """
 [destinations.siem]
 kind = "file"
@@ -48,6 +52,14 @@ to = ["siem"]
 [[routes]]
 severity = "high"
 to = ["pager"]
+
+[[silences]] # a window that hides nothing: no dataset is called so
+id = "archive-move"
+owner = "dpo@clover.example"
+reason = "the archive moves to another hall, and whoever carries it reads from it"
+since = {since}
+until = {until}
+dataset = ["archive-*"]
 """
 
 
@@ -122,5 +134,8 @@ def policy_for(policy: Path, folder: Path, port: int) -> Path:
     secret.write_text(f"whsec_{b64encode(token_bytes(SECRET_BYTES)).decode()}\n", encoding="utf-8")
     secret.chmod(0o600)
     found = folder / "policy.toml"
-    found.write_text(policy.read_text(encoding="utf-8") + SECTIONS.format(folder=folder, port=port), encoding="utf-8")
+    now = datetime.now(UTC).replace(microsecond=0)
+    times = {"since": now.isoformat(), "until": (now + MAINTENANCE).isoformat()}
+    text = policy.read_text(encoding="utf-8") + SECTIONS.format(folder=folder, port=port, **times)
+    found.write_text(text, encoding="utf-8")
     return found

@@ -18,6 +18,7 @@ from agents.delivering.metrics import DeliveryMetrics
 from agents.delivering.names import Names
 from agents.delivering.runner import Runner
 from agents.delivering.storing import Storing
+from agents.delivering.zeroes import begin, begin_destination, end_destination
 from agents.plan_file import read_plan_of
 from agents.preflight import check_topics
 from agents.pseudonym_keys import configured, read_keys
@@ -115,6 +116,7 @@ class Delivering:
         self._settings, self._plan, self._only = settings, plan, only
         self._names: Names | None = None
         self.metrics = DeliveryMetrics(version("cloverwatch"))
+        begin(self.metrics)
         self._producer = producer_of(settings)
         self._storing = Storing(self._producer, self.metrics, wall_clock, self._broken)
         self._runners: dict[str, Runner] = {}
@@ -163,6 +165,7 @@ class Delivering:
                 self.metrics,
                 self._names.shown if allowed and self._names is not None else None,
             )
+            begin_destination(self.metrics, name)
             self._runners[name] = runner
             self._begin(name, runner.run())
 
@@ -220,6 +223,7 @@ class Delivering:
         changed = [name for name in self._runners if plan.destinations.get(name) != self._plan.destinations.get(name)]
         for name in changed:
             self._runners.pop(name).stop()
+            end_destination(self.metrics, name)
         await self._ended([self._tasks.pop(name) for name in changed])
         for runner in self._runners.values():
             runner.replan(plan)
@@ -229,13 +233,15 @@ class Delivering:
         log.warning("Policy %s is in force", plan.version)
 
     def not_ready(self) -> list[str]:
-        """Return why alerts are not handed on; nothing when they are."""
-        reasons = [
-            f"{name}: no partitions are assigned yet" for name, runner in self._runners.items() if not runner.reading
-        ]
-        if not self._keeper.reading:
-            reasons.append("keeper: no partitions are assigned yet")
-        return reasons
+        """Return why alerts are not handed on; nothing when they are.
+
+        Nothing, too, where others hold all partitions: this process stands by and takes over from them.
+        """
+        mine = [name for name in self._plan.destinations if not self._only or name in self._only]
+        reading = {name: name in self._runners and self._runners[name].reading for name in mine}
+        reading["keeper"] = self._keeper.reading
+        why = "its group has not settled yet, or what was delivered before is being read"
+        return [f"{name}: {why}" for name, reads in reading.items() if not reads]
 
     def refresh(self) -> None:
         """Ask the gauges that are not told."""

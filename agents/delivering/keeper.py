@@ -25,6 +25,7 @@ from agents.delivering.looking_back import look_back
 from agents.delivering.memory import horizon
 from agents.delivering.metrics import DeliveryMetrics
 from agents.delivering.storing import Storing
+from agents.delivering.zeroes import NO_KIND
 from agents.settings import Settings
 from agents.watching import wall_clock
 from alerts.life import Known, resolved, taken
@@ -67,6 +68,8 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._due: list[tuple[int, str]] = []
         """When to look whether an alert resolves, and which."""
         self._loaded: set[int] = set()
+        self._given: frozenset[int] | None = None
+        """Partitions that the group gave it, maybe none; None while it does not say."""
         self._assignment = 0
         self._stop = asyncio.Event()
         self._consumer: AIOKafkaConsumer | None = None
@@ -95,12 +98,14 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:  # noqa: ARG002 - the protocol's
         """Give up what is known: whoever gets the partitions reads it."""
         self._assignment += 1
+        self._given = None
         self._known.clear()
         self._due.clear()
         self._loaded.clear()
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        """Nothing yet: what is known of partitions is read before their first records."""
+        """Only take note: what is known of partitions is read before their first records."""
+        self._given = frozenset(tp.partition for tp in assigned if tp.topic == ALERTS)
 
     async def _turn(self, consumer: AIOKafkaConsumer) -> None:
         missing = {tp.partition for tp in consumer.assignment() if tp.topic == ALERTS} - self._loaded
@@ -186,7 +191,7 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             if isinstance(reason, str):
                 raise BadRecordError("invalid_value", reason)
         except BadRecordError as error:
-            self._metrics.actions.labels("none", "refused").inc()
+            self._metrics.actions.labels(NO_KIND, "refused").inc()
             await self._storing.dead_letter(record, error, lambda: None)
             return
         known = self._known[action.alert_id]
@@ -238,8 +243,8 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     @property
     def reading(self) -> bool:
-        """Whether its group has given it partitions and their past is known."""
-        return bool(self._loaded)
+        """Whether its group has said which partitions it has, maybe none, and their past is known."""
+        return self._given is not None and self._given <= self._loaded
 
 
 def _ours(record: Any) -> bool:

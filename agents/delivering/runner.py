@@ -92,6 +92,8 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self.memory = Memory(name)
         self.ledger = Ledger()
         self.loaded: set[int] = set()
+        self._given: frozenset[int] | None = None
+        """Partitions that the group gave it, maybe none; None while it does not say."""
         self._assignment = 0
         self._lane = self._new_lane()
         self._front: Book[Ref] | Straight[Ref] = self._new_front()
@@ -166,6 +168,7 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         if revoked:
             await self._commit()
         self._assignment += 1
+        self._given = None
         self.ledger.drop(self.ledger.partitions())
         self.loaded.clear()
         self.memory.clear()
@@ -173,7 +176,8 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._lane, self._front = self._new_lane(), self._new_front()
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        """Nothing yet: what is known of partitions is read with their first records."""
+        """Only take note: what is known of partitions is read with their first records."""
+        self._given = frozenset(tp.partition for tp in assigned if tp.topic == ALERTS)
 
     async def _turn(self) -> None:
         consumer = self._consumer
@@ -425,9 +429,8 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     @property
     def reading(self) -> bool:
-        """Whether its group has given it partitions and their past is known."""
-        consumer = self._consumer
-        return consumer is not None and bool(self.loaded)
+        """Whether its group has said which partitions it has, maybe none, and their past is known."""
+        return self._given is not None and self._given <= self.loaded
 
     def _lag(self) -> int:
         consumer = self._consumer

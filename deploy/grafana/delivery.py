@@ -28,8 +28,9 @@ def _quantile(share: float) -> str:
     )
 
 
-def _by_destination(metric: str) -> str:
-    return f"max by (destination) ({metric}{{{W}}})"
+def _by_destination(metric: str, how: str = "sum") -> str:
+    """Processes of one group share a destination's alerts among them: counts add up, the oldest of all is the oldest."""
+    return f"{how} by (destination) ({metric}{{{W}}})"
 
 
 DELIVERY: Final = Sheet(
@@ -95,8 +96,8 @@ DELIVERY: Final = Sheet(
                     "Age of the oldest undelivered alert as a share of the destination's deadline.",
                     SHARE,
                     Query(
-                        f"{_by_destination('cloverwatch_delivery_oldest_undelivered_age_seconds')} / "
-                        f"{_by_destination('cloverwatch_delivery_deadline_seconds')}",
+                        f"{_by_destination('cloverwatch_delivery_oldest_undelivered_age_seconds', 'max')} / "
+                        f"{_by_destination('cloverwatch_delivery_deadline_seconds', 'max')}",
                         "{{destination}}",
                     ),
                     steps=((None, "green"), (0.5, "orange"), (1, "red")),
@@ -165,13 +166,30 @@ DELIVERY: Final = Sheet(
             ),
         ),
         Row(
+            "Processes",
+            (
+                states(
+                    "Ready",
+                    "Whether each process reads alerts for all its destinations, or stands by to take over.",
+                    Query(f"min by (instance) (cloverwatch_delivery_ready{{{W}}})", "{{instance}}"),
+                ),
+                graph(
+                    "Policy not taken up",
+                    "1 while a process cannot take up the policy file and delivers as an older policy says.",
+                    NUMBER,
+                    Query(f"max by (instance) (cloverwatch_delivery_policy_reload_failed{{{W}}})", "{{instance}}"),
+                    steps=NONE_IS_GOOD,
+                ),
+            ),
+        ),
+        Row(
             "People",
             (
                 graph(
                     "Open alerts by severity",
                     "Alerts that nobody has closed and that have not ended.",
                     NUMBER,
-                    Query(f"max by (severity) (cloverwatch_delivery_open_alerts{{{W}}})", "{{severity}}"),
+                    Query(f"sum by (severity) (cloverwatch_delivery_open_alerts{{{W}}})", "{{severity}}"),
                     width=8,
                     stacked=True,
                 ),

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
+from prometheus_client import Histogram
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from agents.delivering import zeroes
+from agents.delivering.metrics import DeliveryMetrics
 from agents.ledger import HoleKind
 from agents.metrics import BUCKETS_S, Metrics
 from agents.watching import SOURCE_OF
@@ -20,11 +24,13 @@ from rules.catalogue import RULE_IDS
 from rules.haul import Haul
 from rules.judge import FAILED
 from schemas.access import Outcome
+from schemas.action import ActionKind
 from schemas.alert import SEVERITIES
 from schemas.directory import Sensitivity
 from schemas.errors import REASONS
 from schemas.places import PlaceClass
-from schemas.topics import ACCESS_EVENTS, BY_NAME, DIRECTORY_TOPICS, RAW_TOPICS
+from schemas.receipt import ReceiptState
+from schemas.topics import ACCESS_EVENTS, ACTIONS, ALERTS, BY_NAME, DIRECTORY_TOPICS, RAW_TOPICS
 from tests.conftest import require
 
 LABELS: dict[str, tuple[str, ...]] = {
@@ -46,6 +52,21 @@ LABELS: dict[str, tuple[str, ...]] = {
 }
 """Every label with what it may hold: closed lists, but for partitions, the policy's exemptions and versions."""
 
+OF_DELIVERY: dict[str, tuple[str, ...]] = {
+    "destination": ("pager",),
+    "silence": ("office-move",),
+    "state": get_args(ReceiptState),
+    "outcome": zeroes.OUTCOMES,
+    "severity": SEVERITIES,
+    "kind": (*get_args(ActionKind), zeroes.NO_KIND),
+    "result": ("taken", "refused"),
+    "topic": zeroes.READ_TOPICS,
+    "reason": tuple(REASONS),
+    "version": ("0.1.0",),
+    "python": ("3.11.7",),
+}
+"""The same of `cloverwatch deliver`: closed lists, but for the policy's destinations and silences, and versions."""
+
 
 def fed() -> Metrics:
     """Metrics into each of which something was fed."""
@@ -62,17 +83,29 @@ def fed() -> Metrics:
     return metrics
 
 
-def families(metrics: Metrics) -> dict[str, Any]:
+def fed_delivery() -> DeliveryMetrics:
+    """The same of `cloverwatch deliver`."""
+    metrics = DeliveryMetrics("0.1.0")
+    for name, metric in vars(metrics).items():
+        if name != "registry":
+            names = metric._labelnames
+            child = metric.labels(*(OF_DELIVERY[label][0] for label in names)) if names else metric
+            child.observe(0.2) if isinstance(metric, Histogram) else child.inc(2)
+    return metrics
+
+
+def families(metrics: Metrics | DeliveryMetrics) -> dict[str, Any]:
     text = generate_latest(metrics.registry).decode()
     return {family.name: family for family in text_string_to_metric_families(text)}
 
 
-def test_promtool_has_nothing_to_say() -> None:
+@pytest.mark.parametrize("of", [fed, fed_delivery])
+def test_promtool_has_nothing_to_say(of: Callable[[], Metrics | DeliveryMetrics]) -> None:
     promtool = shutil.which("promtool")
     require(None if promtool else "promtool is not installed (Debian: prometheus)")
     done = subprocess.run(
         [str(promtool), "check", "metrics"],
-        input=generate_latest(fed().registry),
+        input=generate_latest(of().registry),
         capture_output=True,
         check=False,
         timeout=30,
@@ -80,16 +113,17 @@ def test_promtool_has_nothing_to_say() -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 
 
-def test_every_metric_helps_and_is_named_by_its_unit() -> None:
-    found = {name: family for name, family in families(fed()).items() if not name.endswith("_created")}
+@pytest.mark.parametrize(("of", "least"), [(fed, 25), (fed_delivery, 18)])
+def test_every_metric_helps_and_is_named_by_its_unit(of: Callable[[], Metrics | DeliveryMetrics], least: int) -> None:
+    found = {name: family for name, family in families(of()).items() if not name.endswith("_created")}
     assert {"process_start_time_seconds", "process_resident_memory_bytes"} <= found.keys(), "restarts, memory"
-    found = {name: family for name, family in found.items() if not name.startswith("process_")}
-    assert len(found) > 25
+    found = {name: family for name, family in found.items() if not name.startswith(("process_", "python_gc_"))}
+    assert len(found) > least
     for name, family in found.items():
         assert re.fullmatch(r"cloverwatch_[a-z]+(_[a-z]+)*", name), name
         assert re.fullmatch(r"[A-Z0-9].*\.", family.documentation), name
         assert not re.search(r"_(ms|milliseconds|minutes|count|sum|total|bytes_total)$", name), name
-        timed = family.type == "histogram" or bool({"age", "load"} & set(name.split("_")))
+        timed = family.type == "histogram" or bool({"age", "load", "deadline"} & set(name.split("_")))
         assert name.endswith("_seconds") is timed, name
         assert (family.type == "counter") is any(sample.name.endswith("_total") for sample in family.samples), name
 
@@ -98,8 +132,11 @@ def test_every_label_is_bounded() -> None:
     for name, family in families(fed()).items():
         for sample in family.samples:
             assert sample.labels.keys() - {"le"} <= LABELS.keys(), name
+    for name, family in families(fed_delivery()).items():
+        for sample in family.samples:
+            assert sample.labels.keys() - {"le", "generation"} <= OF_DELIVERY.keys(), name
     # What a person, a dataset or an address is called never becomes a label.
-    assert not LABELS.keys() & {"employee", "person", "dataset", "event", "address", "country"}
+    assert not (LABELS | OF_DELIVERY).keys() & {"employee", "person", "dataset", "event", "address", "country"}
 
 
 def test_what_an_alert_rule_looks_at_begins_at_zero_for_every_label_it_may_have() -> None:
@@ -118,6 +155,42 @@ def test_what_an_alert_rule_looks_at_begins_at_zero_for_every_label_it_may_have(
     for rule in LABELS["rule"]:
         assert value("cloverwatch_rule_failures_total", {"rule": rule}) == 0
     assert value("cloverwatch_topic_partitions", {"topic": ACCESS_EVENTS}) == 4
+
+
+def test_what_a_rule_looks_at_of_delivery_begins_at_zero() -> None:
+    metrics = DeliveryMetrics("0.1.0")
+    zeroes.begin(metrics)
+    value = metrics.registry.get_sample_value
+    for topic in (ALERTS, ACTIONS):
+        for reason in REASONS:
+            assert value("cloverwatch_delivery_bad_records_total", {"topic": topic, "reason": reason}) == 0
+    assert value("cloverwatch_delivery_actions_total", {"kind": "none", "result": "refused"}) == 0
+    assert value("cloverwatch_delivery_actions_total", {"kind": "ack", "result": "taken"}) == 0
+    assert value("cloverwatch_delivery_policy_reload_failed") == 0
+    assert value("cloverwatch_delivery_alerts_total", {"destination": "pager", "state": "parked"}) is None
+    zeroes.begin_destination(metrics, "pager")
+    for state in get_args(ReceiptState):
+        assert value("cloverwatch_delivery_alerts_total", {"destination": "pager", "state": state}) == 0
+    for outcome in ("delivered", "failed", "refused"):
+        assert value("cloverwatch_delivery_attempts_total", {"destination": "pager", "outcome": outcome}) == 0
+    assert value("cloverwatch_delivery_latency_seconds_count", {"destination": "pager"}) == 0
+
+
+def test_a_destination_that_ends_leaves_no_gauge_and_keeps_what_was_counted() -> None:
+    """Else one that was taken out of the policy while it was down would be down for ever."""
+    metrics = fed_delivery()
+    zeroes.begin_destination(metrics, "siem")
+    for gauge in zeroes.of_destination(metrics):
+        gauge.labels("siem").set(1)
+    zeroes.end_destination(metrics, "pager")
+    left = [family for family in metrics.registry.collect() if family.type == "gauge"]
+    told = {
+        sample.labels["destination"] for family in left for sample in family.samples if "destination" in sample.labels
+    }
+    assert told == {"siem"}
+    labels = {"destination": "pager", "state": "delivered"}
+    assert metrics.registry.get_sample_value("cloverwatch_delivery_alerts_total", labels) == 2
+    zeroes.end_destination(metrics, "pager")  # nothing is there, and nothing raises
 
 
 def test_the_newest_record_grows_older() -> None:

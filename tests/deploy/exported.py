@@ -8,33 +8,10 @@ from typing import Any
 
 import yaml
 
-from tests.agents.test_metrics import families, fed
+from tests.agents.test_metrics import families, fed, fed_delivery
 from tests.deploy.promql import FROM_PROMETHEUS, asked
 
 PROMETHEUS = Path("deploy/prometheus")
-
-DELIVERY: dict[str, tuple[str, ...]] = {
-    "cloverwatch_delivery_alerts_total": ("destination", "state"),
-    "cloverwatch_delivery_attempts_total": ("destination", "outcome"),
-    "cloverwatch_delivery_undelivered_alerts": ("destination",),
-    "cloverwatch_delivery_held_alerts": ("destination",),
-    "cloverwatch_delivery_oldest_undelivered_age_seconds": ("destination",),
-    "cloverwatch_delivery_deadline_seconds": ("destination",),
-    "cloverwatch_delivery_overdue_alerts": ("destination",),
-    "cloverwatch_delivery_parked_alerts": ("destination",),
-    "cloverwatch_delivery_silenced_alerts": ("silence",),
-    "cloverwatch_delivery_latency_seconds_bucket": ("destination", "le"),
-    "cloverwatch_delivery_latency_seconds_count": ("destination",),
-    "cloverwatch_delivery_latency_seconds_sum": ("destination",),
-    "cloverwatch_delivery_lag_records": ("destination",),
-    "cloverwatch_delivery_destination_up": ("destination",),
-    "cloverwatch_delivery_open_alerts": ("severity",),
-    "cloverwatch_delivery_actions_total": ("kind", "result"),
-    "cloverwatch_delivery_bad_records_total": ("topic", "reason"),
-    "cloverwatch_delivery_ready": (),
-    "cloverwatch_delivery_receipts_stored_total": (),
-}
-"""What `cloverwatch deliver` exports beside what every process does."""
 
 OF_PROMETHEUS: dict[str, tuple[str, ...]] = {"up": (), "ALERTS": ("alertname", "alertstate", "severity")}
 """Series that Prometheus itself makes: of scrapes, and of the rules that fire."""
@@ -50,10 +27,10 @@ def rules(name: str) -> list[dict[str, Any]]:
 def exported() -> dict[str, frozenset[str]]:
     """Labels by name of the series: of both programs, of Prometheus and of the recording rules."""
     found: dict[str, frozenset[str]] = {}
-    for family in families(fed()).values():
+    for family in (*families(fed()).values(), *families(fed_delivery()).values()):
         for sample in family.samples:
             found[sample.name] = found.get(sample.name, frozenset()) | set(sample.labels) | FROM_PROMETHEUS
-    for name, labels in (DELIVERY | OF_PROMETHEUS).items():
+    for name, labels in OF_PROMETHEUS.items():
         found[name] = frozenset(labels) | FROM_PROMETHEUS
     for rule in rules("recording.yml"):
         found[rule["record"]] = asked(rule["expr"]).grouped - {"le"}
@@ -70,8 +47,3 @@ def unknown(expr: str) -> list[str]:
         known |= labels
         wrong += [f"{each.name} has no label {label}" for label in sorted(each.labels - labels) if each.name in there]
     return wrong + [f"nothing in it has the label {label}" for label in sorted(query.grouped - known)]
-
-
-def of_delivery(expr: str) -> bool:
-    """Whether a query asks for what only `cloverwatch deliver` exports."""
-    return any("cloverwatch_delivery_" in each.name for each in asked(expr).selectors)

@@ -22,21 +22,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
 from demo.broker import end
 from demo.watch import ALERTMANAGER, missing
-from schemas.topics import ACCESS_EVENTS
+from schemas.action import Action
+from schemas.topics import ACCESS_EVENTS, ACTIONS, ALERTS
 from tests.brokers import embedded
 from tests.conftest import require
-from tests.deploy.exported import of_delivery, rules
+from tests.deploy.exported import rules
 from tests.deploy.promql import asked
 from tests.deploy.test_grafana import queries
-
-DELIVERS = False
-"""Whether the demo starts `cloverwatch deliver`, and says `metrics of the delivery: ADDRESS`. Until it does, what asks
-for its metrics is left out here (`of_delivery`), and nothing else."""
 
 EVENTS = 20_000
 """Ordinary accesses of the demo's month: a ninth of the usual number, enough for every query."""
@@ -51,10 +49,10 @@ SHOWN_S = 300
 SAID = {
     "broker": re.compile(r"broker at (\S+);"),
     "worker": re.compile(r"metrics of the worker: (http://127\.0\.0\.1:\d+)/metrics"),
+    "delivery": re.compile(r"metrics of the delivery: (http://127\.0\.0\.1:\d+)/metrics"),
     "prometheus": re.compile(r"Prometheus: (http://127\.0\.0\.1:\d+) "),
     "alertmanager": re.compile(r"Alertmanager: (http://127\.0\.0\.1:\d+)"),
 }
-DELIVERY_SAID = re.compile(r"metrics of the delivery: (http://127\.0\.0\.1:\d+)/metrics")
 STAYS = "it stays as it is until Ctrl-C"
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
@@ -114,7 +112,6 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         assert process.poll() is None, text[-3000:]
         at = {who: found[1] for who, said in SAID.items() if (found := said.search(text))}
         assert at.keys() == SAID.keys(), "the demo prints every address"
-        assert (DELIVERY_SAID.search(text) is not None) is DELIVERS
         yield Watched(process, log, at)
     finally:
         process.send_signal(signal.SIGINT)  # as Ctrl-C: it ends what it started
@@ -131,20 +128,15 @@ def post(url: str, body: Any) -> None:
         assert answer.status == 200
 
 
-def asked_for(expr: str) -> bool:
-    """Whether something here exports what a query asks for."""
-    return DELIVERS or not of_delivery(expr)
-
-
 def test_prometheus_is_answered_by_what_the_demo_runs(watched: Watched) -> None:
     jobs = {each["metric"]["job"]: each["value"][1] for each in watched.series("up")}
-    assert jobs == {"cloverwatch-worker": "1", "cloverwatch-deliver": "1" if DELIVERS else "0"}
+    assert jobs == {"cloverwatch-worker": "1", "cloverwatch-deliver": "1"}
 
 
 def test_every_query_of_every_panel_returns_data(watched: Watched) -> None:
     """A number that is one, at some time of the run."""
     assert watched.shown("cloverwatch_nothing") == [], "what is not there is not shown"
-    pending = {(where, expr) for where, expr, _ in queries() if asked_for(expr)}
+    pending = {(where, expr) for where, expr, _ in queries()}
     assert len(pending) > 50
 
     def all_shown() -> bool:
@@ -174,36 +166,50 @@ def test_every_rule_is_evaluated_and_what_it_asks_for_is_there(watched: Watched)
     for rule in written:
         name = rule.get("alert") or rule["record"]
         for selector in asked(rule["expr"]).selectors:
-            if asked_for(rule["expr"]):
-                assert watched.series(f"count({selector.text})"), f"{name}: {selector.text} has no series"
+            assert watched.series(f"count({selector.text})"), f"{name}: {selector.text} has no series"
     for rule in rules("recording.yml"):
-        if asked_for(rule["expr"]):
-            assert watched.shown(rule["record"]), f"{rule['record']} is not a number"
+        assert watched.shown(rule["record"]), f"{rule['record']} is not a number"
 
 
 def test_no_alert_about_the_monitor_fires_over_a_healthy_demo(watched: Watched) -> None:
-    """But those that say that nothing delivers, where nothing does."""
     told = {each["metric"]["alertname"] for each in watched.series('ALERTS{alertstate="firing"}')}
-    allowed = set() if DELIVERS else {"CloverwatchDeliverAbsent", "CloverwatchTargetDown"}
-    assert told - allowed - {"CloverwatchDeadLetters"} == set()
+    assert told - {"CloverwatchDeadLetters"} == set()
+
+
+def test_what_the_demo_delivered_is_what_its_metrics_say(watched: Watched) -> None:
+    """At least a receipt of each alert that the demo counted; none overdue or parked; its silence hides nothing."""
+    found = re.search(r"delivered: ([\d,]+) of \1 alerts", watched.log.read_text())
+    receipts = watched.series('sum by (destination) (cloverwatch_delivery_alerts_total{state!="parked"})')
+    told = {each["metric"]["destination"]: float(each["value"][1]) for each in receipts}
+    assert told.keys() == {"siem", "pager"}
+    assert found is not None, "the demo says how many it delivered: all"
+    assert min(told.values()) >= int(found[1].replace(",", "")) > 0
+    for metric in ("overdue_alerts", "parked_alerts", "silenced_alerts", "policy_reload_failed"):
+        assert [each["value"][1] for each in watched.series(f"sum(cloverwatch_delivery_{metric})")] == ["0"], metric
+
+
+def told_of(watched: Watched, name: str) -> list[Any]:
+    """What Alertmanager has of an alert."""
+    found: list[Any] = watched.get("alertmanager", "/api/v2/alerts", filter=f'alertname="{name}"')
+    return found
+
+
+async def write(watched: Watched, topic: str, value: bytes) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=watched.at["broker"])
+    await producer.start()
+    try:
+        await producer.send_and_wait(topic, key=b"e-1", value=value)
+    finally:
+        await producer.stop()
 
 
 async def test_alertmanager_is_told_of_a_record_that_cannot_be_used(watched: Watched) -> None:
     """From a bad record in the stream to the alert that a receiver would get: first nothing, then both are there."""
 
-    def told() -> list[Any]:
-        found: list[Any] = watched.get("alertmanager", "/api/v2/alerts", filter='alertname="CloverwatchDeadLetters"')
-        return found
-
-    assert told() == []
-    producer = AIOKafkaProducer(bootstrap_servers=watched.at["broker"])
-    await producer.start()
-    try:
-        await producer.send_and_wait(ACCESS_EVENTS, key=b"e-1", value=b"no access at all")
-    finally:
-        await producer.stop()
-    until("Alertmanager has the alert", told, watched.log)
-    (alert,) = told()
+    assert told_of(watched, "CloverwatchDeadLetters") == []
+    await write(watched, ACCESS_EVENTS, b"no access at all")
+    until("Alertmanager has the alert", lambda: told_of(watched, "CloverwatchDeadLetters"), watched.log)
+    (alert,) = told_of(watched, "CloverwatchDeadLetters")
     assert alert["labels"] == {
         "alertname": "CloverwatchDeadLetters",
         "monitor": "cloverwatch",
@@ -215,6 +221,23 @@ async def test_alertmanager_is_told_of_a_record_that_cannot_be_used(watched: Wat
     assert [receiver["name"] for receiver in alert["receivers"]] == ["by-day"]
     assert alert["annotations"]["runbook_url"] == "docs/runbooks/CloverwatchDeadLetters.md"
     assert re.fullmatch(r"\S+ records of access\.events could not be used: not_json\.", alert["annotations"]["summary"])
+
+
+async def test_alertmanager_is_told_of_an_action_that_nobody_signed_and_of_an_alert_that_is_none(
+    watched: Watched,
+) -> None:
+    """Each by its own alert, of the first one that comes."""
+    names = ("CloverwatchActionsRefused", "CloverwatchDeliveryBadRecords")
+    assert [told_of(watched, name) for name in names] == [[], []]
+    action = Action(action_id="1", alert_id="2", kind="close", by="nobody", at=int(time.time() * 1000))
+    await write(watched, ACTIONS, msgspec.json.encode(action))
+    until("Alertmanager has the first", lambda: told_of(watched, names[0]), watched.log)
+    assert told_of(watched, names[1]) == [], "an action is told of once"
+    await write(watched, ALERTS, b"no alert at all")
+    until("Alertmanager has the second", lambda: told_of(watched, names[1]), watched.log)
+    (alert,) = told_of(watched, names[1])
+    assert (alert["labels"]["topic"], alert["labels"]["reason"]) == (ALERTS, "not_json")
+    assert alert["receivers"] == [{"name": "by-day"}]
 
 
 def test_alertmanager_groups_by_incident_and_holds_back_what_follows(watched: Watched) -> None:
