@@ -49,7 +49,7 @@ WARM_UP: Final = 2_000
 """Alerts before those that count: connections, an index, the interpreter's caches."""
 
 BATCH_BYTES: Final = 512 * 1024
-POLL_S: Final = 0.2
+POLL_S: Final = 0.5
 """How often the deliverer is asked: an answer goes through what is pending, and is a few of its milliseconds."""
 
 SINGLES: Final = 300
@@ -311,9 +311,7 @@ def measure(settings: Settings, count: int, events: int, build: Path, say: Calla
     hec = HecReceiver(settings.data_dir / "hec")
     hec.start()
     try:
-        runs["hec"] = throughput(
-            settings, stock, count, hec.policy("hec"), hec.environment(), build / "bench-hec.log"
-        )
+        runs["hec"] = throughput(settings, stock, count, hec.policy("hec"), hec.environment(), build / "bench-hec.log")
         there["hec"] = len(hec.received())
     finally:
         hec.stop()
