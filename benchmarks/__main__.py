@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.settings import Settings
-from benchmarks import latency, state
+from benchmarks import delivery, latency, state
 from benchmarks.brokers import broker, fill
 from benchmarks.process import program
 from benchmarks.stream import SEED, Load, crowd, load, one_rule
@@ -25,7 +25,7 @@ from demo.files import EVENTS
 from demo.run import write_files
 
 RESULT: Final = Path("build/bench.json")
-PARTS: Final = ("throughput", "latency", "crowd", "behaviour", "state")
+PARTS: Final = ("throughput", "latency", "crowd", "behaviour", "state", "delivery")
 STOCK_EVENTS: Final = 60_000
 """Of the events, so many for the stock agent: half a minute of its time at most."""
 
@@ -34,6 +34,12 @@ GOALS: Final = {"stock": 15.0, "bare": 0.5, "crowd": 0.8, "p50_ms": 5.0, "p99_ms
 
 STATE_GOALS: Final = {"saved_mean": 1024.0, "resident": 4096.0, "worker_s": 10.0}
 """From the issue: bytes of a person as saved and in memory, and seconds until a worker has loaded 100,000 of them."""
+
+DELIVERY_GOALS: Final = {"alerts_per_s": 5_000.0, "p99_ms": 100.0}
+"""From the issue: sustained, to a bulk destination; and of single alerts, from published to received."""
+
+BESIDE_EVENTS: Final = 60_000
+"""Accesses that a worker judges beside a destination that hangs, at most: six runs of them."""
 
 PACE: Final = 10_000
 """Events a second at which latency is measured."""
@@ -46,6 +52,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--events", type=int, default=400_000, help="accesses of the throughput runs")
     parser.add_argument("--employees", type=int, default=1_000_000, help="of the large directory")
     parser.add_argument("--states", type=int, default=state.EMPLOYEES, help="employees whose habits are weighed")
+    parser.add_argument("--alerts", type=int, default=30_000, help="to each bulk destination")
     parser.add_argument("--seconds", type=float, default=30.0, help="of the latency run")
     parser.add_argument("--out", type=Path, default=RESULT, metavar="FILE", help="where the figures go as JSON")
     parser.add_argument("--only", choices=PARTS, help="a part of it")
@@ -73,6 +80,8 @@ def main(arguments: list[str]) -> int:
         rows += _behaviour(min(given.events, EVENTS), result, say)
     if given.only in {None, "state"}:
         rows += _state(given.broker, given.states, build, result, say)
+    if given.only in {None, "delivery"}:
+        rows += _delivery(given.broker, given.alerts, min(given.events, BESIDE_EVENTS), build, result, say)
     given.out.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     _print(result, rows)
     return 0
@@ -192,6 +201,47 @@ def _state(kind: str, employees: int, build: Path, result: dict[str, Any], say: 
             f"{_within(found['worker_s'], STATE_GOALS['worker_s'], 's')}; {parts}",
         ),
     ]
+
+
+def _delivery(kind: str, alerts: int, events: int, build: Path, result: dict[str, Any], say: Say) -> Rows:
+    with broker(kind) as (name, settings):
+        result["broker"] = name
+        result["delivery"] = found = delivery.measure(replace(settings, group="bench"), alerts, events, build, say)
+    rows = [
+        (
+            f"cloverwatch deliver to {where}, {run['there']:,} there",
+            f"{run['alerts_per_s']:,.0f}/s",
+            f"{run['cpu_us']:.0f}",
+            f"{run['peak_mib']:,.0f}",
+            _goal(run["alerts_per_s"], DELIVERY_GOALS["alerts_per_s"], "alerts and their receipts"),
+        )
+        for where, run in found["throughput"].items()
+    ]
+    for what in ("each", "grouped"):
+        soon = found[what]
+        rows.append(
+            (
+                f"alert published → at a webhook ({what}), p50; p99",
+                f"{soon['p50_ms']:.1f}; {soon['p99_ms']:.1f} ms",
+                "",
+                "",
+                f"{_most(soon['p99_ms'], DELIVERY_GOALS['p99_ms'])}; {soon['missing']} missing",
+            )
+        )
+    if "beside" in found:
+        pair = found["beside"]
+        share = pair["hanging"] / pair["alone"]
+        rows += [
+            ("worker, no deliverer", f"{pair['alone']:,.0f}/s", f"{pair['alone_us']:.1f}", "", ""),
+            (
+                "worker beside a destination that hangs",
+                f"{pair['hanging']:,.0f}/s",
+                f"{pair['hanging_us']:.1f}",
+                "",
+                f"{share:.2f} of it; two runs alone differ by {pair['spread']:.0%}",
+            ),
+        ]
+    return rows
 
 
 def _row(what: str, run: Throughput, against: str) -> tuple[str, str, str, str, str]:

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -44,9 +44,24 @@ def usage(pid: int) -> Usage:
 
 
 class Worker:
-    """A real `cloverwatch worker`."""
+    """A real `cloverwatch worker`, or another command that serves metrics.
 
-    def __init__(self, settings: Settings, log: Path) -> None:
+    Args:
+        settings: the process's, by environment.
+        log: where its output goes.
+        command: its arguments.
+        port: the setting that names its port of metrics.
+        more: further variables.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        log: Path,
+        command: Sequence[str] = ("worker",),
+        port: str = "WEB_PORT",
+        more: Mapping[str, str] | None = None,
+    ) -> None:
         self.port = free_port()
         self.log = log
         names = ("broker", "group", "policy", "partitions", "replication_factor", "session_timeout_s", "data_dir")
@@ -57,8 +72,8 @@ class Worker:
         told[f"{PREFIX}PSEUDONYM_KEYS"] = str(keys)
         with log.open("wb") as out:
             self._popen = subprocess.Popen(
-                [sys.executable, "-c", "import sys; from agents.cli import main; sys.exit(main(['worker']))"],
-                env={**os.environ, **told, f"{PREFIX}WEB_PORT": str(self.port)},
+                [sys.executable, "-c", f"import sys; from agents.cli import main; sys.exit(main({list(command)}))"],
+                env={**os.environ, **told, **(more or {}), f"{PREFIX}{port}": str(self.port)},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -79,7 +94,9 @@ class Worker:
         pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
         return {name: float(value) for name, value in pairs}
 
-    def until(self, what: str, holds: Callable[[dict[str, float]], bool]) -> tuple[float, dict[str, float]]:
+    def until(
+        self, what: str, holds: Callable[[dict[str, float]], bool], poll_s: float = POLL_S
+    ) -> tuple[float, dict[str, float]]:
         """Wait until its metrics say so; return when, in seconds on the monotonic clock, and the metrics.
 
         Raises:
@@ -93,8 +110,8 @@ class Worker:
                 return now, found
             if self._popen.poll() is not None or now > deadline:
                 tail = self.log.read_text(errors="replace")[-3000:]
-                raise RuntimeError(f"the worker was to be: {what}; its last lines:\n{tail}")
-            time.sleep(POLL_S)
+                raise RuntimeError(f"the process was to be: {what}; its last lines:\n{tail}")
+            time.sleep(poll_s)
 
     def end(self) -> None:
         """Stop it in order."""

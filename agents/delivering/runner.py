@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -196,6 +197,7 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                     await self._read(tp, records)
                 elif tp in consumer.assignment():
                     consumer.seek(tp, records[0].offset)  # it came before its past was read
+            await self._storing.flush()  # what is not routed here waits for no answer
         elif wait:
             await asyncio.sleep(wait / 1000)
         for partition, run in list(self._asked.items()):
@@ -346,8 +348,9 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def _settle(self) -> None:
         """Store what became of alerts."""
+        now, latency = wall_clock(), self._metrics.latency.labels(self.name)
         for settled in self._front.settled():
-            ref, now = settled.ref, wall_clock()
+            ref = settled.ref
             if settled.repeated:
                 ref.done()
                 continue
@@ -360,7 +363,7 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 if ref.parked_as is not None:
                     self.memory.unpark(ref.parked_as)
                 if settled.state in {"delivered", "grouped", "digested"}:
-                    self._metrics.latency.labels(self.name).observe(max(0, now - ref.published_at) / 1000)
+                    latency.observe(max(0, now - ref.published_at) / 1000)
             await self._storing.receipt(
                 ref,
                 self.name,
@@ -372,11 +375,12 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 silence=settled.silence,
                 parked=parked,
             )
+        await self._storing.flush()
 
     def _count(self, items: Sequence[Any], outcomes: Sequence[Outcome], now: int) -> None:
         words = {Delivered: "delivered", Failed: "failed", Refused: "refused"}
-        for outcome in outcomes:
-            self._metrics.attempts.labels(self.name, words[type(outcome)]).inc()
+        for kind, count in Counter(type(outcome) for outcome in outcomes).items():
+            self._metrics.attempts.labels(self.name, words[kind]).inc(count)
         up = any(not isinstance(outcome, Failed) for outcome in outcomes)
         if up != self.up:
             reason = next((each.reason for each in outcomes if isinstance(each, Failed)), "")

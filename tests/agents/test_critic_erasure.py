@@ -69,5 +69,13 @@ async def test_envelopes_of_an_epoch_that_was_taken_out_of_the_file_are_erased_t
     sealed_under = _known(ring).tokens_of("e-0042")
     log = Log(takes=100)
     _through(log, monkeypatch)
-    await forget(Settings(), _known(structs.replace(ring, epochs=ring.epochs[1:]) if hasattr(ring, "__struct_fields__") else __import__("dataclasses").replace(ring, epochs=ring.epochs[1:])), "e-0042")
+    await forget(
+        Settings(),
+        _known(
+            structs.replace(ring, epochs=ring.epochs[1:])
+            if hasattr(ring, "__struct_fields__")
+            else __import__("dataclasses").replace(ring, epochs=ring.epochs[1:])
+        ),
+        "e-0042",
+    )
     assert {key for topic, key, _ in log.written if topic == PRIVACY_IDENTITIES} == {t.encode() for t in sealed_under}

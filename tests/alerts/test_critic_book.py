@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from alerts.book import Book
 from alerts.notice import Delivered, Notice
 from alerts.plan import Match, Route
 from alerts.routing import Routed, decide_for
-from msgspec import structs
 from tests.alerts.plans import alert, destination, kind, plan
 
 NOW = 1_000_000_000

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.action import Handling
 from schemas.fields import known
-from tests.delivering.test_keeper import do, keeping, last, planned, written
+from tests.delivering.test_keeper import do, keeping, last, planned
 from tests.delivering.world import World, an_alert, until
 
 pytestmark = pytest.mark.broker

@@ -46,12 +46,13 @@ def application(journal: Journal, secret: str) -> web.Application:
     seen = {record["id"] for record in journal.read()}
 
     async def hook(request: web.Request) -> web.Response:
+        at = time.time()
         body = await request.read()
         if why := verified(secret, request.headers, body, time.time()):
             return web.Response(status=401, text=why)
         message = request.headers["webhook-id"]
         if message not in seen:
-            journal.add({"id": message, "body": json.loads(body)})
+            journal.add({"id": message, "at": at, "body": json.loads(body)})
             seen.add(message)
         return web.Response(status=204)
 
@@ -101,6 +102,14 @@ class WebhookReceiver:
 
     def messages(self) -> list[dict[str, Any]]:
         return [record["body"] for record in read_journal(self._journal)]
+
+    def arrivals(self) -> dict[str, float]:
+        """When the first message came that lists an alert, seconds since 1970."""
+        found: dict[str, float] = {}
+        for record in read_journal(self._journal):
+            for alert in record["body"]["data"]["alert_ids"]:
+                found.setdefault(alert, record["at"])
+        return found
 
     def received(self) -> Counter[str]:
         """How many messages that something fires list each alert."""
