@@ -127,6 +127,10 @@ class Book(Telling[T]):
                 self._park(group, entry, reason, now)
         self._schedule(owner, now)
 
+    def hold(self, key: str) -> None:
+        """Something is parked under this key: what comes later parks behind it."""
+        self._parked.add(key)
+
     def unpark(self, key: str) -> None:
         """Let a group be told of again; the engine takes what is parked for it anew, in order, before anything else."""
         self._parked.discard(key)

@@ -8,7 +8,7 @@ all that stands behind it under its key: they are parked in their order.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -33,8 +33,8 @@ class Item:
     notice: Notice
     handle: Any
     """What its giver knows it by."""
-    first_at: int | None = None
-    """When it was first tried, milliseconds."""
+    since: int = 0
+    """Since when it is to be sent, milliseconds."""
     attempts: int = 0
     not_before: int = 0
     reason: str = ""
@@ -70,9 +70,9 @@ class Lane:
     def __len__(self) -> int:
         return len(self.pending)
 
-    def put(self, notice: Notice, handle: Any) -> None:
-        """Take a notice to be sent."""
-        self.pending.append(Item(notice, handle))
+    def put(self, notice: Notice, handle: Any, now: int) -> None:
+        """Take a notice to be sent; its budget begins."""
+        self.pending.append(Item(notice, handle, since=now))
 
     def ready(self, now: int) -> list[Item]:
         """Return what may be sent now, at most a batch, in order."""
@@ -103,59 +103,64 @@ class Lane:
                 earliest = item.not_before if earliest is None else min(earliest, item.not_before)
         return None if earliest is None else max(earliest, self.held_until)
 
-    def took(self, items: Sequence[Item], outcomes: Sequence[Outcome], now: int, began: int) -> list[Done]:
+    def took(self, items: Sequence[Item], outcomes: Sequence[Outcome], now: int) -> list[Done]:
         """Take note of what came of a batch; return what is done with, in order.
+
+        What was delivered behind something of its key that was not is not done with: it is sent again behind it, so
+        that the last word of a key is the last one that the receiver has.
 
         Args:
             items: as `ready` returned them.
             outcomes: of each.
             now: when the answer was there, milliseconds.
-            began: when it was sent.
         """
         done: list[Done] = []
-        stuck: dict[str, Item] = {}
+        failed: dict[str, Item] = {}
         refused: set[str] = set()
         wait = self._wait(items, outcomes)
         for item, outcome in zip(items, outcomes, strict=True):
             key = item.notice.key
             item.attempts += 1
-            if item.first_at is None:
-                item.first_at = began
-            if key in stuck:  # it went past one that failed: it is sent again after it
-                item.not_before, item.reason = now + wait, stuck[key].reason
+            if key in failed:
+                item.not_before, item.reason = now + wait, failed[key].reason
+            elif key in refused:
+                done.append(Done(item, Refused(BEHIND)))
             elif isinstance(outcome, Failed):
                 item.not_before, item.reason = now + wait, outcome.reason
-                stuck[key] = item
+                failed[key] = item
             else:
                 done.append(Done(item, outcome))
                 if isinstance(outcome, Refused):
                     refused.add(key)
-        if done:
+        if len(failed) < len({item.notice.key for item in items}):
             self._failing.clear()
-        elif stuck:
+        elif failed:
             # One that fails by itself holds up nobody; several keys in a row, or a receiver that asks for a pause, do.
-            self._failing.update(stuck)
+            self._failing.update(failed)
             asked = any(isinstance(each, Failed) and each.retry_after_s is not None for each in outcomes)
             if asked or len(self._failing) > 1:
                 self.held_until = now + wait
-        for key, item in stuck.items():
-            if item.first_at is not None and now - item.first_at >= self.budget:
-                reason = f"given up after {item.attempts} tries: {item.reason}"
-                done += [Done(each, Refused(reason if each is item else BEHIND)) for each in self._of(key)]
-        sent = {id(each.item) for each in done}
-        for key in refused:
-            done += [Done(each, Refused(BEHIND)) for each in self._of(key) if id(each) not in sent]
+        done += self._given_up(failed, refused, {id(each.item) for each in done}, now)
         gone = {id(each.item) for each in done}
         if gone:
             self.pending = deque(item for item in self.pending if id(item) not in gone)
         return done
 
-    def drop(self, gone: Callable[[Any], bool]) -> None:
-        """Forget the notices whose handle is one of those: somebody else sends them."""
-        self.pending = deque(item for item in self.pending if not gone(item.handle))
-
-    def _of(self, key: str) -> list[Item]:
-        return [item for item in self.pending if item.notice.key == key]
+    def _given_up(self, failed: Mapping[str, Item], refused: set[str], done: set[int], now: int) -> list[Done]:
+        """Return what is parked besides: what waited for longer than the budget, and what stands behind that."""
+        found = []
+        over, away = set(refused), self.held_until > now
+        reason = next((item.reason for item in failed.values()), "")
+        for item in self.pending:
+            if id(item) in done:
+                continue
+            key = item.notice.key
+            if key in over:
+                found.append(Done(item, Refused(BEHIND)))
+            elif now - item.since >= self.budget and (away or key in failed):
+                over.add(key)
+                found.append(Done(item, Refused(f"given up after {item.attempts} tries: {item.reason or reason}")))
+        return found
 
     def _wait(self, items: Sequence[Item], outcomes: Sequence[Outcome]) -> int:
         """Return how long those that failed wait, together: an exponential back-off with jitter, or what is asked for.

@@ -60,6 +60,10 @@ class Straight(Generic[T]):
             self._parked.add(alert.dedup_key)
             self._put(alert, ref, "parked", {"reason": outcome.reason}, due.notice.id)
 
+    def hold(self, key: str) -> None:
+        """Something is parked under this key: what comes later parks behind it."""
+        self._parked.add(key)
+
     def unpark(self, key: str) -> None:
         """What was parked under this key comes again."""
         self._parked.discard(key)

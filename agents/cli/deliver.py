@@ -53,7 +53,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, settings: Settings) -> int:
     """Deliver, or test, or ask for a replay."""
-    from agents.delivering.deliver import deliver, made
+    from agents.delivering.deliver import deliver
+    from agents.delivering.making import made
 
     if settings.policy is None:
         raise ConfigurationError("policy: delivery needs one; name the file with CLOVERWATCH_POLICY")
@@ -78,7 +79,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
 
 async def _test(plan: Plan, name: str) -> int:
     """Send a test alert and close it; say what came back."""
-    from agents.delivering.deliver import made
+    from agents.delivering.making import made
 
     destination = made(plan, name)
     now = time.time_ns() // 1_000_000

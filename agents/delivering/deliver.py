@@ -5,37 +5,41 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import platform
 import signal
+import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from agents.clients import producer_of, with_admin, within_start
-from agents.delivering.kafka_client import other_cluster
+from agents.delivering.gauges import refresh
 from agents.delivering.keeper import Keeper
+from agents.delivering.making import clear, keys_for, made, try_out
 from agents.delivering.metrics import DeliveryMetrics
 from agents.delivering.names import Names
 from agents.delivering.runner import Runner
+from agents.delivering.sending import Sender
 from agents.delivering.storing import Storing
 from agents.delivering.zeroes import begin, begin_destination, end_destination
 from agents.plan_file import read_plan_of
 from agents.preflight import check_topics
-from agents.pseudonym_keys import configured, read_keys
 from agents.settings import Settings
 from agents.watching import wall_clock
 from agents.web import WebServer, listening
-from alerts.destination import Context, Destination
-from alerts.keyring import KeyRing
 from alerts.plan import Plan
-from schemas.errors import ConfigurationError
+from schemas.errors import CloverwatchError, ConfigurationError
 
 log = logging.getLogger(__name__)
 
 KEEPER: Final = " keeper"
 NAMES: Final = " names"
 """Names of tasks; no destination is called so."""
+
+RESTART_FIRST_S: Final = 1.0
+RESTART_MOST_S: Final = 60.0
+"""Between the end of a runner and its next beginning: doubled each time, up to a minute."""
 
 STOP_WITHIN_S: Final = 20.0
 """Within which runners end after being told: what is being sent is answered or times out."""
@@ -47,39 +51,6 @@ settles hundreds of kilobytes at once. The client's own bound is 16 KiB."""
 YOUNG: Final = 20_000
 """Objects between two looks of the garbage collector at the youngest, in place of 700: thousands of alerts are on their
 way at once, none in a cycle, and were looked at again and again."""
-
-
-def context(name: str) -> Context:
-    """Return what a destination is given."""
-    return Context(name=name, host=platform.node() or "localhost", version=version("cloverwatch"), kafka=other_cluster)
-
-
-def made(plan: Plan, name: str) -> Destination:
-    """Return a destination of the plan, not started.
-
-    Raises:
-        ConfigurationError: a secret or a certificate of it cannot be read, or no such destination.
-    """
-    mine = plan.destinations.get(name)
-    if mine is None:
-        raise ConfigurationError(
-            f"{name!r} is no destination of the policy; allowed: {', '.join(sorted(plan.destinations)) or 'none'}"
-        )
-    return mine.kind.make(mine.config, context(name))
-
-
-def keys_for(settings: Settings, name: str) -> KeyRing:
-    """Return the keys by which clear names are put into what goes to a destination.
-
-    Raises:
-        ConfigurationError: this process has none, or they cannot be used.
-    """
-    if not configured(settings):
-        raise ConfigurationError(
-            f"destinations.{name}.names: 'clear' needs the keys of pseudonyms; set CLOVERWATCH_PSEUDONYM_KEYS, or "
-            'names = "pseudonyms"'
-        )
-    return read_keys(settings)
 
 
 async def deliver(settings: Settings, only: frozenset[str]) -> int:
@@ -99,9 +70,7 @@ async def deliver(settings: Settings, only: frozenset[str]) -> int:
         raise ConfigurationError("policy: delivery needs one; name the file with CLOVERWATCH_POLICY")
     _, plan = read_plan_of(settings.policy)
     for name in only or plan.destinations:
-        made(plan, name)  # what is wrong with it is said before anything starts
-        if plan.destinations[name].names == "clear" and settings.identities != "clear":
-            keys_for(settings, name)
+        await try_out(settings, plan, name)  # what is wrong with it is said before anything starts
     await with_admin(settings, lambda admin: check_topics(admin, settings.partitions))
     gc.collect()
     gc.freeze()
@@ -162,24 +131,44 @@ class Delivering:
 
     def _start_runners(self, plan: Plan) -> None:
         for name in plan.destinations:
-            if name in self._runners or (self._only and name not in self._only):
-                continue
-            allowed = plan.destinations[name].names == "clear" and self._settings.identities != "clear"
-            if allowed and self._names is None:
+            if name not in self._runners and (not self._only or name in self._only):
+                begin_destination(self.metrics, name)
+                self._runners[name] = self._runner(plan, name)
+                self._begin(name, self._serve(name))
+
+    def _runner(self, plan: Plan, name: str) -> Runner:
+        show = None
+        if clear(self._settings, plan, name):
+            if self._names is None:
                 self._names = Names(self._settings, keys_for(self._settings, name))
                 self._begin(NAMES, self._names.run())
-            runner = Runner(
-                self._settings,
-                plan,
-                name,
-                made(plan, name),
-                self._storing,
-                self.metrics,
-                self._names.shown if allowed and self._names is not None else None,
-            )
-            begin_destination(self.metrics, name)
-            self._runners[name] = runner
-            self._begin(name, runner.run())
+            show = self._names.shown
+        sender = Sender(name, made(plan, name), self.metrics, show)
+        return Runner(self._settings, plan, name, sender, self._storing, self.metrics)
+
+    async def _serve(self, name: str) -> None:
+        """Run a destination's runner. What fails there holds back only it: it is begun anew, later and later."""
+        wait = RESTART_FIRST_S
+        while True:
+            runner, began = self._runners[name], time.monotonic()
+            try:
+                await runner.run()
+            except Exception as error:
+                if self._failed:
+                    raise  # what is delivered cannot be recorded: the process ends
+                if time.monotonic() - began > RESTART_MOST_S:
+                    wait = RESTART_FIRST_S
+                said = str(error) if isinstance(error, CloverwatchError) else type(error).__name__
+                log.error("%s: ended: %s; begun anew in %g s", name, said, wait)
+                runner.sender.up = False
+            else:
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(runner.stopped.wait(), wait)
+                return
+            wait = min(RESTART_MOST_S, 2 * wait)
+            with suppress(ConfigurationError):  # as it was tried out; what is wrong since is said by `run`
+                self._runners[name] = self._runner(self._plan, name)
 
     def _begin(self, name: str, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work, name=name)
@@ -188,13 +177,16 @@ class Delivering:
 
     def _over(self, task: asyncio.Task[None]) -> None:
         """A part ended: on purpose, or the process ends, and its restart begins at what is committed."""
-        if task.cancelled() or (error := task.exception()) is None:
+        if task.cancelled() or (error := task.exception()) is None or self._failed:
             return
-        log.error("%s: ended: %s: %s", task.get_name(), type(error).__name__, error, exc_info=error)
+        said = str(error) if isinstance(error, CloverwatchError) else type(error).__name__
+        log.error("%s: ended: %s", task.get_name().strip(), said)
         self._broken(error)
 
     def _broken(self, error: BaseException) -> None:
-        log.error("What was delivered cannot be recorded, or not read: %s", type(error).__name__)
+        """Something cannot be stored, or a part that all need is gone: the process ends, and is begun anew."""
+        if not self._failed:
+            log.error("Delivery ends: %s", type(error).__name__)
         self._failed = True
         for runner in self._runners.values():
             runner.fail(error)
@@ -231,7 +223,7 @@ class Delivering:
         """Go on under another version: runners whose destination changed end, and begin anew."""
         for name in self._only or plan.destinations:
             if name in plan.destinations and plan.destinations[name] != self._plan.destinations.get(name):
-                made(plan, name)
+                await try_out(self._settings, plan, name)
         changed = [name for name in self._runners if plan.destinations.get(name) != self._plan.destinations.get(name)]
         for name in changed:
             self._runners.pop(name).stop()
@@ -258,12 +250,5 @@ class Delivering:
     def refresh(self) -> None:
         """Ask the gauges that are not told."""
         self.metrics.ready.set(0 if self.not_ready() else 1)
-        silenced: dict[str, int] = {each.id: 0 for each in self._plan.silences}
-        for runner in self._runners.values():
-            runner.refresh()
-            for silence, count in runner.silenced.items():
-                silenced[silence] = max(count, silenced.get(silence, 0))
-        self.metrics.silenced.clear()
-        for silence, count in silenced.items():
-            self.metrics.silenced.labels(silence).set(count)
+        refresh(self.metrics, self._runners, [each.id for each in self._plan.silences])
         self._keeper.refresh()

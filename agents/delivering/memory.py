@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+import logging
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,8 +19,11 @@ from schemas.errors import BadRecordError
 from schemas.receipt import Receipt
 from schemas.topics import ALERTS, DAY_MS, PARKED, RECEIPTS
 
+log = logging.getLogger(__name__)
+
 TOLD_MAX: Final = 50_000
-"""Alerts of which the last revision told is remembered, some 10 MB: repetitions come soon after what they repeat."""
+"""Alerts of which the last revision told is remembered, some 10 MB, and how far reading may go past what is not done:
+so whatever a kill makes be read again is known."""
 
 _receipt: Final = msgspec.json.Decoder(Receipt).decode
 _parked: Final = msgspec.json.Decoder(ParkedAlert).decode
@@ -34,16 +38,22 @@ def horizon(auto_resolve_after: int) -> int:
     return 2 * auto_resolve_after + DAY_MS
 
 
+class Mark(NamedTuple):
+    """What is remembered of a parked alert: the alert itself stands in the topic."""
+
+    partition: int
+    offset: int
+    revision: int
+    group: str
+
+
 @dataclass(slots=True)
 class Memory:
     """Of one destination."""
 
-    destination: str
     told: OrderedDict[str, int] = field(default_factory=OrderedDict)
     """By alert, the last revision that was taken, or has a receipt other than `parked`."""
-    parked: dict[bytes, ParkedAlert] = field(default_factory=dict)
-    groups: Counter[str] = field(default_factory=Counter)
-    """By key, how many alerts are parked under it."""
+    parked: dict[bytes, Mark] = field(default_factory=dict)
 
     def tell(self, alert_id: str, revision: int) -> None:
         """Take note of a revision that is taken, or has a receipt."""
@@ -57,61 +67,60 @@ class Memory:
         """Whether this revision, or a later one, is taken already."""
         return self.told.get(alert.alert_id, -1) >= alert.revision
 
-    def park(self, key: bytes, parked: ParkedAlert) -> None:
-        """Take note of a parked alert."""
-        if key not in self.parked:
-            self.groups[parked.group] += 1
-        self.parked[key] = parked
-
-    def unpark(self, key: bytes) -> None:
-        """It is delivered, or otherwise settled."""
-        parked = self.parked.pop(key, None)
-        if parked is not None:
-            self.groups[parked.group] -= 1
-            if not self.groups[parked.group]:
-                del self.groups[parked.group]
-
-    def learn(self, other: Memory) -> None:
-        """Take over what was read of more partitions."""
-        for alert_id, revision in other.told.items():
-            self.tell(alert_id, revision)
-        for key, parked in other.parked.items():
-            self.park(key, parked)
-
     def clear(self) -> None:
         """Partitions change hands."""
         self.told.clear()
         self.parked.clear()
-        self.groups.clear()
+
+
+def mark_of(parked: ParkedAlert) -> Mark:
+    """Return what is remembered of a parked alert."""
+    return Mark(parked.partition, parked.offset, parked.alert.revision, parked.group)
 
 
 async def read_receipts(
-    settings: Settings, memory: Memory, partitions: Iterable[int], since: int
+    settings: Settings, destination: str, read: Mapping[int, int], since: int, *, grouped: bool
 ) -> dict[str, Receipt]:
-    """Read the receipts of a destination since a time into `memory`; return the last of each alert."""
+    """Return the last receipt of each alert that matters: of what is read again, and where groups are told, of more.
+
+    Args:
+        settings: how the brokers are reached.
+        destination: whose.
+        read: by partition, the offset of `alerts` at which reading goes on.
+        since: append time of receipts, milliseconds.
+        grouped: also those of alerts before that offset which may be open.
+    """
     found: dict[str, Receipt] = {}
-    prefix = f"{memory.destination}|".encode()
-    async for record in look_back(settings, RECEIPTS, partitions, since):
+    prefix = f"{destination}|".encode()
+    async for record in look_back(settings, RECEIPTS, read, since):
         if record.value is None or not (record.key or b"").startswith(prefix):
             continue
-        receipt = _receipt(record.value)
-        found[receipt.alert_id] = receipt
-        if receipt.state != "parked":
-            memory.tell(receipt.alert_id, receipt.revision)
+        try:
+            receipt = _receipt(record.value)
+        except msgspec.MsgspecError:
+            log.warning("%s/%d/%d is no receipt: left out", RECEIPTS, record.partition, record.offset)
+            continue
+        if receipt.offset >= read[record.partition] or (grouped and receipt.state != "not_routed"):
+            found[receipt.alert_id] = receipt
     return found
 
 
-async def read_parked(settings: Settings, memory: Memory, partitions: Iterable[int]) -> None:
-    """Read what is parked for a destination into `memory`."""
-    prefix = f"{memory.destination}|".encode()
+async def read_parked(settings: Settings, destination: str, partitions: Iterable[int]) -> dict[bytes, ParkedAlert]:
+    """Return what is parked for a destination, by its key."""
+    found: dict[bytes, ParkedAlert] = {}
+    prefix = f"{destination}|".encode()
     async for record in look_back(settings, PARKED, partitions):
         key = record.key or b""
         if not key.startswith(prefix):
             continue
         if record.value is None:
-            memory.unpark(key)
-        else:
-            memory.park(key, _parked(record.value))
+            found.pop(key, None)
+            continue
+        try:
+            found[key] = _parked(record.value)
+        except msgspec.MsgspecError:
+            log.warning("%s/%d/%d is no parked alert: left out", PARKED, record.partition, record.offset)
+    return found
 
 
 async def read_open(

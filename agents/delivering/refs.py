@@ -33,13 +33,12 @@ class Ref:
     offset: int
     published_at: int
     """Append time of its record, milliseconds."""
-    assignment: int
-    """Of the partitions, when it was read: what was read under an earlier one is somebody else's now."""
+    term: int
+    """Of the group, when it was read: what was read in an earlier one is somebody else's now."""
     run: Run | None = None
     parked_as: bytes | None = None
     """Its key in `alerts.parked`, where it comes from there."""
     attempts: int = 0
-    settled: bool = False
 
     def done(self) -> None:
         """Its fate is stored."""

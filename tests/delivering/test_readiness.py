@@ -33,15 +33,17 @@ async def test_who_holds_no_partitions_stands_by_is_ready_and_takes_over(world: 
             runners = [first, *runners]
 
             def settled() -> bool:
-                held = sorted(len(runner.loaded) for runner in runners)
+                held = sorted(len(runner.group.loaded) for runner in runners)
                 return held == [0, *[1] * PARTITIONS] and all(runner.reading for runner in runners)
 
             await until(settled, "each has a partition but one, and all are ready")
             await world.publish(*[an_alert(f"before-{at}", key=f"k{at}") for at in range(8)])
             await until(lambda: sum(len(there.took) for there in theres) == 8, "they share the work")
-            idle = next(there for there, runner in zip(theres, runners, strict=True) if not runner.loaded)
+            idle = next(there for there, runner in zip(theres, runners, strict=True) if not runner.group.loaded)
             assert idle.took == []
-        await until(lambda: sum(len(each.loaded) for each in runners[1:]) == PARTITIONS, "the others have all of it")
+        await until(
+            lambda: sum(len(each.group.loaded) for each in runners[1:]) == PARTITIONS, "the others have all of it"
+        )
         assert all(runner.reading for runner in runners[1:])
         await world.publish(*[an_alert(f"after-{at}", key=f"k{at}") for at in range(8)])
         await until(lambda: sum(len(there.took) for there in theres[1:]) >= 8, "what comes then is delivered")

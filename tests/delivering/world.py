@@ -15,6 +15,7 @@ from agents.clients import producer_of, with_admin
 from agents.delivering.looking_back import look_back
 from agents.delivering.metrics import DeliveryMetrics
 from agents.delivering.runner import Runner
+from agents.delivering.sending import Sender
 from agents.delivering.storing import Storing
 from agents.publisher import partition_of
 from agents.settings import Settings
@@ -166,10 +167,14 @@ class World:
         for partition in range(PARTITIONS):
             await self.producer.send_and_wait(REPLAYS, key=b"there", value=b"{}", partition=partition)
 
+    def runner(self, destination: Any, plan: Plan | None = None) -> Runner:
+        sender = Sender("there", destination, self.metrics, None)
+        return Runner(self.settings, plan or a_plan(), "there", sender, self.storing, self.metrics)
+
     @asynccontextmanager
     async def running(self, destination: Any, plan: Plan | None = None) -> AsyncIterator[Runner]:
         """Run a runner; at the end it stops as on SIGTERM."""
-        runner = Runner(self.settings, plan or a_plan(), "there", destination, self.storing, self.metrics, None)
+        runner = self.runner(destination, plan)
         task = asyncio.create_task(runner.run())
         try:
             yield runner
@@ -180,8 +185,8 @@ class World:
     @asynccontextmanager
     async def running_until_killed(self, destination: Any, plan: Plan | None = None) -> AsyncIterator[Runner]:
         """Run a runner; at the end it is gone as by SIGKILL: nothing more is committed."""
-        runner = Runner(self.settings, plan or a_plan(), "there", destination, self.storing, self.metrics, None)
-        runner._commit = _nothing  # type: ignore[method-assign]
+        runner = self.runner(destination, plan)
+        runner.group.commit = _nothing  # type: ignore[method-assign]
         task = asyncio.create_task(runner.run())
         try:
             yield runner

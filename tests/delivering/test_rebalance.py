@@ -1,4 +1,4 @@
-"""Defects on a rebalance (each test fails until it is mended)."""
+"""A rebalance: whoever had a partition gives it up, and goes on with what is left to it."""
 
 from __future__ import annotations
 
@@ -34,25 +34,20 @@ async def _joins(world: World, group: str, *topics: str) -> tuple[AIOKafkaConsum
 
 
 async def test_a_runner_outlives_that_another_process_joins(world: World) -> None:
-    """DEFECT: between revocation and assignment `assignment()` is still the old one; `_turn` loads it again, and where
-    the new one is there meanwhile (it does not count as a change, only a revocation does) `seek` raises: the runner
-    ends, and the whole process with it. Where nothing raises, partitions of others count as loaded."""
     await world.publish(an_alert("a"), an_alert("b", key="other"), an_alert("c", key="third"))
     async with world.running(Scripted(), a_plan(grouped=True)) as runner:
-        await until(lambda: runner.loaded == {0, 1}, "it has all")
+        await until(lambda: runner.group.loaded == {0, 1}, "it has all")
         other, polling = await _joins(world, "deliver.there", ALERTS, REPLAYS)
         try:
             await asyncio.sleep(3.0)
-            assert len(_mine(runner)) == 1
-            assert runner.loaded == _mine(runner)
+            assert len(_mine(runner.group)) == 1
+            assert runner.group.loaded == _mine(runner.group)
         finally:
             polling.cancel()
             await other.stop()
 
 
 async def test_the_keeper_keeps_only_what_is_its_own(world: World) -> None:
-    """DEFECT: the same in the keeper: it goes on keeping alerts of another's partitions as they were, and resolves them
-    when their time comes, over amendments that it never sees."""
     await world.publish(an_alert("a"), an_alert("b", key="other"), an_alert("c", key="third"))
     async with keeping(world, planned()) as keeper:
         await until(lambda: keeper._loaded == {0, 1}, "it has all")

@@ -1,4 +1,4 @@
-"""Defects of runners (each test fails until it is mended)."""
+"""Replays keep the order, send once, and go on after a kill; nothing unsent is committed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ def _told(there: Scripted) -> list[tuple[str, int]]:
 
 
 async def test_a_replay_never_sends_an_older_revision_after_a_newer_one(world: World) -> None:
-    """DEFECT: what is behind a refused one in the same batch is delivered at once; the replay then goes back in time,
-    and its receipt (older revision) replaces that of the newer one."""
     first = {"is": True}
 
     def answer(notice: Notice) -> Outcome:
@@ -41,7 +39,6 @@ async def test_a_replay_never_sends_an_older_revision_after_a_newer_one(world: W
 
 
 async def test_two_replays_send_once(world: World) -> None:
-    """DEFECT: `_replay` takes what is parked again while the former replay's notices wait in the lane."""
     mode = {"is": "refuse"}
 
     def answer(notice: Notice) -> Outcome:
@@ -64,8 +61,6 @@ async def test_two_replays_send_once(world: World) -> None:
 
 
 async def test_a_replay_that_is_killed_goes_on_or_stays_parked_in_order(world: World) -> None:
-    """DEFECT: the request is done when its alerts are taken, not when they are settled: after a kill nothing replays the
-    rest; and a key is only parked as far as the newest receipt of each alert says so, so later revisions go past."""
     mode = {"is": "refuse"}
 
     def answer(notice: Notice) -> Outcome:
@@ -95,8 +90,6 @@ async def test_a_replay_that_is_killed_goes_on_or_stays_parked_in_order(world: W
 
 
 async def test_nothing_is_committed_unsent_when_partitions_change_hands_while_a_batch_is_read(world: World) -> None:
-    """DEFECT: `_read` goes on after a revocation: it fills the new memory and front with what the new assignment reads
-    again, which then counts as known: its offset is committed while the alert is not sent."""
     plan = a_plan(routes=(Route(match=Match(severity="critical"), to=("there",), final=False),))
     there = Scripted(lambda _: Failed("away"))
     async with world.running(there, plan) as runner:
@@ -108,14 +101,14 @@ async def test_nothing_is_committed_unsent_when_partitions_change_hands_while_a_
             if once["left"]:
                 once["left"] = 0
                 # What aiokafka does on a rebalance, while the producer's buffer is full.
-                await runner.on_partitions_revoked(list(runner._consumer.assignment()))
+                await runner.group.on_partitions_revoked([])
             await taking(*args, **kwargs)
 
         runner._storing.receipt = receipt  # type: ignore[method-assign]
         # One batch: the first is not routed, so its receipt is written; the second is to be sent.
         await world.publish(an_alert("no"), an_alert("yes", severity="critical"))
         await asyncio.sleep(6.0)
-        committed = dict(getattr(runner, "_committed", {}))
+        committed = dict(runner.group.committed)
         receipts = await world.receipts()
     ends = max((offset for tp, offset in committed.items() if tp.topic == "alerts"), default=0)
     assert ends < 2 or "yes" in receipts, "committed past an alert without a receipt"
