@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from demo.broker import end, free_port, wait_for_port
 
@@ -75,17 +77,33 @@ def watched(folder: Path, worker: int, deliver: int | None, say: Callable[[str],
             store = f"--storage.path={folder / 'alertmanager'}"
             alone = "--cluster.listen-address="
             _start(processes, folder / "alertmanager.log", alertmanager, found, config, listen, store, alone)
-            say(f"Alertmanager: http://127.0.0.1:{alertmanager}")
+            url = f"http://127.0.0.1:{alertmanager}"
+            say(f"Alertmanager: {url} (Debian's comes without pages: `amtool --alertmanager.url={url} alert`)")
         config = f"--config.file={configured(folder, worker, deliver or free_port(), alertmanager)}"
         listen = f"--web.listen-address=127.0.0.1:{prometheus}"
         store = f"--storage.tsdb.path={folder / 'tsdb'}"
         program = str(_found(PROMETHEUS))
         _start(processes, folder / "prometheus.log", prometheus, program, config, listen, store)
-        say(f"Prometheus: http://127.0.0.1:{prometheus} (/alerts: rules; /graph: queries; /targets: whom it asks)")
+        queries = front_page(prometheus)
+        at = queries.rpartition("/")[0]
+        pages = f"{at}/alerts: rules; {queries}: queries; {at}/targets: whom it asks"
+        say(f"Prometheus: http://127.0.0.1:{prometheus} ({pages})")
         yield
     finally:
         for process in processes:
             end(process, STOPS_WITHIN_S)
+
+
+def front_page(port: int) -> str:
+    """Return the path that a Prometheus leads to from `/`: `/query`, `/graph`, or Debian's `/classic/graph`."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=STARTS_WITHIN_S)
+    try:
+        connection.request("GET", "/")
+        return urlsplit(connection.getresponse().headers.get("Location", "")).path or "/graph"
+    except OSError:
+        return "/graph"
+    finally:
+        connection.close()
 
 
 def stay(worker: subprocess.Popen[bytes], say: Callable[[str], None]) -> None:

@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
+from agents.plan_file import read_plan_of
 from agents.policy_watch import read_policy
 from agents.settings import Settings
+from schemas.fields import iso
 
 NAME = "policy"
 EXAMPLES = """\
@@ -23,6 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace, _: Settings) -> int:
     """Say what is in the file; a broken one ends with 2."""
     policy = read_policy(given.file)[1]
+    plan = read_plan_of(given.file)[1]
     print(
         f"{given.file}: policy {policy.version} is right: {len(policy.roles)} roles, {len(policy.sites)} sites, "
         f"{len(policy.entities)} entities, {len(policy.purposes)} purposes, {len(policy.exemptions)} exemptions"
@@ -31,4 +34,8 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         print(f"  exempt: {exemption.id} from {', '.join(sorted(exemption.rules))}, by {exemption.owner}")
     if policy.shadowed:
         print(f"  in shadow: {', '.join(sorted(policy.shadowed))}")
+    for name, told in plan.destinations.items():
+        print(f"  tells: {name}, {told.kind.title}" + (", with names in clear" if told.names == "clear" else ""))
+    for silence in plan.silences:
+        print(f"  silent: {silence.id} from {iso(silence.since)} to {iso(silence.until)}, by {silence.owner}")
     return 0

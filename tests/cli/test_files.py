@@ -126,6 +126,23 @@ def test_policy_check_names_who_answers_for_exemptions(run: Run) -> None:
     assert "by dpo@clover.example" in said.out
 
 
+def test_policy_check_says_who_is_told_and_what_is_not(run: Run, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    silence = 'id = "move"\nowner = "dpo@clover.example"\nreason = "a move"\n'
+    silence += "since = 2026-03-01T00:00:00Z\nuntil = 2026-03-08T00:00:00Z\n"
+    destination = '[destinations.log]\nkind = "stdout"\nnames = "clear"\n'
+    text = Path("demo/policy.toml").read_text(encoding="utf-8") + f"\n{destination}[[silences]]\n{silence}"
+    policy.write_text(text, encoding="utf-8")
+    said = run("policy", "check", policy)
+    assert "tells: log, standard output: JSON lines, with names in clear\n" in said.out
+    until = "2026-03-08T00:00:00.000Z"
+    assert f"silent: move from 2026-03-01T00:00:00.000Z to {until}, by dpo@clover.example\n" in said.out
+    policy.write_text(text.replace("since = 2026-03-01", "since = 2026-01-01"), encoding="utf-8")
+    said = run("policy", "check", policy)
+    assert (said.code, said.out) == (2, "")
+    assert "a silence expires" in said.err
+
+
 # replay
 
 

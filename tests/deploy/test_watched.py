@@ -66,6 +66,10 @@ class Watched:
     log: Path
     at: dict[str, str]
 
+    def text(self) -> str:
+        """What it printed, in one line: it breaks lines where a terminal would end."""
+        return " ".join(self.log.read_text().split())
+
     def get(self, who: str, path: str, **parameters: str) -> Any:
         query = f"?{urllib.parse.urlencode(parameters)}" if parameters else ""
         with urllib.request.urlopen(f"{self.at[who]}{path}{query}", timeout=30) as answer:
@@ -133,6 +137,16 @@ def test_prometheus_is_answered_by_what_the_demo_runs(watched: Watched) -> None:
     assert jobs == {"cloverwatch-worker": "1", "cloverwatch-deliver": "1"}
 
 
+def test_the_pages_that_the_demo_names_are_there(watched: Watched) -> None:
+    """Debian's Prometheus has them elsewhere than upstream's."""
+    said = re.search(r"Prometheus: (\S+) \((\S+): rules; (\S+): queries; (\S+): whom", watched.text())
+    assert said is not None
+    for path in said.groups()[1:]:
+        with urllib.request.urlopen(said[1] + path, timeout=30) as answer:
+            assert answer.status == 200
+            assert b"<html" in answer.read()
+
+
 def test_every_query_of_every_panel_returns_data(watched: Watched) -> None:
     """A number that is one, at some time of the run."""
     assert watched.shown("cloverwatch_nothing") == [], "what is not there is not shown"
@@ -172,13 +186,14 @@ def test_every_rule_is_evaluated_and_what_it_asks_for_is_there(watched: Watched)
 
 
 def test_no_alert_about_the_monitor_fires_over_a_healthy_demo(watched: Watched) -> None:
+    """But that alerts are late, where this machine is slow: a month of accesses comes within seconds."""
     told = {each["metric"]["alertname"] for each in watched.series('ALERTS{alertstate="firing"}')}
-    assert told - {"CloverwatchDeadLetters"} == set()
+    assert told - {"CloverwatchAlertsLate"} == set()
 
 
 def test_what_the_demo_delivered_is_what_its_metrics_say(watched: Watched) -> None:
     """At least a receipt of each alert that the demo counted; none overdue or parked; its silence hides nothing."""
-    found = re.search(r"delivered: ([\d,]+) of \1 alerts", watched.log.read_text())
+    found = re.search(r"delivered: ([\d,]+) of \1 alerts", watched.text())
     receipts = watched.series('sum by (destination) (cloverwatch_delivery_alerts_total{state!="parked"})')
     told = {each["metric"]["destination"]: float(each["value"][1]) for each in receipts}
     assert told.keys() == {"siem", "pager"}
