@@ -12,18 +12,18 @@ import pytest
 from agents.cli.receipts import _table
 from agents.delivering.names import Names
 from agents.delivering.runner import Runner
+from agents.publisher import partition_of
 from alerts import KINDS
-from alerts.keyring import KeyRing
 from alerts.life import Known, taken
 from alerts.reading import read_plan
 from alerts.signatures import sign
 from schemas.action import Action, Handling
+from schemas.codec import encode
 from schemas.errors import ConfigurationError
 from schemas.receipt import Receipt
 from schemas.topics import ALERTS, PARKED, RECEIPTS
-from schemas.codec import encode
 from tests.alerts.test_people import signer
-from tests.delivering.world import Scripted, World, a_plan, an_alert, until
+from tests.delivering.world import PARTITIONS, Scripted, World, a_plan, an_alert, until
 
 POLICY = 'version = 1\n[perimeter]\ncountries = ["EEA"]\n'
 
@@ -63,8 +63,8 @@ async def test_people_whom_nobody_knows_hold_up_a_batch_once(tmp_path: Path) -> 
     names.keys = type("Nobody", (), {"person_of": staticmethod(lambda _: None)})()  # type: ignore[assignment]
     names._ready = asyncio.Event()
     names._ready.set()
-    from agents.settings import Settings
     from agents.delivering.metrics import DeliveryMetrics
+    from agents.settings import Settings
 
     there = Scripted()
     runner = Runner(Settings(), a_plan(), "there", there, None, DeliveryMetrics("t"), names.shown)  # type: ignore[arg-type]
@@ -128,3 +128,29 @@ def test_what_is_said_with_a_second_ack_is_not_lost() -> None:
 def test_a_policy_that_cannot_work_is_refused(section: str) -> None:
     with pytest.raises(ConfigurationError):
         read_plan(POLICY + section, "p", KINDS)
+
+
+@pytest.mark.broker
+async def test_what_people_did_outlives_a_keeper_that_was_away(world: World) -> None:
+    from agents.delivering.keeper import KEEPER, WRITER, Keeper
+
+    acknowledged = Handling(state="acknowledged", by="anna", at=1)
+    await world.publish(an_alert("a"))
+    await world.producer.send_and_wait(
+        ALERTS,
+        key=b"a",
+        value=encode(msgspec.structs.replace(an_alert("a", revision=1, status="amended"), handled=acknowledged)),
+        partition=partition_of("k", PARTITIONS),
+        headers=[(WRITER, KEEPER)],
+    )
+    # The keeper is away while the worker amends twice.
+    await world.publish(an_alert("a", revision=1, status="amended"), an_alert("a", revision=2, status="amended"))
+    keeper = Keeper(world.settings, a_plan(), world.producer, world.storing, world.metrics)
+    task = asyncio.create_task(keeper.run())
+    try:
+        await until(lambda: keeper.reading and keeper._known, "it knows the alert")
+        await asyncio.sleep(3)
+        assert keeper._known["a"].alert.handled == acknowledged
+    finally:
+        keeper.stop()
+        await task
