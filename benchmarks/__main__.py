@@ -213,7 +213,7 @@ def _delivery(kind: str, alerts: int, events: int, build: Path, result: dict[str
             f"{run['alerts_per_s']:,.0f}/s",
             f"{run['cpu_us']:.0f}",
             f"{run['peak_mib']:,.0f}",
-            _goal(run["alerts_per_s"], DELIVERY_GOALS["alerts_per_s"], "alerts and their receipts"),
+            _goal(run["alerts_per_s"], DELIVERY_GOALS["alerts_per_s"], _receiver(run)),
         )
         for where, run in found["throughput"].items()
     ]
@@ -242,6 +242,11 @@ def _delivery(kind: str, alerts: int, events: int, build: Path, result: dict[str
             ),
         ]
     return rows
+
+
+def _receiver(run: dict[str, Any]) -> str:
+    used = run["receiver_cpu_us"]
+    return f"the receiver: {used:.0f} µs an alert" if used else "receipts stored"
 
 
 def _row(what: str, run: Throughput, against: str) -> tuple[str, str, str, str, str]:

@@ -186,13 +186,13 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         if self._front.pending >= COLLECTED_MAX:
             self._front.hurry(now)
         if self._front.pending < (COLLECTED_MAX if self.mine.kind.grouped else PENDING_MAX):
-            found = await consumer.getmany(timeout_ms=wait, max_records=READ_MAX)
+            found = await consumer.getmany(timeout_ms=wait, max_records=max(READ_MAX, self.mine.kind.batch_max))
             for tp, records in found.items():
                 if tp.partition in self.loaded and (tp.topic, tp.partition) in self.ledger.partitions():
                     await self._read(tp, records)
                 elif tp in consumer.assignment():
                     consumer.seek(tp, records[0].offset)  # it came before its past was read
-            await self._storing.flush()  # what is not routed here waits for no answer
+            await self._storing.flush(self.name)  # what is not routed here waits for no answer
         elif wait:
             await asyncio.sleep(wait / 1000)
         for partition, run in list(self._asked.items()):
@@ -367,7 +367,7 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 silence=settled.silence,
                 parked=parked,
             )
-        await self._storing.flush()
+        await self._storing.flush(self.name)
 
     def _count(self, items: Sequence[Any], outcomes: Sequence[Outcome], now: int) -> None:
         words = {Delivered: "delivered", Failed: "failed", Refused: "refused"}
