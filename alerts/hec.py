@@ -27,9 +27,9 @@ from schemas.alert import Alert
 from schemas.codec import encode
 from schemas.errors import ConfigurationError
 
-BATCH_MAX: Final = 1000
+BATCH_MAX: Final = 4000
 """Alerts in one `send`. With acknowledgement one batch waits for its indexing, which takes seconds: the more are in it,
-the more pass."""
+the more pass: 1,000 and 0.3 s for an acknowledgement are 2,000 a second. It leaves in requests of `BODY_MAX`."""
 
 BODY_MAX: Final = 900_000
 """Bytes of one request before compression: Splunk Cloud's service description names 1 MB as the most; Splunk

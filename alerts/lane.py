@@ -101,6 +101,8 @@ class Lane:
             if item.notice.key not in seen:
                 seen.add(item.notice.key)
                 earliest = item.not_before if earliest is None else min(earliest, item.not_before)
+                if not earliest:
+                    break  # one that was never tried: nothing is earlier
         return None if earliest is None else max(earliest, self.held_until)
 
     def took(self, items: Sequence[Item], outcomes: Sequence[Outcome], now: int) -> list[Done]:

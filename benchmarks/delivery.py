@@ -8,47 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from hashlib import blake2b
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
 from aiokafka import TopicPartition
-from msgspec import structs
 
-from agents.cli.send import Outgoing
 from agents.clients import consumer_of, producer_of
-from agents.files import Line, load_directory
-from agents.offline import session_of
-from agents.publisher import partition_of
 from agents.settings import Settings
+from benchmarks.alert_stream import Stock, publish
 from benchmarks.brokers import fill
 from benchmarks.process import Worker, usage
-from benchmarks.stream import PARTITIONS, POLICY, SEED, load
+from benchmarks.stream import PARTITIONS, POLICY, load
 from benchmarks.throughput import worker
-from demo.run import write_files
-from schemas.alert import Alert
 from schemas.codec import encode
 from schemas.topics import ALERTS
 from tests.receivers.hec import HecReceiver
 from tests.receivers.opensearch import INDEX, OpenSearchReceiver
 from tests.receivers.webhook import WebhookEachReceiver, WebhookReceiver
 
-MONTH_EVENTS: Final = 10_000
-"""Accesses of the demo's month whose alerts are the pattern: some 150, of every rule that it raises."""
-
-KEYS: Final = 5_000
-"""Incidents that the alerts are of: each has a few."""
-
 WARM_UP: Final = 2_000
 """Alerts before those that count: connections, an index, the interpreter's caches."""
 
-BATCH_BYTES: Final = 512 * 1024
 POLL_S: Final = 0.5
 """How often the deliverer is asked: an answer goes through what is pending, and is a few of its milliseconds."""
 
@@ -78,6 +63,8 @@ class Delivered:
     seconds: float
     cpu_s: float
     peak_mib: float
+    receiver_cpu_s: float
+    """Of the receiver's process; 0 where it has none."""
 
     @property
     def rate(self) -> float:
@@ -86,7 +73,8 @@ class Delivered:
 
     def plain(self) -> dict[str, Any]:
         """Return it for JSON."""
-        return {**asdict(self), "alerts_per_s": self.rate, "cpu_us": self.cpu_s * 1e6 / self.alerts}
+        us = {"cpu_us": self.cpu_s * 1e6 / self.alerts, "receiver_cpu_us": self.receiver_cpu_s * 1e6 / self.alerts}
+        return {**asdict(self), "alerts_per_s": self.rate, **us}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,42 +98,6 @@ class Beside:
     hanging_us: float
     spread: float
     """The largest difference between two runs alone, as a share: what is noise."""
-
-
-class Stock:
-    """Alerts as workers write them: those of the demo's month, under as many other names as it takes."""
-
-    def __init__(self) -> None:
-        self._made = 0
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            write_files(folder, seed=SEED, events=MONTH_EVENTS)
-            session = session_of(POLICY, load_directory(folder / "directory"), Settings())
-            now = time.time_ns() // 1_000_000
-            lines = (folder / "events.jsonl").read_bytes().splitlines()
-            messages = [Line(line, now, at, "bench") for at, line in enumerate(lines)]
-            found = session.take(messages, now).alerts
-        self.patterns = [alert for alert in found if alert.revision == 0]
-
-    def take(self, count: int) -> list[tuple[Alert, Outgoing]]:
-        """Return so many alerts that were never returned before, detected now."""
-        now = time.time_ns() // 1_000_000
-        made = []
-        for number in range(self._made, self._made + count):
-            alert = structs.replace(
-                self.patterns[number % len(self.patterns)],
-                alert_id=_hex(f"alert {number}"),
-                dedup_key=_hex(f"incident {number % KEYS}"),
-                detected_at=now,
-            )
-            partition = partition_of(alert.dedup_key, PARTITIONS)
-            made.append((alert, Outgoing(alert.alert_id.encode(), encode(alert), partition)))
-        self._made += count
-        return made
-
-
-def _hex(text: str) -> str:
-    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def policy_of(folder: Path, destination: str) -> Path:
@@ -181,9 +133,15 @@ def deliverer(settings: Settings, destination: str, more: Mapping[str, str], log
 
 
 def throughput(
-    settings: Settings, stock: Stock, count: int, destination: str, more: Mapping[str, str], log: Path
+    settings: Settings,
+    stock: Stock,
+    count: int,
+    destination: str,
+    more: Mapping[str, str],
+    log: Path,
+    receiver: int | None = None,
 ) -> Delivered:
-    """Measure a deliverer to one destination, over `count` alerts that come all at once."""
+    """Measure a deliverer to one destination, over `count` alerts that come all at once; `receiver` is its process."""
     with deliverer(settings, destination, more, log) as process:
         before = process.metrics().get(RECEIPTS, 0)
         publish(settings, [message for _, message in stock.take(WARM_UP)])
@@ -192,36 +150,14 @@ def throughput(
         publish(settings, messages)
         began, said = process.until("delivering", lambda found: found[RECEIPTS] > before + WARM_UP, POLL_S)
         used, first = usage(process.pid), int(said[RECEIPTS])
+        theirs = 0.0 if receiver is None else usage(receiver).cpu_s
         whole = before + WARM_UP + count
         ended, said = process.until(f"done with {count}", lambda found: found[RECEIPTS] >= whole, POLL_S)
         now = usage(process.pid)
+        theirs = 0.0 if receiver is None else usage(receiver).cpu_s - theirs
         if first >= whole:
             raise RuntimeError(f"{count} alerts are too few: they were delivered before the first look")
-        return Delivered(int(whole) - first, ended - began, now.cpu_s - used.cpu_s, now.peak_mib)
-
-
-def publish(settings: Settings, messages: list[Outgoing]) -> None:
-    """Publish alerts in batches made by hand: the sender is to be done before the deliverer is."""
-    asyncio.run(_publish(settings, messages))
-
-
-async def _publish(settings: Settings, messages: list[Outgoing]) -> None:
-    producer = producer_of(settings, max_batch_size=BATCH_BYTES)
-    await producer.start()
-    try:
-        for partition in range(PARTITIONS):
-            batch = producer.create_batch()
-            for message in messages:
-                if message.partition != partition:
-                    continue
-                while batch.append(key=message.key, value=message.value, timestamp=None) is None:
-                    await producer.send_batch(batch, ALERTS, partition=partition)
-                    batch = producer.create_batch()
-            if batch.record_count():
-                await producer.send_batch(batch, ALERTS, partition=partition)
-        await producer.flush()
-    finally:
-        await producer.stop()
+        return Delivered(int(whole) - first, ended - began, now.cpu_s - used.cpu_s, now.peak_mib, theirs)
 
 
 def latency(settings: Settings, stock: Stock, receiver: WebhookReceiver, more: str, log: Path) -> Soon:
@@ -311,7 +247,9 @@ def measure(settings: Settings, count: int, events: int, build: Path, say: Calla
     hec = HecReceiver(settings.data_dir / "hec")
     hec.start()
     try:
-        runs["hec"] = throughput(settings, stock, count, hec.policy("hec"), hec.environment(), build / "bench-hec.log")
+        runs["hec"] = throughput(
+            settings, stock, count, hec.policy("hec"), hec.environment(), build / "bench-hec.log", hec.pid
+        )
         there["hec"] = len(hec.received())
     finally:
         hec.stop()
@@ -321,7 +259,7 @@ def measure(settings: Settings, count: int, events: int, build: Path, say: Calla
         search.start()
         try:
             runs["opensearch"] = throughput(
-                settings, stock, count, search.policy("search"), {}, build / "bench-opensearch.log"
+                settings, stock, count, search.policy("search"), {}, build / "bench-opensearch.log", search.pid
             )
             search.ask("POST", f"/{INDEX}/_refresh")
             there["opensearch"] = (search.ask("GET", f"/{INDEX}/_count") or {}).get("count", 0)

@@ -158,9 +158,9 @@ class Runner:
             self._front.hurry(now)
         room = COLLECTED_MAX if self.mine.kind.grouped else PENDING_MAX
         if self._front.pending < room and self.group.ahead < TOLD_MAX:
-            for batch in await self.group.read(wait, READ_MAX):
+            for batch in await self.group.read(wait, max(READ_MAX, self.mine.kind.batch_max)):
                 await self._read(batch)
-            await self._storing.flush()  # what is not routed here waits for no answer
+            await self._storing.flush(self.name)  # what is not routed here waits for no answer
         elif wait:
             await asyncio.sleep(wait / 1000)
         await self._replay()
@@ -258,6 +258,7 @@ class Runner:
                         group=item.notice.key,
                         notice=item.notice.id,
                     )
+        await self._storing.flush(self.name)
 
     async def _settle(self) -> None:
         """Store what became of alerts."""
@@ -285,7 +286,7 @@ class Runner:
                 silence=settled.silence,
                 parked=parked,
             )
-        await self._storing.flush()
+        await self._storing.flush(self.name)
 
     def _remember(self, ref: Ref, parked: ParkedAlert | None) -> None:
         """Take note of what is parked, and parked no more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -43,7 +43,7 @@ class ParkedAlert(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class _Batch:
-    """Receipts of one partition that leave together: one by one they cost the client three times as much."""
+    """Receipts of one destination and partition that leave together: one by one they cost three times as much."""
 
     builder: Any
     stored: list[tuple[Ref, str, ReceiptState]] = field(default_factory=list)
@@ -69,9 +69,9 @@ class Storing:
         failed: Callable[[BaseException], None],
     ) -> None:
         self._producer, self._metrics, self._clock, self._failed = producer, metrics, clock, failed
-        self._open: dict[int, _Batch] = {}
-        """By partition, receipts that have not left."""
-        self._leaving: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._open: dict[tuple[str, int], _Batch] = {}
+        """By destination and partition, receipts that have not left. A destination's runner gives them one after the
+        other and waits for each batch to leave, so of one alert the last receipt stays."""
 
     async def receipt(
         self,
@@ -112,8 +112,11 @@ class Storing:
             test=alert.test,
         )
         key, value = receipt_key(destination, alert.alert_id), _encode(receipt)
-        while (batch := self._batch(ref.partition)).builder.append(timestamp=None, key=key, value=value) is None:
-            await self._leave(ref.partition)  # it is full
+        batch = self._batch(destination, ref.partition)
+        if batch.builder.append(timestamp=None, key=key, value=value) is None:  # it is full; one always has room
+            await self._leave(destination, ref.partition)
+            batch = self._batch(destination, ref.partition)
+            batch.builder.append(timestamp=None, key=key, value=value)
         batch.stored.append((ref, destination, state))
         if parked is not None:
             batch.beside.append(
@@ -122,24 +125,22 @@ class Storing:
         elif ref.parked_as is not None:
             batch.beside.append(await self._send(PARKED, ref.parked_as, None, ref.partition))
 
-    async def flush(self) -> None:
-        """Let all receipts leave that were given up to now."""
-        for partition in list(self._open):
-            await self._leave(partition)
+    async def flush(self, destination: str) -> None:
+        """Let all receipts of a destination leave that were given up to now."""
+        for name, partition in list(self._open):
+            if name == destination:
+                await self._leave(name, partition)
 
-    def _batch(self, partition: int) -> _Batch:
-        batch = self._open.get(partition)
+    def _batch(self, destination: str, partition: int) -> _Batch:
+        batch = self._open.get((destination, partition))
         if batch is None:
-            batch = self._open[partition] = _Batch(self._producer.create_batch())
+            batch = self._open[destination, partition] = _Batch(self._producer.create_batch())
         return batch
 
-    async def _leave(self, partition: int) -> None:
-        """Hand a partition's receipts to the producer, in their order: of one alert the last one stays."""
-        async with self._leaving[partition]:
-            batch = self._open.pop(partition, None)
-            if batch is not None:
-                sent: Sent = await self._producer.send_batch(batch.builder, RECEIPTS, partition=partition)
-                self._then([sent, *batch.beside], lambda: self._stored(batch.stored))
+    async def _leave(self, destination: str, partition: int) -> None:
+        batch = self._open.pop((destination, partition))
+        sent: Sent = await self._producer.send_batch(batch.builder, RECEIPTS, partition=partition)
+        self._then([sent, *batch.beside], lambda: self._stored(batch.stored))
 
     async def dead_letter(self, record: Any, error: BadRecordError, done: Callable[[], None]) -> None:
         """Put away a record that is none of ours."""

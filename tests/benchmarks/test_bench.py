@@ -87,3 +87,25 @@ def test_every_figure_is_measured(embedded_broker: Broker, tmp_path: Path) -> No
     assert found["state"]["employees"] == 2_000
     assert "sent → alert readable" in done.stdout
     assert "bytes saved a person" in done.stdout
+
+
+@pytest.mark.broker
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # two minutes alone on a machine, of which a minute is the pace of single alerts
+def test_delivery_is_measured(embedded_broker: Broker, tmp_path: Path) -> None:
+    assert embedded_broker.kind == "embedded"
+    out = tmp_path / "bench.json"
+    arguments = ["--only", "delivery", "--broker", "embedded", "--alerts", "8000", "--events", "0", "--out", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments], capture_output=True, text=True, check=False, timeout=540
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(out.read_text())["delivery"]
+    assert found["throughput"].keys() >= {"file", "hec"}
+    for name, run in found["throughput"].items():
+        assert run["there"] >= 8_000, name
+        assert run["alerts_per_s"] > 0, name
+    for way in ("each", "grouped"):
+        assert found[way]["missing"] == 0, way
+        assert 0 < found[way]["p50_ms"] <= found[way]["p99_ms"]
+    assert "alert published → at a webhook" in done.stdout

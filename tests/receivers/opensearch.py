@@ -80,6 +80,12 @@ class OpenSearchReceiver:
         return f"OpenSearch needs {' and '.join(absent)} on the PATH" if absent else None
 
     @property
+    def pid(self) -> int:
+        """Of its process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
