@@ -164,6 +164,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         partitions=None,
         cleanup="compact",
         retention_ms=None,
+        max_message_bytes=1024 * 1024 + HEADER_ROOM,
         writers="`cloverwatch deliver`",
         readers="`cloverwatch deliver --replay`",
         personal_data="as `alerts`",

@@ -7,11 +7,12 @@ import gc
 import logging
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from agents.clients import producer_of, with_admin, within_start
 from agents.delivering.gauges import refresh
@@ -20,7 +21,7 @@ from agents.delivering.making import clear, keys_for, made, try_out
 from agents.delivering.metrics import DeliveryMetrics
 from agents.delivering.names import Names
 from agents.delivering.runner import Runner
-from agents.delivering.sending import Sender
+from agents.delivering.sending import Sender, where
 from agents.delivering.storing import Storing
 from agents.delivering.zeroes import begin, begin_destination, end_destination
 from agents.plan_file import read_plan_of
@@ -32,6 +33,16 @@ from alerts.plan import Plan
 from schemas.errors import CloverwatchError, ConfigurationError
 
 log = logging.getLogger(__name__)
+
+
+class Part(Protocol):
+    """What is run, and begun anew where it fails."""
+
+    stopped: asyncio.Event
+
+    async def run(self) -> None:
+        """Run until told to stop."""
+
 
 KEEPER: Final = " keeper"
 NAMES: Final = " names"
@@ -61,7 +72,7 @@ async def deliver(settings: Settings, only: frozenset[str]) -> int:
         only: destinations; empty: all of the policy. The keeper runs in every process: its group shares the work.
 
     Returns:
-        The exit code: 0 after a stop, 1 after a failure.
+        The exit code: 0 after a stop. Brokers that are away, and whatever fails, are tried again for ever.
 
     Raises:
         ConfigurationError: settings, policy or topics cannot be used.
@@ -99,22 +110,21 @@ class Delivering:
         self.metrics = DeliveryMetrics(version("cloverwatch"))
         begin(self.metrics)
         self._producer = producer_of(settings, max_batch_size=BATCH_BYTES)
-        self._storing = Storing(self._producer, self.metrics, wall_clock, self._broken)
+        self._storing = Storing(self._producer, self.metrics, wall_clock, self._unstored)
         self._runners: dict[str, Runner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._keeper = Keeper(settings, plan, self._producer, self._storing, self.metrics)
+        self._keeper = self._keep()
         self._stopping = asyncio.Event()
-        self._failed = False
 
     async def run(self) -> int:
-        """Run until a signal or a failure; return the exit code."""
+        """Run until a signal; return the exit code."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         await within_start(self._settings, self._producer.start)
         try:
-            self._begin(KEEPER, self._keeper.run())
-            self._start_runners(self._plan)
+            self._begin(KEEPER, self._keep)
+            self._start_runners()
             watching = asyncio.create_task(self._watch_policy(self._settings.policy or Path()))
             await self._stopping.wait()
             watching.cancel()
@@ -127,70 +137,64 @@ class Delivering:
                 await self._ended([self._tasks[NAMES]])
         finally:
             await self._producer.stop()
-        return 1 if self._failed else 0
+        return 0
 
-    def _start_runners(self, plan: Plan) -> None:
-        for name in plan.destinations:
+    def _start_runners(self) -> None:
+        for name in self._plan.destinations:
             if name not in self._runners and (not self._only or name in self._only):
                 begin_destination(self.metrics, name)
-                self._runners[name] = self._runner(plan, name)
-                self._begin(name, self._serve(name))
+                self._begin(name, partial(self._runner, name))
 
-    def _runner(self, plan: Plan, name: str) -> Runner:
-        show = None
+    def _runner(self, name: str) -> Runner:
+        plan, show = self._plan, None
         if clear(self._settings, plan, name):
             if self._names is None:
                 self._names = Names(self._settings, keys_for(self._settings, name))
-                self._begin(NAMES, self._names.run())
-            show = self._names.shown
+                self._begin(NAMES, lambda: self._named)
+            show = self._named.shown
         sender = Sender(name, made(plan, name), self.metrics, show)
-        return Runner(self._settings, plan, name, sender, self._storing, self.metrics)
+        self._runners[name] = Runner(self._settings, plan, name, sender, self._storing, self.metrics)
+        return self._runners[name]
 
-    async def _serve(self, name: str) -> None:
-        """Run a destination's runner. What fails there holds back only it: it is begun anew, later and later."""
+    @property
+    def _named(self) -> Names:
+        assert self._names is not None  # noqa: S101  # made with the first that needs it
+        return self._names
+
+    def _keep(self) -> Keeper:
+        self._keeper = Keeper(self._settings, self._plan, self._producer, self._storing, self.metrics)
+        return self._keeper
+
+    async def _serve(self, name: str, part: Part, again: Callable[[], Part]) -> None:
+        """Run a part. What fails there holds back only it: it is begun anew, later and later, with a new one."""
         wait = RESTART_FIRST_S
         while True:
-            runner, began = self._runners[name], time.monotonic()
+            began = time.monotonic()
             try:
-                await runner.run()
-            except Exception as error:
-                if self._failed:
-                    raise  # what is delivered cannot be recorded: the process ends
+                await part.run()
+            except Exception as error:  # noqa: BLE001  # whatever it is: the others go on, and this one is tried again
                 if time.monotonic() - began > RESTART_MOST_S:
                     wait = RESTART_FIRST_S
-                said = str(error) if isinstance(error, CloverwatchError) else type(error).__name__
-                log.error("%s: ended: %s; begun anew in %g s", name, said, wait)
-                runner.sender.up = False
+                said = str(error) if isinstance(error, CloverwatchError) else f"{type(error).__name__}{where(error)}"
+                log.error("%s: ended: %s; begun anew in %g s", name.strip(), said, wait)
             else:
                 return
             with suppress(TimeoutError):
-                await asyncio.wait_for(runner.stopped.wait(), wait)
+                await asyncio.wait_for(part.stopped.wait(), wait)
                 return
             wait = min(RESTART_MOST_S, 2 * wait)
-            with suppress(ConfigurationError):  # as it was tried out; what is wrong since is said by `run`
-                self._runners[name] = self._runner(self._plan, name)
+            with suppress(ConfigurationError):  # as it was tried out; what is wrong since is said when it runs
+                part = again()
 
-    def _begin(self, name: str, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._tasks[name] = task
-        task.add_done_callback(self._over)
+    def _begin(self, name: str, again: Callable[[], Part]) -> None:
+        self._tasks[name] = asyncio.create_task(self._serve(name, again(), again), name=name)
 
-    def _over(self, task: asyncio.Task[None]) -> None:
-        """A part ended: on purpose, or the process ends, and its restart begins at what is committed."""
-        if task.cancelled() or (error := task.exception()) is None or self._failed:
-            return
-        said = str(error) if isinstance(error, CloverwatchError) else type(error).__name__
-        log.error("%s: ended: %s", task.get_name().strip(), said)
-        self._broken(error)
-
-    def _broken(self, error: BaseException) -> None:
-        """Something cannot be stored, or a part that all need is gone: the process ends, and is begun anew."""
-        if not self._failed:
-            log.error("Delivery ends: %s", type(error).__name__)
-        self._failed = True
-        for runner in self._runners.values():
-            runner.fail(error)
-        self._stopping.set()
+    def _unstored(self, name: str | None, error: BaseException) -> None:
+        """Something cannot be stored: whose it is goes back to what is committed."""
+        for each, runner in self._runners.items():
+            if name in {None, each}:
+                runner.sender.up = False
+                runner.fail(error)
 
     async def _ended(self, tasks: list[asyncio.Task[None]]) -> None:
         if not tasks:
@@ -233,7 +237,7 @@ class Delivering:
             runner.replan(plan)
         self._keeper.replan(plan)
         self._plan = plan
-        self._start_runners(plan)
+        self._start_runners()
         log.warning("Policy %s is in force", plan.version)
 
     def not_ready(self) -> list[str]:

@@ -71,12 +71,12 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._given: frozenset[int] | None = None
         """Partitions that the group gave it, maybe none; None while it does not say."""
         self._assignment = 0
-        self._stop = asyncio.Event()
+        self.stopped = asyncio.Event()
         self._consumer: AIOKafkaConsumer | None = None
 
     def stop(self) -> None:
         """End after what is being done."""
-        self._stop.set()
+        self.stopped.set()
 
     async def run(self) -> None:
         """Keep until `stop`."""
@@ -90,7 +90,7 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         try:
             await within_start(self._settings, consumer.start)
             consumer.subscribe([ALERTS, ACTIONS], listener=self)
-            while not self._stop.is_set():
+            while not self.stopped.is_set():
                 await self._turn(consumer)
         finally:
             await consumer.stop()

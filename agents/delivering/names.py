@@ -35,11 +35,11 @@ class Names:
         self._settings = settings
         self.keys = PersonKeys(ring)
         self._ready = asyncio.Event()
-        self._stop = asyncio.Event()
+        self.stopped = asyncio.Event()
 
     def stop(self) -> None:
         """End."""
-        self._stop.set()
+        self.stopped.set()
 
     async def run(self) -> None:
         """Read until `stop`.
@@ -53,7 +53,7 @@ class Names:
             consumer.assign([KEYS])
             await consumer.seek_to_beginning(KEYS)
             ends = await consumer.end_offsets([KEYS])
-            while not self._stop.is_set():
+            while not self.stopped.is_set():
                 for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
                     for record in records:
                         self.keys.take(record.key, record.value)  # what has to be answered is a worker's to answer

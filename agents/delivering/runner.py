@@ -194,7 +194,8 @@ class Runner:
         try:
             alert = ALERT.decode(record.value)
         except BadRecordError as error:
-            await self._storing.dead_letter(record, error, run.done)
+            self._metrics.bad_records.labels(record.topic, error.reason).inc()
+            run.done()  # the keeper puts it away, once for all destinations
             return
         if self.memory.knows(alert):
             run.done()

@@ -58,7 +58,8 @@ class Storing:
         producer: a started one.
         metrics: counts what is stored.
         clock: the wall clock, milliseconds.
-        failed: told of the error when something cannot be stored: the process must end and read again.
+        failed: told of the destination (None: of all) and the error when something cannot be stored: nothing after it
+            may be committed there, and everything since the last commit is read again.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Storing:
         producer: AIOKafkaProducer,
         metrics: DeliveryMetrics,
         clock: Callable[[], int],
-        failed: Callable[[BaseException], None],
+        failed: Callable[[str | None, BaseException], None],
     ) -> None:
         self._producer, self._metrics, self._clock, self._failed = producer, metrics, clock, failed
         self._open: dict[tuple[str, int], _Batch] = {}
@@ -100,7 +101,7 @@ class Storing:
             status=alert.status,
             state=state,
             at=now,
-            published_at=ref.published_at,
+            published_at=max(0, ref.published_at),  # -1 where a broker keeps no time
             partition=ref.partition,
             offset=ref.offset,
             attempts=ref.attempts,
@@ -140,7 +141,7 @@ class Storing:
     async def _leave(self, destination: str, partition: int) -> None:
         batch = self._open.pop((destination, partition))
         sent: Sent = await self._producer.send_batch(batch.builder, RECEIPTS, partition=partition)
-        self._then([sent, *batch.beside], lambda: self._stored(batch.stored))
+        self._then([sent, *batch.beside], lambda: self._stored(batch.stored), destination)
 
     async def dead_letter(self, record: Any, error: BadRecordError, done: Callable[[], None]) -> None:
         """Put away a record that is none of ours."""
@@ -159,7 +160,7 @@ class Storing:
         sent = await self._producer.send(
             DEAD_LETTERS, key=letter.key, value=letter.value, headers=letter.to_headers(), partition=0
         )
-        self._then([sent], done)
+        self._then([sent], done, None)
 
     def _stored(self, stored: Sequence[tuple[Ref, str, ReceiptState]]) -> None:
         self._metrics.receipts.inc(len(stored))
@@ -172,14 +173,14 @@ class Storing:
         sent: Sent = await self._producer.send(topic, key=key, value=value, partition=partition)
         return sent
 
-    def _then(self, sends: list[Sent], done: Callable[[], None]) -> None:
+    def _then(self, sends: list[Sent], done: Callable[[], None], destination: str | None) -> None:
         """Call `done` when all of it is stored; say so when it never will be."""
         left = len(sends)
 
         def one(sent: Sent) -> None:
             nonlocal left
             if sent.cancelled() or (error := sent.exception()) is not None:
-                self._failed(asyncio.CancelledError() if sent.cancelled() else error or RuntimeError())
+                self._failed(destination, asyncio.CancelledError() if sent.cancelled() else error or RuntimeError())
                 return
             left -= 1
             if left == 0:

@@ -36,7 +36,7 @@ async def test_clear_names_without_keys_are_refused_before_anything_stops(monkey
     monkeypatch.setattr(Runner, "run", _idle)
     old = a_plan()
     process = Delivering(Settings(broker="127.0.0.1:1"), old, frozenset())
-    process._start_runners(old)
+    process._start_runners()
     await asyncio.sleep(0)
     with pytest.raises(ConfigurationError):
         await process._adopt(_with(old, names="clear"))
@@ -53,7 +53,7 @@ async def test_a_policy_whose_destination_cannot_start_does_not_end_the_others(m
     monkeypatch.setattr(Runner, "run", run)
     old = a_plan()
     process = Delivering(Settings(broker="127.0.0.1:1"), old, frozenset())
-    process._start_runners(old)
+    process._start_runners()
     await asyncio.sleep(0)
     kind = replace(old.destinations["there"].kind, make=lambda *_: Unready())
     new = replace(
@@ -71,7 +71,7 @@ async def test_a_destination_that_a_policy_removes_leaves_the_gauges(monkeypatch
     monkeypatch.setattr(Runner, "run", _idle)
     old = a_plan()
     process = Delivering(Settings(broker="127.0.0.1:1"), old, frozenset())
-    process._start_runners(old)
+    process._start_runners()
     await asyncio.sleep(0)
     process._runners["there"].sender.up = False
     process.refresh()

@@ -148,7 +148,7 @@ class World:
         await with_admin(self.settings, lambda admin: create(admin, self.settings))
         self.producer = producer_of(self.settings)
         await self.producer.start()
-        self.storing = Storing(self.producer, self.metrics, wall_clock, self.failures.append)
+        self.storing = Storing(self.producer, self.metrics, wall_clock, lambda _, error: self.failures.append(error))
 
     async def publish(self, *alerts: Alert) -> None:
         await asyncio.gather(
