@@ -39,8 +39,7 @@ async def test_a_runner_outlives_that_another_process_joins(world: World) -> Non
         await until(lambda: runner.group.loaded == {0, 1}, "it has all")
         other, polling = await _joins(world, "deliver.there", ALERTS, REPLAYS)
         try:
-            await asyncio.sleep(3.0)
-            assert len(_mine(runner.group)) == 1
+            await until(lambda: len(runner.group.loaded) == 1 == len(_mine(runner.group)), "it has its half")
             assert runner.group.loaded == _mine(runner.group)
         finally:
             polling.cancel()
@@ -50,13 +49,12 @@ async def test_a_runner_outlives_that_another_process_joins(world: World) -> Non
 async def test_the_keeper_keeps_only_what_is_its_own(world: World) -> None:
     await world.publish(an_alert("a"), an_alert("b", key="other"), an_alert("c", key="third"))
     async with keeping(world, planned()) as keeper:
-        await until(lambda: keeper._loaded == {0, 1}, "it has all")
+        await until(lambda: keeper.group.loaded == {0, 1}, "it has all")
         other, polling = await _joins(world, "keeper", ALERTS, ACTIONS)
         try:
-            await asyncio.sleep(3.0)
-            assert len(_mine(keeper)) == 1
-            assert keeper._loaded == _mine(keeper)
-            assert {known.partition for known in keeper._known.values()} <= _mine(keeper)
+            await until(lambda: len(keeper.group.loaded) == 1 == len(_mine(keeper.group)), "it has its half")
+            assert keeper.group.loaded == _mine(keeper.group)
+            assert {known.partition for known in keeper._known.values()} <= _mine(keeper.group)
         finally:
             polling.cancel()
             await other.stop()
