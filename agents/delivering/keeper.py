@@ -1,9 +1,10 @@
 """The keeper: carries alerts through their life. It resolves what nothing adds to, and takes up what people do.
 
 It reads `alerts` and `alerts.actions` in a group of its own and writes revisions to `alerts`; nobody else but the
-workers does. Where a worker amends an alert under a revision that the keeper gave already (to an acknowledgement, say),
-the keeper gives the amendment the next one. A worker that was killed publishes some revisions once more; where that
-would stand in the compacted topic above a later one, the keeper writes the later one once more.
+workers does. Workers know nothing of what people did: where one amends an alert that was acknowledged, say, the keeper
+writes the next revision, which joins both. A worker that was killed publishes some revisions once more; where that
+would stand in the compacted topic above a later one, the keeper writes the later one once more. Which of the two it is
+says a header of what the keeper writes: the greatest revision of a worker's that is in it.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, RebalanceInProgressError
-from msgspec import structs
 
 from agents.clients import consumer_of, within_start
+from agents.delivering.keepers_records import decoded, headers_of, includes
 from agents.delivering.looking_back import look_back
 from agents.delivering.memory import horizon
 from agents.delivering.metrics import DeliveryMetrics
@@ -28,9 +28,10 @@ from agents.delivering.storing import Storing
 from agents.delivering.zeroes import NO_KIND
 from agents.settings import Settings
 from agents.watching import wall_clock
-from alerts.life import Known, resolved, taken
+from alerts.formats.ocsf import revised_at
+from alerts.life import OVER, Known, amended, resolved, resolves_at, taken
 from alerts.plan import Plan
-from schemas.action import Action
+from alerts.signatures import verify
 from schemas.alert import SEVERITIES, Alert
 from schemas.codec import ALERT, encode
 from schemas.errors import BadRecordError
@@ -38,17 +39,8 @@ from schemas.topics import ACTIONS, ALERTS
 
 log = logging.getLogger(__name__)
 
-WRITER: Final = "cloverwatch-writer"
-"""Header of a record that the keeper wrote."""
-
-KEEPER: Final = b"keeper"
 PATIENCE_MS: Final = 500
 """The longest wait for records: how late an alert resolves beyond its time."""
-
-ACTION_MAX_BYTES: Final = 16 * 1024
-"""An action is an id, a name and a sentence."""
-
-_action: Final = msgspec.json.Decoder(Action).decode
 
 
 class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -71,6 +63,8 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._given: frozenset[int] | None = None
         """Partitions that the group gave it, maybe none; None while it does not say."""
         self._assignment = 0
+        self._refused: list[asyncio.Future[None]] = []
+        """Done when what was refused is stored: nothing is committed before."""
         self._stop = asyncio.Event()
         self._consumer: AIOKafkaConsumer | None = None
 
@@ -113,7 +107,8 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await self._load(consumer, missing)
         found = await consumer.getmany(timeout_ms=PATIENCE_MS)
         assignment = self._assignment
-        for tp, records in found.items():
+        # Alerts first: an action may be about one of them.
+        for tp, records in sorted(found.items(), key=lambda each: each[0].topic != ALERTS):
             if tp.partition not in self._loaded:
                 if tp in consumer.assignment():
                     consumer.seek(tp, records[0].offset)  # it came before its past was read
@@ -126,41 +121,56 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 else:
                     await self._act(record)
         await self._resolve(wall_clock())
-        if found and assignment == self._assignment:
+        if found and await self._all_stored() and assignment == self._assignment:
             try:
                 await consumer.commit()
             except (CommitFailedError, IllegalStateError, RebalanceInProgressError):
                 log.info("Partitions change hands; what was done since the last commit is done again")
 
     async def _load(self, consumer: AIOKafkaConsumer, partitions: set[int]) -> None:
-        """Read what may be open. What the group has not read yet is known by then too: an action may be about it."""
+        """Read what may be open, also what the group has not read yet: an action may be about it."""
         assignment = self._assignment
         since = max(0, wall_clock() - horizon(self.plan.auto_resolve_after))
         read = {each: await consumer.committed(TopicPartition(ALERTS, each)) or 0 for each in partitions}
         async for record in look_back(self._settings, ALERTS, partitions, since):
-            if record.value is not None and assignment == self._assignment:
-                try:
-                    alert = ALERT.decode(record.value)
-                except BadRecordError:
-                    continue  # put away when it is read in turn
-                self._learn(alert, record, in_turn=record.offset < read[record.partition])
+            if assignment == self._assignment:
+                self._look_ahead(record, in_turn=record.offset < read[record.partition])
         if assignment == self._assignment:
             self._loaded |= partitions
 
-    def _learn(self, alert: Alert, record: Any, *, in_turn: bool = True) -> None:
-        """Take note of a revision that stands in the topic; `in_turn`: it is not read once more."""
+    def _look_ahead(self, record: Any, *, in_turn: bool = False) -> None:
+        """Take note of a record that is not read in its turn, or was before (`in_turn`)."""
+        if record.value is None:
+            return
+        try:
+            alert = ALERT.decode(record.value)
+        except BadRecordError:
+            return  # put away when it is read in turn
         known = self._known.get(alert.alert_id)
+        if in_turn or known is None or includes(record) is not None or _follows(alert, known):
+            self._learn(alert, record)
+
+    def _learn(self, alert: Alert, record: Any) -> None:
+        """Take note of a revision that stands in the topic."""
+        known, theirs = self._known.get(alert.alert_id), includes(record)
+        by_worker = alert.revision if theirs is None else theirs
         if known is None:
-            known = Known(alert, record.partition, record.offset, alert.revision - 1)
-            self._known[alert.alert_id] = known
-        elif alert.revision > known.alert.revision:
-            known.alert, known.offset = alert, record.offset
-        if in_turn and not _ours(record):
-            known.by_worker = max(known.by_worker, alert.revision)
+            known = self._known[alert.alert_id] = Known(alert, record.partition, record.offset, by_worker)
+        else:
+            if alert.revision > known.alert.revision:
+                known.alert, known.offset = alert, record.offset
+            known.by_worker = max(known.by_worker, by_worker)
         self._look_at(known)
 
     def _look_at(self, known: Known) -> None:
-        heapq.heappush(self._due, (known.alert.detected_at + self.plan.auto_resolve_after, known.alert.alert_id))
+        at = self._next(known.alert)
+        if at is not None:
+            heapq.heappush(self._due, (at, known.alert.alert_id))
+
+    def _next(self, alert: Alert) -> int | None:
+        """Return when an alert resolves; of one that is over, when it is forgotten."""
+        after = self.plan.auto_resolve_after
+        return revised_at(alert) + after if alert.status in OVER else resolves_at(alert, after)
 
     async def _alert(self, record: Any) -> None:
         if record.value is None:
@@ -168,49 +178,74 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         try:
             alert = ALERT.decode(record.value)
         except BadRecordError as error:
-            await self._storing.dead_letter(record, error, lambda: None)
+            await self._refuse(record, error)
             return
         known = self._known.get(alert.alert_id)
-        if known is None or _ours(record) or alert.revision > known.alert.revision:
+        if known is None or includes(record) is not None or record.offset == known.offset:
             self._learn(alert, record)
-            return
-        news, known.by_worker = alert.revision > known.by_worker, max(known.by_worker, alert.revision)
-        if record.offset > known.offset and (alert.revision < known.alert.revision or alert != known.alert):
-            # A worker's, under a revision that stands already: something new, or what it wrote before it was killed.
-            again = known.alert
-            if news:
-                again = structs.replace(
-                    alert, revision=known.alert.revision + 1, status="amended", handled=known.alert.handled
-                )
-            await self._write(known, again)
+        elif alert.revision > known.by_worker:
+            if _follows(alert, known):
+                self._learn(alert, record)
+                return
+            known.by_worker = alert.revision
+            await self._write(known, amended(alert, known.alert, wall_clock()))
+        elif record.offset > known.offset and (alert.revision < known.alert.revision or alert != known.alert):
+            await self._write(known, known.alert)  # what a worker wrote before it was killed, once more
 
     async def _act(self, record: Any) -> None:
         try:
             action = decoded(record.value)
-            reason = taken(self.plan, action, self._known.get(action.alert_id))
-            if isinstance(reason, str):
-                raise BadRecordError("invalid_value", reason)
+            if action.alert_id not in self._known and verify(action, self.plan.analysts) is None:
+                await self._catch_up(action.alert_id, record.partition)
+            made = taken(self.plan, action, self._known.get(action.alert_id), wall_clock())
+            if isinstance(made, str):
+                raise BadRecordError("invalid_value", made)
         except BadRecordError as error:
             self._metrics.actions.labels(NO_KIND, "refused").inc()
-            await self._storing.dead_letter(record, error, lambda: None)
+            await self._refuse(record, error)
             return
-        known = self._known[action.alert_id]
         self._metrics.actions.labels(action.kind, "taken").inc()
-        if reason is not None:
-            await self._write(known, reason)
+        if made is not None:
+            await self._write(self._known[action.alert_id], made)
+
+    async def _catch_up(self, alert_id: str, partition: int) -> None:
+        """Look for an alert in what is there and not read yet: whoever acts on it has seen it."""
+        consumer, assignment, tp = self._consumer, self._assignment, TopicPartition(ALERTS, partition)
+        if consumer is None or tp not in consumer.assignment():
+            return
+        position, key = await consumer.position(tp), alert_id.encode()
+        async for record in look_back(self._settings, ALERTS, [partition], offsets={partition: position}):
+            if record.key == key and assignment == self._assignment:
+                self._look_ahead(record)
+
+    async def _refuse(self, record: Any, error: BadRecordError) -> None:
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._refused.append(stored)
+        await self._storing.dead_letter(record, error, lambda: None if stored.done() else stored.set_result(None))
+
+    async def _all_stored(self) -> bool:
+        """Wait until what was refused is stored. False: it stops before, and nothing may be committed."""
+        if not self._refused:
+            return True
+        stopping = asyncio.create_task(self._stop.wait())
+        left: set[asyncio.Future[Any]] = set(self._refused)
+        while left and not stopping.done():
+            await asyncio.wait({*left, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            left = {each for each in left if not each.done()}
+        stopping.cancel()
+        self._refused = [each for each in self._refused if not each.done()]
+        return not left
 
     async def _resolve(self, now: int) -> None:
         while self._due and self._due[0][0] <= now:
             _, alert_id = heapq.heappop(self._due)
             known = self._known.get(alert_id)
-            if known is None or known.alert.detected_at + self.plan.auto_resolve_after > now:
-                continue  # it was added to meanwhile: looked at later
-            if known.alert.status in {"open", "amended"}:
-                await self._write(known, resolved(known.alert, "nothing was added for auto_resolve_after"))
-            elif known.alert.detected_at + 2 * self.plan.auto_resolve_after <= now:
+            if known is None or (at := self._next(known.alert)) is None or at > now:
+                continue  # something came to it meanwhile: looked at later
+            if known.alert.status in OVER:
                 del self._known[alert_id]
             else:
-                heapq.heappush(self._due, (known.alert.detected_at + 2 * self.plan.auto_resolve_after, alert_id))
+                await self._write(known, resolved(known.alert, "nothing was added for auto_resolve_after", now))
 
     async def _write(self, known: Known, alert: Alert) -> None:
         """Write a revision, wait until it is stored, and know it."""
@@ -219,7 +254,7 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             key=alert.alert_id.encode(),
             value=encode(alert),
             partition=known.partition,
-            headers=[(WRITER, KEEPER)],
+            headers=headers_of(known.by_worker),
         )
         stored = await sent
         known.alert, known.offset = alert, stored.offset
@@ -247,24 +282,6 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         return self._given is not None and self._given <= self._loaded
 
 
-def _ours(record: Any) -> bool:
-    """Whether a keeper wrote it."""
-    return any(name == WRITER and text == KEEPER for name, text in record.headers)
-
-
-def decoded(value: bytes | None) -> Action:
-    """Return the action in a record.
-
-    Raises:
-        BadRecordError: it is none.
-    """
-    if value is None:
-        raise BadRecordError("null_value", "an action without a value")
-    if len(value) > ACTION_MAX_BYTES:
-        raise BadRecordError("too_large", f"an action of {len(value)} bytes; at most {ACTION_MAX_BYTES}")
-    try:
-        return _action(value)
-    except msgspec.ValidationError as error:
-        raise BadRecordError("wrong_type", str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise BadRecordError("not_json", "an action that is no JSON document") from None
+def _follows(alert: Alert, known: Known) -> bool:
+    """Whether a worker's revision is the next one as it is: nothing that people did would be lost with it."""
+    return alert.revision > known.alert.revision and not known.alert.handled

@@ -22,7 +22,7 @@ RAISED, ENDED = 1_700_000_000_000, 1_700_086_400_000
 def test_a_close_is_not_dated_like_the_create() -> None:
     """DEFECT: a revision carries no time of its own: what ends by itself a day later has the time of its detection in
     OCSF `time` and `modified_time`, ECS `@timestamp` and HEC's `time`: a search of the last hour never sees it close."""
-    closed = ocsf.finding(resolved(alert("a", at=RAISED), "its time is over"), now=ENDED, version="1")
+    closed = ocsf.finding(resolved(alert("a", at=RAISED), "its time is over", ENDED), now=ENDED, version="1")
     assert closed["activity_name"] == "Close"
     assert closed["time"] > RAISED
 
