@@ -36,6 +36,7 @@ from alerts.plan import DestinationPlan, Plan
 from alerts.routing import ALWAYS, NotRouted, Silenced, decide_for
 from alerts.settling import Due
 from alerts.straight import Straight
+from alerts.trouble import place
 from schemas.alert import Alert
 from schemas.codec import ALERT
 from schemas.errors import BadRecordError
@@ -320,7 +321,7 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             if len(outcomes) != len(items):
                 raise RuntimeError(f"{len(outcomes)} outcomes of {len(items)} notices")
         except Exception as error:  # a defect of one must not stop the others: tried again, then parked
-            log.exception("%s: sending raised", self.name)
+            log.error("%s: sending raised %s", self.name, place(error))  # noqa: TRY400 - its text may quote an alert
             outcomes = [Failed(f"sending raised {type(error).__name__}")] * len(items)
         now = wall_clock()
         self._count(items, outcomes, now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -117,7 +116,7 @@ async def _letters(world: World) -> bool:
 
 
 async def _commented(world: World) -> bool:
-    return (await last(world, "a")).revision == 1
+    return bool((await _state(world, "a"))[0] == 1)
 
 
 async def _over(world: World) -> bool:
@@ -125,12 +124,12 @@ async def _over(world: World) -> bool:
 
 
 async def _acked(world: World) -> bool:
-    return (await _state(world, "a"))[2] == "acknowledged"
+    return bool((await _state(world, "a"))[2] == "acknowledged")
 
 
 async def _closed(world: World) -> bool:
-    return (await _state(world, "a"))[2] == "closed"
+    return bool((await _state(world, "a"))[2] == "closed")
 
 
 async def _rev(world: World, number: int) -> bool:
-    return (await _state(world, "a"))[0] == number
+    return bool((await _state(world, "a"))[0] == number)
