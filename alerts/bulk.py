@@ -55,8 +55,40 @@ LATER: Final = frozenset({401, 403, 404, 408, 429})
 """Statuses that are not about the document: credentials, a missing index, a full disk, a full queue. Whoever runs the
 receiver puts that right, and then the same document is taken. 5xx are like them."""
 
-FIELD: Final = re.compile(r"field \[([A-Za-z0-9_.@]{1,120})\]")
-"""The only part of a receiver's reason that is repeated: the rest may quote the document."""
+FIELD: Final = re.compile(
+    r"field \[(@timestamp|message|tags|"
+    r"(?:cloverwatch|ecs|event|observer|related|rule|source|user)(?:\.[a-z_]{1,40}){0,3})\]"
+)
+"""The only part of a receiver's reason that is repeated, a field of our documents: the rest may quote the document."""
+
+ERRORS: Final = frozenset(
+    {
+        "action_request_validation_exception",
+        "circuit_breaking_exception",
+        "cluster_block_exception",
+        "document_parsing_exception",
+        "exception",
+        "es_rejected_execution_exception",
+        "illegal_argument_exception",
+        "illegal_state_exception",
+        "index_closed_exception",
+        "index_not_found_exception",
+        "invalid_index_name_exception",
+        "json_parse_exception",
+        "mapper_parsing_exception",
+        "parsing_exception",
+        "process_cluster_event_timeout_exception",
+        "rejected_execution_exception",
+        "security_exception",
+        "strict_dynamic_mapping_exception",
+        "unavailable_shards_exception",
+        "version_conflict_engine_exception",
+    }
+)
+"""Types of errors of both that are told by their name; any other is "another error"."""
+
+RESULTS: Final = frozenset({"created", "updated", "noop"})
+"""What an item may say came of it."""
 
 INDEX: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,199}")
 """A name of an index or an alias that both allow."""
@@ -68,7 +100,8 @@ class BulkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     url: str
     """Scheme, host and port, and a path where a proxy wants one (`https://search.example:9200`)."""
     index: str = "cloverwatch-alerts"
-    """An index, or an alias that has one write index. `deploy/search/cloverwatch-alerts.json` is its template."""
+    """An index, or an alias that has one write index: after its rollover, revisions of one alert stand in two indices,
+    and the one with the greatest `event.sequence` counts. `deploy/search/cloverwatch-alerts.json` is its template."""
     auth: Auth | None = None
     """User and password, or a bearer token."""
     api_key: SecretRef | None = None
@@ -174,11 +207,12 @@ def _all(items: list[dict[str, dict[str, Any]]], count: int) -> list[dict[str, d
 def _item(item: dict[str, Any], answer: Answer) -> Outcome:
     status = int(item["status"])
     if status in {200, 201}:
-        return Delivered({"item_id": str(item["_id"]), "result": str(item["result"]), "status": str(status)})
+        result = item["result"] if item["result"] in RESULTS else "another one"
+        return Delivered({"item_id": str(item["_id"]), "result": result, "status": str(status)})
     if status == CONFLICT:
         return Delivered({"item_id": str(item["_id"]), "result": "already there", "status": str(status)})
     error = item.get("error", {})
-    kind = str(error.get("type", "unknown"))[:60]
+    kind = error["type"] if error.get("type") in ERRORS else "another error"
     field = FIELD.search(str(error.get("reason", "")))
     reason = f"answered {status} ({kind}{f', field {field[1]}' if field else ''})"
     if status in LATER or status >= 500 or kind == "cluster_block_exception":
@@ -208,8 +242,10 @@ def _kind(name: str, title: str) -> Kind:
         grouped=False,
         batch_max=BATCH_MAX,
         promise="In the primary shard's log on disk and in those of its replicas, as the item's status says "
-        "(`index.translog.durability` is `request`, as it is by default). None comes twice: `_id` is the alert's id, "
-        "and a revision that is there already, or a later one, is left as it is.",
+        "(`index.translog.durability` is `request`, as it is by default). An index has an alert once: `_id` is the "
+        "alert's id, and a revision that is there already, or a later one, is left as it is. But an id is one in one "
+        "index only: after a rollover of the alias a later revision is a document of its own in the new index, beside "
+        "the earlier one in the old. Of an `event.id` the one with the greatest `event.sequence` counts.",
         check=_check,
     )
 

@@ -1,4 +1,4 @@
-"""Splunk's HTTP Event Collector: batches of concatenated events, delivered when indexed where that is asked for.
+"""Splunk's HTTP Event Collector: batches of concatenated events, delivered when they are indexed.
 
 Sources: Splunk Enterprise, "Get data in": "Format events for HTTP Event Collector", "Troubleshoot HTTP Event Collector"
 (the codes), "About HTTP Event Collector Indexer Acknowledgment".
@@ -57,8 +57,8 @@ class HecConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The token of the collector's input, read for each batch."""
     format: Format = "ocsf"
     """What an event is: an OCSF Detection Finding, an ECS document, or the alert as it stands in the topic."""
-    acknowledge: bool = False
-    """Wait until the events are indexed; the token must have indexer acknowledgement enabled. Without it an answer of
+    acknowledge: bool = True
+    """Wait until the events are indexed; the token must have indexer acknowledgement enabled. With `false` an answer of
     200 counts: Splunk gives it before the event enters its pipeline, and a crash there loses it."""
     index: str | None = None
     """Where events go; without it where the token says."""
@@ -213,7 +213,7 @@ KIND: Final = Kind(
     make=Hec,
     grouped=False,
     batch_max=BATCH_MAX,
-    promise="With `acknowledge = true`: indexed, as `/services/collector/ack` says. Without: taken in (200), which a "
+    promise="Indexed, as `/services/collector/ack` says. With `acknowledge = false`: taken in (200), which a "
     "crash of the collector can still lose. Splunk recognises no repetition: each event carries the indexed fields "
     "`alert_id` and `revision`, by which a search removes it (`| dedup alert_id revision`).",
     check=_check,

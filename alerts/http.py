@@ -200,7 +200,7 @@ def outcome_of(answer: Answer, answered: Mapping[str, str] | None = None, detail
     Args:
         answer: what came.
         answered: for the receipt, beside the status.
-        detail: what of the body may be said: the caller knows which part of it cannot repeat what was sent.
+        detail: what the body says, in words of ours: what a receiver says may repeat what was sent.
     """
     said = f": {bounded(detail, 300)}" if detail else ""
     if 200 <= answer.status < 300:

@@ -45,8 +45,8 @@ class Hushing(Holding[T]):
                 refs = entry.refs + refs
                 del group.pending[alert_id]
             self._drop(group, alert_id)
-            self._remember(alert_id, alert.revision, "grouped", key, "")
-            self._out(self._hand(refs, "grouped", key, answer={"note": NOTE_OVER}))
+            self._remember(alert_id, alert.revision, "over", key, "")
+            self._out(self._hand(refs, "over", key, answer={"note": NOTE_OVER}))
         elif entry is not None and alert.revision <= entry.alert.revision:
             entry.refs += refs
         else:

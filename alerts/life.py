@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
+from alerts.formats.ocsf import revised_at
 from alerts.plan import Plan
 from alerts.signatures import verify
 from schemas.action import Action, Comment, Handling
@@ -16,7 +17,11 @@ from schemas.fields import known as given
 COMMENTS_MAX: Final = 50
 """Comments that an alert carries, the last ones: all of them stand in `alerts.actions`."""
 
-OVER: Final = ("resolved", "withdrawn")
+OVER: Final = frozenset({"resolved", "withdrawn"})
+
+LASTING: Final = frozenset({"silence"})
+"""Families whose end the monitor finds itself: a source that is silent stays so until it is heard again, and an end
+"because nothing was added" would say the contrary."""
 
 
 @dataclass(slots=True, eq=False)
@@ -28,21 +33,58 @@ class Known:
     offset: int
     """Of the record that holds it."""
     by_worker: int
-    """The greatest revision that a worker wrote, as far as is known."""
+    """The greatest revision of a worker's that `alert` holds: what is later is news, what is not is a repetition."""
 
 
-def resolved(alert: Alert, cause: str) -> Alert:
+def resolves_at(alert: Alert, after: int) -> int | None:
+    """Return when an open alert ends by itself, milliseconds; None: never.
+
+    Counted from the last that came to it: a finding, an acknowledgement, a comment.
+
+    Args:
+        alert: its newest revision.
+        after: `thresholds.auto_resolve_after`, milliseconds.
+    """
+    return None if alert.family in LASTING else revised_at(alert) + after
+
+
+def resolved(alert: Alert, cause: str, now: int) -> Alert:
     """Return the revision that ends an alert by itself."""
-    return structs.replace(alert, revision=alert.revision + 1, status="resolved", cause=cause)
+    return structs.replace(alert, revision=alert.revision + 1, status="resolved", cause=cause, revised_at=now)
 
 
-def taken(plan: Plan, action: Action, known: Known | None) -> Alert | str | None:
+def amended(news: Alert, known: Alert, now: int) -> Alert:
+    """Return the revision that joins a worker's with what people did to the alert meanwhile.
+
+    What was closed and goes on is open again for everybody, with its comments; an acknowledgement stays.
+
+    Args:
+        news: what the worker found, which knows nothing of people.
+        known: the newest revision.
+        now: milliseconds since 1970.
+    """
+    handled = given(known.handled)
+    if handled is not None and handled.state == "closed" and news.status not in OVER:
+        handled = Handling(at=handled.at, comments=handled.comments)
+    return structs.replace(
+        news,
+        revision=max(news.revision, known.revision) + 1,
+        status="amended" if news.status == "open" else news.status,
+        handled=UNSET if handled is None else handled,
+        revised_at=now,
+    )
+
+
+def taken(plan: Plan, action: Action, known: Known | None, now: int) -> Alert | str | None:
     """Return the revision that an action makes; why it is refused, as a sentence; None where it changes nothing.
+
+    What changes no state (a second acknowledgement, a close of what is over) is a comment where it has a text.
 
     Args:
         plan: names who may act, and their keys.
         action: what somebody did.
         known: the alert, where it is known (open, or resolved not long ago).
+        now: milliseconds since 1970.
     """
     if wrong := verify(action, plan.analysts):
         return wrong
@@ -56,22 +98,22 @@ def taken(plan: Plan, action: Action, known: Known | None) -> Alert | str | None
         if comment in comments:
             return None  # read twice
         comments = (*comments, comment)[-COMMENTS_MAX:]
-    status, cause = alert.status, ""
+    over = alert.status in OVER
+    status, cause = alert.status if over else "amended", f"commented by {action.by}"
     state, by, at = handled.state, handled.by, handled.at
-    if action.kind == "close":
-        if alert.status in OVER:
-            return None
+    # What is not newer than the last that counted changes nothing: it may be a record that was written once more.
+    newer = action.at > at
+    if action.kind == "close" and newer and not over:
         status, cause, state, by, at = "resolved", f"closed by {action.by}", "closed", action.by, action.at
-    elif action.kind == "ack":
-        if handled.state != "none" or alert.status in OVER:
-            return None
-        status, cause, state, by, at = "amended", f"acknowledged by {action.by}", "acknowledged", action.by, action.at
-    else:
-        status, cause = (alert.status if alert.status in OVER else "amended"), f"commented by {action.by}"
+    elif action.kind == "ack" and newer and not over and state == "none":
+        cause, state, by, at = f"acknowledged by {action.by}", "acknowledged", action.by, action.at
+    elif not action.text:
+        return None
     return structs.replace(
         alert,
         revision=alert.revision + 1,
         status=status,
         cause=cause,
         handled=Handling(state=state, by=by, at=at, comments=comments),
+        revised_at=now,
     )

@@ -12,6 +12,7 @@ that it opened is open any more; replaced without it, a key leaves what it opene
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -59,6 +60,27 @@ SEVERITY: Final[Mapping[Severity, str]] = {
     "informational": "info",
 }
 """PagerDuty knows four (PD-CEF)."""
+
+FIELDS: Final = (
+    "routing_key",
+    "event_action",
+    "dedup_key",
+    "client",
+    "links",
+    "payload",
+    "summary",
+    "source",
+    "severity",
+    "timestamp",
+    "component",
+    "group",
+    "class",
+    "custom_details",
+)
+"""Fields of an event ("Send an Alert Event"), which a receipt may name."""
+
+QUOTED: Final = re.compile(r"'(?:payload\.)?([a-z_]+)'")
+"""How PagerDuty names a field: `'routing_key' is missing or blank`."""
 
 Action = Literal["trigger", "acknowledge", "resolve"]
 
@@ -124,7 +146,7 @@ class PagerDuty:
         for action in actions_of(notice):
             body = event_of(notice, action, key, link=self._config.link, host=self._context.host)
             answer = await self._http.post(self._url, body, {})
-            outcome = answer if isinstance(answer, Failed) else judged(answer, key, dedup_key(notice.key))
+            outcome = answer if isinstance(answer, Failed) else judged(answer, dedup_key(notice.key))
             if not isinstance(outcome, Delivered):
                 return outcome
             outcome = Delivered({**outcome.answer, "action": action, "routing": fingerprint(key)})
@@ -192,30 +214,31 @@ def fingerprint(routing_key: str) -> str:
     return hashlib.sha256(b"cloverwatch routing key\0" + routing_key.encode()).hexdigest()[:8]
 
 
-def judged(answer: Answer, key: str, ours: str = "") -> Outcome:
+def judged(answer: Answer, ours: str) -> Outcome:
     """Return what an answer means by the documentation's table of response codes.
 
     202: accepted. 400, and 413 of a gateway: not to be sent again. 429: after minutes. 5xx: later. Any other comes from
     something on the way, since PagerDuty documents none: it is tried again, for a page is worth it.
 
+    Its words are not repeated, because they may quote what was sent: only which fields of an event they name.
+
     Args:
         answer: what came.
-        key: the routing key, which is not to be seen in what is said of the answer.
-        ours: the key of the event, for the receipt where the answer names none.
+        ours: the key of the event; the receipt has it where the answer names it.
     """
     said = _said(answer.body)
-    detail = "; ".join(text for text in (said.message, *said.errors) if text).replace(key, "***")
     match answer.status:
         case 202:
-            return Delivered(
-                {"status": bounded(f"202 {said.status}", 64), "dedup_key": bounded(said.dedup_key or ours)}
-            )
+            told = {"status": "202 success" if said.status == "success" else "202"}
+            return Delivered(told | ({"dedup_key": ours} if said.dedup_key == ours else {}))
         case 400 | 413:
-            return Refused(bounded(f"answered {answer.status}: {detail}".removesuffix(": ")))
+            named = {name for error in (said.message, *said.errors) for name in QUOTED.findall(error)}
+            about = ", ".join(name for name in FIELDS if name in named)
+            return Refused(f"answered {answer.status}" + (f", about {about}" if about else ""))
         case 429:
-            return Failed(bounded(f"answered 429: {detail or 'too many events'}"), answer.retry_after_s or THROTTLED_S)
+            return Failed("answered 429: too many events", answer.retry_after_s or THROTTLED_S)
     if answer.status >= 500 or answer.status == 408:
-        return outcome_of(answer, detail=detail)
+        return outcome_of(answer)
     unexpected = f"answered {answer.status}, which PagerDuty does not: what is on the way to it?"
     return Failed(unexpected, answer.retry_after_s)
 

@@ -130,7 +130,7 @@ class Syslog:
         return rfc5424.frame(
             rfc5424.message(
                 alert,
-                at=notice.at,
+                at=ocsf.revised_at(alert),
                 host=self._context.host,
                 process=self._process,
                 version=self._context.version,

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import ssl
+import traceback
+from typing import Final
 
 import aiohttp
+
+PLACES: Final = 4
+"""Innermost lines of a traceback that are told: where it was raised, and who asked for that."""
 
 
 def trouble(error: Exception, timeout_s: float, connect_s: float) -> str:
@@ -41,6 +46,13 @@ def trouble(error: Exception, timeout_s: float, connect_s: float) -> str:
             return f"the connection broke: {_errno(error)}"
         case _:
             return f"the request could not be made: {type(error).__name__}"
+
+
+def place(error: BaseException) -> str:
+    """Say what was raised where, for the log: never the error's own text, which may quote what was sent."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = ", ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames[-PLACES:])
+    return f"{type(error).__name__} at {where or 'no place'}"
 
 
 def _errno(error: OSError) -> str:

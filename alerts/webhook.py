@@ -10,7 +10,6 @@ machine, every alert in every revision.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Sequence
 from typing import Any, Final, Literal
@@ -41,8 +40,28 @@ IDS_MAX: Final = 5000
 AT_ONCE: Final = 8
 """Requests at once of `webhook-each`, each for another key: a receiver that takes 20 ms takes 400 alerts/s then."""
 
-_SLACK_ERROR: Final = re.compile(r"[a-z][a-z_]{1,60}")
-"""What Slack answers to what it refuses (`invalid_payload`, `channel_is_archived`): a word, which may be shown."""
+SLACK_ERRORS: Final = frozenset(
+    {
+        "action_prohibited",
+        "channel_is_archived",
+        "channel_not_found",
+        "invalid_payload",
+        "invalid_token",
+        "message_limit_exceeded",
+        "missing_text_or_fallback_or_attachments",
+        "no_active_hooks",
+        "no_service",
+        "no_service_id",
+        "no_team",
+        "no_text",
+        "posting_to_general_channel_denied",
+        "team_disabled",
+        "too_many_attachments",
+        "user_not_found",
+    }
+)
+"""What Slack answers to what it refuses ("Sending messages using incoming webhooks", "Handling errors", and the list of
+changes to errors of incoming webhooks). Any other word is not repeated: it might quote what was sent."""
 
 Shape = Literal["json", "slack", "teams", "template"]
 
@@ -133,7 +152,7 @@ class Webhook:
         detail = ""
         if self._config.shape == "slack":
             said = answer.body[:64].decode("utf-8", "replace").strip()
-            detail = said if _SLACK_ERROR.fullmatch(said) else ""
+            detail = said if said in SLACK_ERRORS else ""
         outcome = outcome_of(answer, detail=detail)
         return Delivered({**outcome.answer, "message_id": notice.id}) if isinstance(outcome, Delivered) else outcome
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from schemas.action import Handling
-from schemas.fields import Id, OptionalId, Time
+from schemas.fields import Id, OptionalId, OptionalTime, Time
 from schemas.places import PlaceClass
 
 Severity = Literal["informational", "low", "medium", "high", "critical"]
@@ -104,6 +104,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     reasons: Annotated[tuple[Reason, ...], Meta(min_length=1)]
     occurred_at: Time
     detected_at: Time
+    revised_at: OptionalTime = UNSET
+    """When this revision came to be; absent where that is when it was detected."""
     event: EventRef | UnsetType = UNSET
     """Absent where the alert is not about one access."""
     person: OptionalId = UNSET

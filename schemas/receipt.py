@@ -10,9 +10,11 @@ from msgspec import Meta
 from schemas.alert import Status
 from schemas.fields import Id, Text, Time
 
-ReceiptState = Literal["delivered", "grouped", "digested", "silenced", "not_routed", "parked"]
+ReceiptState = Literal["delivered", "grouped", "digested", "silenced", "not_routed", "over", "parked"]
 """`delivered`: in a message of its own. `grouped`: listed in the message of its group. `digested`: counted in a digest,
 because of a rate limit. `silenced`: held back by a silence of the policy. `not_routed`: no route leads there.
+`over`: nothing was sent, because it was over before it was told, or older than anything that can be open still; its
+`answer` says which.
 `parked`: the destination refused it, or did not answer within its budget; `cloverwatch deliver --replay` sends it."""
 
 ANSWER_MAX: int = 512

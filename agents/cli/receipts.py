@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import sys
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 from rich.box import ROUNDED
@@ -18,7 +18,7 @@ from agents.settings import Settings
 from agents.text import printable
 from schemas.errors import BadRecordError
 from schemas.fields import iso
-from schemas.receipt import Receipt
+from schemas.receipt import Receipt, ReceiptState
 from schemas.topics import ALERTS, RECEIPTS
 
 NAME = "receipts"
@@ -45,7 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--destination", metavar="NAME", help="this destination only")
     parser.add_argument(
         "--state",
-        choices=("delivered", "grouped", "digested", "silenced", "not_routed", "parked"),
+        choices=get_args(ReceiptState),
         help="only these",
         metavar="STATE",
     )

@@ -21,7 +21,7 @@ from agents.delivering.making import clear, keys_for, made, try_out
 from agents.delivering.metrics import DeliveryMetrics
 from agents.delivering.names import Names
 from agents.delivering.runner import Runner
-from agents.delivering.sending import Sender, where
+from agents.delivering.sending import Sender
 from agents.delivering.storing import Storing
 from agents.delivering.zeroes import begin, begin_destination, end_destination
 from agents.plan_file import read_plan_of
@@ -30,6 +30,7 @@ from agents.settings import Settings
 from agents.watching import wall_clock
 from agents.web import WebServer, listening
 from alerts.plan import Plan
+from alerts.trouble import place
 from schemas.errors import CloverwatchError, ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -175,7 +176,7 @@ class Delivering:
             except Exception as error:  # noqa: BLE001  # whatever it is: the others go on, and this one is tried again
                 if time.monotonic() - began > RESTART_MOST_S:
                     wait = RESTART_FIRST_S
-                said = str(error) if isinstance(error, CloverwatchError) else f"{type(error).__name__}{where(error)}"
+                said = str(error) if isinstance(error, CloverwatchError) else place(error)
                 log.error("%s: ended: %s; begun anew in %g s", name.strip(), said, wait)
             else:
                 return

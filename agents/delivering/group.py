@@ -194,6 +194,10 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
             if term == self.term:
                 self.committed |= offsets
 
+    def position(self, topic: str, partition: int) -> int | None:
+        """Return the offset at which reading goes on; None where the partition is not held."""
+        return self._ledger.expected((topic, partition))
+
     @property
     def ahead(self) -> int:
         """Records read of the first topic that stand behind one which is not done: a kill makes them be read again."""

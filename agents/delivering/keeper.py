@@ -1,9 +1,10 @@
 """The keeper: carries alerts through their life. It resolves what nothing adds to, and takes up what people do.
 
 It reads `alerts` and `alerts.actions` in a group of its own and writes revisions to `alerts`; nobody else but the
-workers does. Where a worker amends an alert under a revision that the keeper gave already (to an acknowledgement, say),
-the keeper gives the amendment the next one. A worker that was killed publishes some revisions once more; where that
-would stand in the compacted topic above a later one, the keeper writes the later one once more.
+workers does. Workers know nothing of what people did: where one amends an alert that was acknowledged, say, the keeper
+writes the next revision, which joins both. A worker that was killed publishes some revisions once more; where that
+would stand in the compacted topic above a later one, the keeper writes the later one once more. Which of the two it is
+says a header of what the keeper writes: the greatest revision of a worker's that is in it.
 """
 
 from __future__ import annotations
@@ -11,16 +12,14 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError, RebalanceInProgressError
-from msgspec import structs
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
 
-from agents.clients import consumer_of, within_start
+from agents.delivering.group import Batch, Group
+from agents.delivering.keepers_records import decoded, headers_of, includes
 from agents.delivering.looking_back import look_back
 from agents.delivering.memory import horizon
 from agents.delivering.metrics import DeliveryMetrics
@@ -28,9 +27,10 @@ from agents.delivering.storing import Storing
 from agents.delivering.zeroes import NO_KIND
 from agents.settings import Settings
 from agents.watching import wall_clock
-from alerts.life import Known, resolved, taken
+from alerts.formats.ocsf import revised_at
+from alerts.life import OVER, Known, amended, resolved, resolves_at, taken
 from alerts.plan import Plan
-from schemas.action import Action
+from alerts.signatures import verify
 from schemas.alert import SEVERITIES, Alert
 from schemas.codec import ALERT, encode
 from schemas.errors import BadRecordError
@@ -38,20 +38,18 @@ from schemas.topics import ACTIONS, ALERTS
 
 log = logging.getLogger(__name__)
 
-WRITER: Final = "cloverwatch-writer"
-"""Header of a record that the keeper wrote."""
-
-KEEPER: Final = b"keeper"
 PATIENCE_MS: Final = 500
 """The longest wait for records: how late an alert resolves beyond its time."""
 
-ACTION_MAX_BYTES: Final = 16 * 1024
-"""An action is an id, a name and a sentence."""
 
-_action: Final = msgspec.json.Decoder(Action).decode
+READ_MAX: Final = 1_000
+"""Records of one fetch."""
+
+AT_ONCE: Final = 1_000
+"""Records of the past between two looks at what else is to be done."""
 
 
-class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+class Keeper:
     """Keeps the alerts of the partitions that its group gives it."""
 
     def __init__(
@@ -64,15 +62,11 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     ) -> None:
         self._settings, self.plan, self._producer, self._storing = settings, plan, producer, storing
         self._metrics = metrics
+        self.group = Group(settings, "keeper", (ALERTS, ACTIONS), self._past, self._lost)
         self._known: dict[str, Known] = {}
         self._due: list[tuple[int, str]] = []
         """When to look whether an alert resolves, and which."""
-        self._loaded: set[int] = set()
-        self._given: frozenset[int] | None = None
-        """Partitions that the group gave it, maybe none; None while it does not say."""
-        self._assignment = 0
         self.stopped = asyncio.Event()
-        self._consumer: AIOKafkaConsumer | None = None
 
     def stop(self) -> None:
         """End after what is being done."""
@@ -80,137 +74,144 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def run(self) -> None:
         """Keep until `stop`."""
-        self._consumer = consumer = consumer_of(
-            self._settings,
-            group_id=f"{self._settings.group}.keeper",
-            session_timeout_ms=int(self._settings.session_timeout_s * 1000),
-            heartbeat_interval_ms=int(self._settings.session_timeout_s * 1000 / 3),
-            partition_assignment_strategy=[RangePartitionAssignor],  # the same partitions of both topics
-        )
         try:
-            await within_start(self._settings, consumer.start)
-            consumer.subscribe([ALERTS, ACTIONS], listener=self)
+            await self.group.start()
             while not self.stopped.is_set():
-                await self._turn(consumer)
+                batches = await self.group.read(PATIENCE_MS, READ_MAX)
+                # Alerts first: an action may be about one of them.
+                for batch in sorted(batches, key=lambda each: each.topic != ALERTS):
+                    await self._take(batch)
+                await self._resolve(wall_clock())
         finally:
-            await consumer.stop()
+            await self.group.stop()
 
-    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:  # noqa: ARG002 - the protocol's
-        """Give up what is known: whoever gets the partitions reads it."""
-        self._assignment += 1
-        self._given = None
+    def _lost(self) -> None:
+        """Partitions change hands: whoever gets them reads what is known of them."""
         self._known.clear()
         self._due.clear()
-        self._loaded.clear()
 
-    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        """Only take note: what is known of partitions is read before their first records."""
-        self._given = frozenset(tp.partition for tp in assigned if tp.topic == ALERTS)
-
-    async def _turn(self, consumer: AIOKafkaConsumer) -> None:
-        missing = {tp.partition for tp in consumer.assignment() if tp.topic == ALERTS} - self._loaded
-        if missing:
-            await self._load(consumer, missing)
-        found = await consumer.getmany(timeout_ms=PATIENCE_MS)
-        assignment = self._assignment
-        for tp, records in found.items():
-            if tp.partition not in self._loaded:
-                if tp in consumer.assignment():
-                    consumer.seek(tp, records[0].offset)  # it came before its past was read
-                continue
-            for record in records:
-                if assignment != self._assignment:
-                    return  # not committed: whoever has the partition now reads it again
-                if tp.topic == ALERTS:
-                    await self._alert(record)
-                else:
-                    await self._act(record)
-        await self._resolve(wall_clock())
-        if found and assignment == self._assignment:
-            try:
-                await consumer.commit()
-            except (CommitFailedError, IllegalStateError, RebalanceInProgressError):
-                log.info("Partitions change hands; what was done since the last commit is done again")
-
-    async def _load(self, consumer: AIOKafkaConsumer, partitions: set[int]) -> None:
-        """Read what may be open. What the group has not read yet is known by then too: an action may be about it."""
-        assignment = self._assignment
+    async def _past(self, read: Mapping[int, int]) -> Callable[[], None]:
+        """Read what may be open, also what the group has not read yet: an action may be about it."""
         since = max(0, wall_clock() - horizon(self.plan.auto_resolve_after))
-        read = {each: await consumer.committed(TopicPartition(ALERTS, each)) or 0 for each in partitions}
-        async for record in look_back(self._settings, ALERTS, partitions, since):
-            if record.value is not None and assignment == self._assignment:
-                try:
-                    alert = ALERT.decode(record.value)
-                except BadRecordError:
-                    continue  # put away when it is read in turn
-                self._learn(alert, record, in_turn=record.offset < read[record.partition])
-        if assignment == self._assignment:
-            self._loaded |= partitions
+        records = []
+        async for record in look_back(self._settings, ALERTS, read, since):
+            records.append(record)
+            if len(records) % AT_ONCE == 0:
+                await asyncio.sleep(0)
 
-    def _learn(self, alert: Alert, record: Any, *, in_turn: bool = True) -> None:
-        """Take note of a revision that stands in the topic; `in_turn`: it is not read once more."""
-        known = self._known.get(alert.alert_id)
-        if known is None:
-            known = Known(alert, record.partition, record.offset, alert.revision - 1)
-            self._known[alert.alert_id] = known
-        elif alert.revision > known.alert.revision:
-            known.alert, known.offset = alert, record.offset
-        if in_turn and not _ours(record):
-            known.by_worker = max(known.by_worker, alert.revision)
-        self._look_at(known)
+        def take_over() -> None:
+            for record in records:
+                self._look_ahead(record, in_turn=record.offset < read[record.partition])
 
-    def _look_at(self, known: Known) -> None:
-        heapq.heappush(self._due, (known.alert.detected_at + self.plan.auto_resolve_after, known.alert.alert_id))
+        return take_over
 
-    async def _alert(self, record: Any) -> None:
+    async def _take(self, batch: Batch) -> None:
+        for record in batch.records:
+            if batch.term != self.group.term:
+                return  # whoever has the partition now reads it again
+            if batch.topic == ALERTS:
+                await self._alert(record, batch.run.done)
+            else:
+                await self._act(record, batch.run.done)
+
+    def _look_ahead(self, record: Any, *, in_turn: bool = False) -> None:
+        """Take note of a record that is not read in its turn, or was before (`in_turn`)."""
         if record.value is None:
             return
         try:
             alert = ALERT.decode(record.value)
+        except BadRecordError:
+            return  # put away when it is read in turn
+        known = self._known.get(alert.alert_id)
+        if in_turn or known is None or includes(record) is not None or _follows(alert, known):
+            self._learn(alert, record)
+
+    def _learn(self, alert: Alert, record: Any) -> None:
+        """Take note of a revision that stands in the topic."""
+        known, theirs = self._known.get(alert.alert_id), includes(record)
+        by_worker = alert.revision if theirs is None else theirs
+        if known is None:
+            known = self._known[alert.alert_id] = Known(alert, record.partition, record.offset, by_worker)
+        else:
+            if alert.revision > known.alert.revision:
+                known.alert, known.offset = alert, record.offset
+            known.by_worker = max(known.by_worker, by_worker)
+        self._look_at(known)
+
+    def _look_at(self, known: Known) -> None:
+        at = self._next(known.alert)
+        if at is not None:
+            heapq.heappush(self._due, (at, known.alert.alert_id))
+
+    def _next(self, alert: Alert) -> int | None:
+        """Return when an alert resolves; of one that is over, when it is forgotten."""
+        after = self.plan.auto_resolve_after
+        return revised_at(alert) + after if alert.status in OVER else resolves_at(alert, after)
+
+    async def _alert(self, record: Any, done: Callable[[], None]) -> None:
+        if record.value is None:
+            done()
+            return
+        try:
+            alert = ALERT.decode(record.value)
         except BadRecordError as error:
-            await self._storing.dead_letter(record, error, lambda: None)
+            await self._storing.dead_letter(record, error, done)
             return
         known = self._known.get(alert.alert_id)
-        if known is None or _ours(record) or alert.revision > known.alert.revision:
+        if known is None or record.offset == known.offset:
             self._learn(alert, record)
-            return
-        news, known.by_worker = alert.revision > known.by_worker, max(known.by_worker, alert.revision)
-        if record.offset > known.offset and (alert.revision < known.alert.revision or alert != known.alert):
-            # A worker's, under a revision that stands already: something new, or what it wrote before it was killed.
-            again = known.alert
-            if news:
-                again = structs.replace(
-                    alert, revision=known.alert.revision + 1, status="amended", handled=known.alert.handled
-                )
-            await self._write(known, again)
+        elif includes(record) is not None:
+            if record.offset > known.offset and alert.revision < known.alert.revision:
+                await self._write(known, known.alert)  # of a keeper that was paused while it lost the partition
+            else:
+                self._learn(alert, record)
+        elif alert.revision > known.by_worker:
+            if _follows(alert, known):
+                self._learn(alert, record)
+            else:
+                known.by_worker = alert.revision
+                await self._write(known, amended(alert, known.alert, wall_clock()))
+        elif record.offset > known.offset and (alert.revision < known.alert.revision or alert != known.alert):
+            await self._write(known, known.alert)  # what a worker wrote before it was killed, once more
+        done()
 
-    async def _act(self, record: Any) -> None:
+    async def _act(self, record: Any, done: Callable[[], None]) -> None:
         try:
             action = decoded(record.value)
-            reason = taken(self.plan, action, self._known.get(action.alert_id))
-            if isinstance(reason, str):
-                raise BadRecordError("invalid_value", reason)
+            if action.alert_id not in self._known and verify(action, self.plan.analysts) is None:
+                await self._catch_up(action.alert_id, record.partition)
+            made = taken(self.plan, action, self._known.get(action.alert_id), wall_clock())
+            if isinstance(made, str):
+                raise BadRecordError("invalid_value", made)
         except BadRecordError as error:
             self._metrics.actions.labels(NO_KIND, "refused").inc()
-            await self._storing.dead_letter(record, error, lambda: None)
+            await self._storing.dead_letter(record, error, done)
             return
-        known = self._known[action.alert_id]
         self._metrics.actions.labels(action.kind, "taken").inc()
-        if reason is not None:
-            await self._write(known, reason)
+        if made is not None:
+            await self._write(self._known[action.alert_id], made)
+        done()
+
+    async def _catch_up(self, alert_id: str, partition: int) -> None:
+        """Look for an alert in what is there and not read yet: whoever acts on it has seen it."""
+        position, term = self.group.position(ALERTS, partition), self.group.term
+        if position is None:
+            return
+        key = alert_id.encode()
+        async for record in look_back(self._settings, ALERTS, [partition], offsets={partition: position}):
+            if record.key == key and term == self.group.term:
+                self._look_ahead(record)
 
     async def _resolve(self, now: int) -> None:
         while self._due and self._due[0][0] <= now:
             _, alert_id = heapq.heappop(self._due)
             known = self._known.get(alert_id)
-            if known is None or known.alert.detected_at + self.plan.auto_resolve_after > now:
-                continue  # it was added to meanwhile: looked at later
-            if known.alert.status in {"open", "amended"}:
-                await self._write(known, resolved(known.alert, "nothing was added for auto_resolve_after"))
-            elif known.alert.detected_at + 2 * self.plan.auto_resolve_after <= now:
+            if known is None or (at := self._next(known.alert)) is None or at > now:
+                continue  # something came to it meanwhile: looked at later
+            if known.alert.status in OVER:
                 del self._known[alert_id]
             else:
-                heapq.heappush(self._due, (known.alert.detected_at + 2 * self.plan.auto_resolve_after, alert_id))
+                await self._write(known, resolved(known.alert, "nothing was added for auto_resolve_after", now))
 
     async def _write(self, known: Known, alert: Alert) -> None:
         """Write a revision, wait until it is stored, and know it."""
@@ -219,9 +220,13 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             key=alert.alert_id.encode(),
             value=encode(alert),
             partition=known.partition,
-            headers=[(WRITER, KEEPER)],
+            headers=headers_of(known.by_worker),
         )
-        stored = await sent
+        try:
+            stored = await sent
+        except MessageSizeTooLargeError:
+            log.error("Alert %s is as long as a record may be: its next revision cannot be written", alert.alert_id)
+            return
         known.alert, known.offset = alert, stored.offset
         self._look_at(known)
 
@@ -244,27 +249,9 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     @property
     def reading(self) -> bool:
         """Whether its group has said which partitions it has, maybe none, and their past is known."""
-        return self._given is not None and self._given <= self._loaded
+        return self.group.reading
 
 
-def _ours(record: Any) -> bool:
-    """Whether a keeper wrote it."""
-    return any(name == WRITER and text == KEEPER for name, text in record.headers)
-
-
-def decoded(value: bytes | None) -> Action:
-    """Return the action in a record.
-
-    Raises:
-        BadRecordError: it is none.
-    """
-    if value is None:
-        raise BadRecordError("null_value", "an action without a value")
-    if len(value) > ACTION_MAX_BYTES:
-        raise BadRecordError("too_large", f"an action of {len(value)} bytes; at most {ACTION_MAX_BYTES}")
-    try:
-        return _action(value)
-    except msgspec.ValidationError as error:
-        raise BadRecordError("wrong_type", str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise BadRecordError("not_json", "an action that is no JSON document") from None
+def _follows(alert: Alert, known: Known) -> bool:
+    """Whether a worker's revision is the next one as it is: nothing that people did would be lost with it."""
+    return alert.revision > known.alert.revision and not known.alert.handled

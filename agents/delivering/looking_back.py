@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -20,7 +20,12 @@ WITHIN_S: Final = 300.0
 
 
 async def look_back(
-    settings: Settings, topic: str, partitions: Iterable[int], since: int | None = None
+    settings: Settings,
+    topic: str,
+    partitions: Iterable[int],
+    since: int | None = None,
+    *,
+    offsets: Mapping[int, int] | None = None,
 ) -> AsyncIterator[Any]:
     """Yield the records of some partitions of a topic, those of one partition in order, up to the present end.
 
@@ -29,6 +34,7 @@ async def look_back(
         topic: which.
         partitions: which of it.
         since: append time to begin at, milliseconds; None: the beginning.
+        offsets: by partition, where to begin instead, at most the end.
 
     Raises:
         TimeoutError: the brokers are too slow; whoever asked begins again.
@@ -45,7 +51,11 @@ async def look_back(
             ends, begins = await consumer.end_offsets(tps), await consumer.beginning_offsets(tps)
             if since is not None:
                 await _seek(consumer, ends, since)
-            left = {tp for tp in tps if ends[tp] > begins[tp]}  # no fetch waits for a record where there is none
+            for partition, offset in (offsets or {}).items():
+                tp = TopicPartition(topic, partition)
+                consumer.seek(tp, max(offset, begins[tp]))
+            # No fetch waits for a record where there is none.
+            left = set(tps) if offsets else {tp for tp in tps if ends[tp] > begins[tp]}
             while left:
                 for records in (await consumer.getmany(*left, timeout_ms=POLL_MS)).values():
                     for record in records:

@@ -13,9 +13,8 @@ from agents.person_keys import PersonKeys
 from agents.privacy import POLL_MS, at_end
 from agents.settings import Settings
 from alerts.keyring import KeyRing
-from alerts.pseudonyms import show
+from alerts.pseudonyms import people_of, show
 from schemas.alert import Alert
-from schemas.fields import known
 from schemas.topics import PRIVACY_KEYS
 
 KEYS: Final = TopicPartition(PRIVACY_KEYS, 0)
@@ -23,6 +22,9 @@ KEYS: Final = TopicPartition(PRIVACY_KEYS, 0)
 UNKNOWN_WAIT_S: Final = 2.0
 """How long an alert waits for the key of somebody new: it is stored before the alert is, and read within milliseconds.
 Whoever was erased is never known again, and is told of under the pseudonym after this time."""
+
+ERASED_MAX: Final = 10_000
+"""Pseudonyms for which is not waited again, some 2 MB: whoever was erased longest ago has no new alerts."""
 
 LOOK_S: Final = 0.02
 """Between two looks meanwhile."""
@@ -35,6 +37,8 @@ class Names:
         self._settings = settings
         self.keys = PersonKeys(ring)
         self._ready = asyncio.Event()
+        self._erased: dict[str, None] = {}
+        """Pseudonyms for which was waited in vain, oldest first: they are not waited for again."""
         self.stopped = asyncio.Event()
 
     def stop(self) -> None:
@@ -66,10 +70,13 @@ class Names:
     async def shown(self, alerts: Sequence[Alert]) -> list[Alert]:
         """Return alerts with the ids of those who are known."""
         await self._ready.wait()
-        people = {known(alert.person) for alert in alerts} - {None}
+        missing = {each for alert in alerts for each in people_of(alert)} - self._erased.keys()
         deadline = asyncio.get_running_loop().time() + UNKNOWN_WAIT_S
-        while any(self.keys.person_of(str(each)) is None for each in people):
+        while missing := {each for each in missing if self.keys.person_of(each) is None}:
             if asyncio.get_running_loop().time() > deadline:
+                self._erased.update(dict.fromkeys(missing))
                 break
             await asyncio.sleep(LOOK_S)
+        while len(self._erased) > ERASED_MAX:
+            del self._erased[next(iter(self._erased))]
         return [show(alert, self.keys.person_of) for alert in alerts]

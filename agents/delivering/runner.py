@@ -207,9 +207,12 @@ class Runner:
         now = wall_clock()
         decision = decide_for(self.plan, self.name, ref.alert, now)
         over = ref.published_at < now - horizon(self.plan.auto_resolve_after) and ref.alert.family not in ALWAYS
-        if isinstance(decision, NotRouted) or (over and self.mine.kind.grouped):
-            why = {"reason": "older than anything that is open"} if over else {}
-            await self._storing.receipt(ref, self.name, "not_routed", policy=self.plan.version, answer=why)
+        if isinstance(decision, NotRouted):
+            await self._storing.receipt(ref, self.name, "not_routed", policy=self.plan.version)
+            return
+        if over and self.mine.kind.grouped:
+            why = {"note": "older than anything that is open"}
+            await self._storing.receipt(ref, self.name, "over", policy=self.plan.version, answer=why)
             return
         if isinstance(decision, Silenced):
             self._front.silence(ref.alert, decision.silence, ref, now)

@@ -11,6 +11,7 @@ from msgspec import structs
 from agents.delivering.metrics import DeliveryMetrics
 from alerts.destination import Destination
 from alerts.notice import Delivered, Failed, Notice, Outcome, Refused
+from alerts.trouble import place
 from schemas.alert import Alert
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Sender:
             if len(outcomes) != len(notices):
                 raise RuntimeError(f"{len(outcomes)} outcomes of {len(notices)} notices")
         except Exception as error:  # noqa: BLE001  # a defect of one must not stop the others: tried again
-            log.error("%s: sending raised %s%s", self._name, type(error).__name__, where(error))
+            log.error("%s: sending raised %s", self._name, place(error))
             outcomes = [Failed(f"sending raised {type(error).__name__}")] * len(notices)
         self._count(outcomes)
         return outcomes
@@ -68,11 +69,3 @@ class Sender:
             reason = next(each.reason for each in outcomes if isinstance(each, Failed))
             log.warning("%s: does not take notices: %s; they are tried again", self._name, reason)
         self.up = up
-
-
-def where(error: BaseException) -> str:
-    """Return where something was raised, for the log. What it says is not: it may quote what was sent."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else f" in {trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno}"

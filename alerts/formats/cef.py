@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import UnsetType
 
+from alerts.formats.ocsf import revised_at
 from schemas.alert import Alert, Severity
 
 VENDOR: Final = "Cloverwatch"
@@ -92,7 +93,7 @@ def _extension(alert: Alert, host: str) -> Iterator[tuple[str, str]]:
     yield "externalId", alert.alert_id
     yield "cn1", str(alert.revision)
     yield "cn1Label", "revision"
-    yield "rt", str(alert.detected_at)
+    yield "rt", str(revised_at(alert))
     yield "start", str(alert.occurred_at)
     yield "cs1", alert.dedup_key
     yield "cs1Label", "dedupKey"

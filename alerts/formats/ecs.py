@@ -1,10 +1,10 @@
 """An alert as a document of the Elastic Common Schema 9.4.
 
 One document an alert: a later revision replaces the former. The alert is the event (`event.kind` is `alert`), so
-`@timestamp` is when it was detected; when the access was is in `event.start` and `event.end`. What ECS has no field for
-stands in `cloverwatch.*`, whose fields are few and the same in every document: `facts` and `evidence`, whose keys are
-many, are objects that the mapping stores and does not index. Source: the field list of ECS 9.4.0,
-https://www.elastic.co/docs/reference/ecs; what is made here is checked against it.
+`@timestamp` is when the revision came to be and `event.created` when it was detected; when the access was is in
+`event.start` and `event.end`. What ECS has no field for stands in `cloverwatch.*`, whose fields are few and the same in
+every document: `facts` and `evidence`, whose keys are many, are objects that the mapping stores and does not index.
+Source: the field list of ECS 9.4.0, https://www.elastic.co/docs/reference/ecs; what is made here is checked against it.
 """
 
 from __future__ import annotations

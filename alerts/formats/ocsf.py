@@ -54,7 +54,7 @@ DATA_CLASSIFICATION: Final = "data_classification"
 OTHER: Final = 99
 AFFECTED: Final = 3
 UNKNOWN_ENDPOINT: Final = "unknown"
-"""An endpoint must have a name or an id beside its place. The alert knows a session, at most: else this."""
+"""An endpoint must have a name or an id beside its place, and the alert knows neither."""
 
 RESOURCE_UID: Final = 10
 COUNTRY: Final = 14
@@ -79,7 +79,12 @@ def status_of(alert: Alert) -> int:
 
 
 def revised_at(alert: Alert) -> int:
-    """Return when a revision came to be, milliseconds: when it was detected, or when a person last acted on it."""
+    """Return when a revision came to be, milliseconds.
+
+    As it says itself; one that does not say it: when it was detected, or when a person last acted on it.
+    """
+    if not isinstance(alert.revised_at, UnsetType):
+        return max(alert.detected_at, alert.revised_at)
     if isinstance(alert.handled, UnsetType):
         return alert.detected_at
     last = alert.handled.comments[-1].at if alert.handled.comments else 0
@@ -209,6 +214,7 @@ def _finding_info(alert: Alert, activity: int) -> dict[str, Any]:
 
 def _add_what_was_seen(alert: Alert, made: dict[str, Any]) -> None:
     """Add who reached what from where: `evidences`, `resources`, `observables`."""
+    actor: dict[str, Any] = {}
     seen: dict[str, Any] = {}
     observed: list[dict[str, Any]] = []
     if not isinstance(alert.person, UnsetType):
@@ -216,12 +222,14 @@ def _add_what_was_seen(alert: Alert, made: dict[str, Any]) -> None:
         user: dict[str, Any] = {"uid": alert.person, "type_id": number, "type": caption}
         if not isinstance(alert.person_before, UnsetType):
             user["uid_alt"] = alert.person_before
-        seen["actor"] = {"user": user}
+        actor["user"] = user
         observed.append(_observable("evidences[].actor.user.uid", USER_UID, "User Object: uid", alert.person))
+    if isinstance(session := alert.facts.get("session_id"), str):
+        actor["session"] = {"uid": session}
+    if actor:
+        seen["actor"] = actor
     if not isinstance(alert.place, UnsetType) and alert.place.country is not None:
-        session = alert.facts.get("session_id")
-        endpoint = {"uid": session} if isinstance(session, str) else {"name": UNKNOWN_ENDPOINT}
-        seen["src_endpoint"] = {**endpoint, "location": {"country": alert.place.country}}
+        seen["src_endpoint"] = {"name": UNKNOWN_ENDPOINT, "location": {"country": alert.place.country}}
         where = "evidences[].src_endpoint.location.country"
         observed.append(_observable(where, COUNTRY, "Country", alert.place.country))
     if not isinstance(alert.action, UnsetType):

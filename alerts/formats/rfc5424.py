@@ -55,7 +55,7 @@ def message(
 
     Args:
         alert: what it tells of.
-        at: when it is told, milliseconds since 1970.
+        at: when the revision came to be, milliseconds since 1970.
         host: HOSTNAME.
         process: PROCID.
         version: of the program.

@@ -97,8 +97,8 @@ def test_what_is_over_before_it_was_told_makes_no_page_and_has_a_receipt() -> No
     it.take(alert("a"), 0, NOW)
     it.take(alert("a", 1, status="withdrawn"), 1, NOW + 1)
     assert [(each.state, each.ref, dict(each.answer)) for each in it.settled()] == [
-        ("grouped", 0, {"note": "it was over before it was told"}),
-        ("grouped", 1, {"note": "it was over before it was told"}),
+        ("over", 0, {"note": "it was over before it was told"}),
+        ("over", 1, {"note": "it was over before it was told"}),
     ]
     assert told(it, NOW + 10_000) == []
 

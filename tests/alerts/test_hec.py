@@ -55,7 +55,7 @@ async def acked(collector: HecReceiver) -> AsyncIterator[Hec]:
 @pytest.fixture
 async def plain(collector: HecReceiver) -> AsyncIterator[Hec]:
     control(collector, acknowledge=False)
-    made = Hec(HecConfig(url=collector.url, token=TOKEN_REF), HERE)
+    made = Hec(HecConfig(url=collector.url, token=TOKEN_REF, acknowledge=False), HERE)
     await made.start()
     yield made
     await made.stop()

@@ -90,7 +90,8 @@ def test_who_reached_what_from_where() -> None:
     found = made(alert())
     [seen], [resource] = found["evidences"], found["resources"]
     assert seen["actor"]["user"] == {"uid": PERSON, "uid_alt": BEFORE, "type_id": 1, "type": "User"}
-    assert seen["src_endpoint"] == {"uid": "e1:s", "location": {"country": "IN"}}
+    assert seen["actor"]["session"] == {"uid": "e1:s"}
+    assert seen["src_endpoint"] == {"name": "unknown", "location": {"country": "IN"}}
     assert seen["api"] == {"operation": "export"}
     assert resource["uid"] == "eu.profiles"
     assert resource["data_classifications"] == [{"confidentiality_id": 6, "confidentiality": "Restricted"}]

@@ -115,7 +115,11 @@ async def test_every_status(reply: Reply, outcome: Outcome) -> None:
 
 
 async def test_slack_says_why_in_a_word_and_nothing_else_of_a_body_is_told() -> None:
-    for body, said in ((b"channel_is_archived", ": channel_is_archived"), (b"Employee e-1 read users", "")):
+    for body, said in (
+        (b"channel_is_archived", ": channel_is_archived"),
+        (b"e_kowalska", ""),
+        (b"Employee e-1 read users", ""),
+    ):
         async with serving(Reply(410, body)) as server, webhook(server.url, shape="slack", secrets=()) as it:
             assert list(await it.send([notice()])) == [Refused(f"answered 410{said}")]
 
