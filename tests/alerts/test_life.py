@@ -44,7 +44,7 @@ def test_an_acknowledgement_counts_once_and_only_while_it_is_open() -> None:
 
 
 def test_a_close_ends_it_and_says_why() -> None:
-    alert = made(act("close", made(act("ack", an_alert("a"))), "explained"))
+    alert = made(act("close", made(act("ack", an_alert("a"), at=4)), "explained"))
     assert (alert.status, alert.cause, handled(alert).state) == ("resolved", "closed by anna", "closed")
     assert [comment.text for comment in handled(alert).comments] == ["explained"]
     assert act("close", alert) is None
