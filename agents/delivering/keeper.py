@@ -209,14 +209,20 @@ class Keeper(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await self._write(self._known[action.alert_id], made)
 
     async def _catch_up(self, alert_id: str, partition: int) -> None:
-        """Look for an alert in what is there and not read yet: whoever acts on it has seen it."""
+        """Look for an alert that is not known: in what is there and not read yet, then in all that the topic holds.
+
+        Whoever acts on it has seen it; it may have come just now, or be long over.
+        """
         consumer, assignment, tp = self._consumer, self._assignment, TopicPartition(ALERTS, partition)
         if consumer is None or tp not in consumer.assignment():
             return
         position, key = await consumer.position(tp), alert_id.encode()
-        async for record in look_back(self._settings, ALERTS, [partition], offsets={partition: position}):
-            if record.key == key and assignment == self._assignment:
-                self._look_ahead(record)
+        for begin in (position, 0):
+            async for record in look_back(self._settings, ALERTS, [partition], offsets={partition: begin}):
+                if record.key == key and assignment == self._assignment:
+                    self._look_ahead(record, in_turn=record.offset < position)
+            if alert_id in self._known:
+                return
 
     async def _refuse(self, record: Any, error: BadRecordError) -> None:
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
