@@ -83,13 +83,13 @@ def taken(plan: Plan, action: Action, known: Known | None, now: int) -> Alert | 
     Args:
         plan: names who may act, and their keys.
         action: what somebody did.
-        known: the alert, where it is known (open, or resolved not long ago).
+        known: the alert, where there is one.
         now: milliseconds since 1970.
     """
     if wrong := verify(action, plan.analysts):
         return wrong
     if known is None:
-        return "about an alert that is not open, nor was a while ago"
+        return "about an alert that is not there"
     alert = known.alert
     handled = given(alert.handled) or Handling()
     comments = handled.comments

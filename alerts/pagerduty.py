@@ -79,8 +79,8 @@ FIELDS: Final = (
 )
 """Fields of an event ("Send an Alert Event"), which a receipt may name."""
 
-QUOTED: Final = re.compile(r"'(?:payload\.)?([a-z_]+)'")
-"""How PagerDuty names a field: `'routing_key' is missing or blank`."""
+QUOTED: Final = re.compile(r"'(?:payload\.)?([a-z_]+)'|\b(?:I|i)nvalid (routing_key|routing key)\b")
+"""How PagerDuty names a field: `'routing_key' is missing or blank`, `Invalid routing key`."""
 
 Action = Literal["trigger", "acknowledge", "resolve"]
 
@@ -232,7 +232,7 @@ def judged(answer: Answer, ours: str) -> Outcome:
             told = {"status": "202 success" if said.status == "success" else "202"}
             return Delivered(told | ({"dedup_key": ours} if said.dedup_key == ours else {}))
         case 400 | 413:
-            named = {name for error in (said.message, *said.errors) for name in QUOTED.findall(error)}
+            named = {"".join(found).replace(" ", "_") for text in said.texts for found in QUOTED.findall(text)}
             about = ", ".join(name for name in FIELDS if name in named)
             return Refused(f"answered {answer.status}" + (f", about {about}" if about else ""))
         case 429:
@@ -248,6 +248,10 @@ class _Said(msgspec.Struct):
     message: str = ""
     dedup_key: str = ""
     errors: list[str] = []
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return (self.message, *self.errors)
 
 
 def _said(body: bytes) -> _Said:

@@ -89,4 +89,4 @@ class Plan:
     analysts: Mapping[str, str]
     """Who may sign actions: name → Ed25519 public key, base64."""
     auto_resolve_after: int
-    """`thresholds.auto_resolve_after`."""
+    """`thresholds.auto_resolve_after`: so long after the last that came to it an alert resolves (`alerts/life.py`)."""

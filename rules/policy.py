@@ -58,7 +58,7 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     dedup_window: str = "1d"
     """Alerts of one person, dataset and family within one such window share a `dedup_key`."""
     auto_resolve_after: str = "24h"
-    """When an alert about one access resolves by itself."""
+    """When an alert resolves by itself, counted from the last that came to it."""
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,6 +16,8 @@ from agents.delivering.looking_back import look_back
 from agents.plan_file import read_plan_of
 from agents.settings import Settings
 from agents.signing import signer_of
+from alerts.life import Known, taken
+from alerts.plan import Plan
 from alerts.signatures import sign, verify
 from schemas.action import Action
 from schemas.alert import Alert
@@ -61,15 +63,18 @@ def act(given: argparse.Namespace, settings: Settings) -> int:
         raise ConfigurationError(f"--key: {error}") from None
     if wrong := verify(action, plan.analysts):
         raise ConfigurationError(f"--by, --key: {wrong}; allowed: {', '.join(sorted(plan.analysts)) or 'nobody'}")
-    return asyncio.run(_store(settings, action))
+    return asyncio.run(_store(settings, plan, action))
 
 
-async def _store(settings: Settings, action: Action) -> int:
+async def _store(settings: Settings, plan: Plan, action: Action) -> int:
     partitions = [tp.partition for tp in await partitions_there(settings, ALERTS)]
     record, alert = await find(settings, partitions, action.alert_id)
     if alert is None:
         print(f"cloverwatch: {action.alert_id}: no such alert in {ALERTS}", file=sys.stderr)
         return 1
+    if taken(plan, action, Known(alert, record.partition, record.offset, 0), action.at) is None:
+        print(f"nothing to do: alert {alert.alert_id} is at revision {alert.revision}: {alert.status}, {alert.cause}")
+        return 0
     async with started(settings, producer_of(settings)) as producer:
         await producer.send_and_wait(
             ACTIONS,
@@ -81,13 +86,14 @@ async def _store(settings: Settings, action: Action) -> int:
     deadline = time.monotonic() + TAKEN_WITHIN_S
     while time.monotonic() < deadline:
         await asyncio.sleep(LOOK_EVERY_S)
-        _, now = await find(settings, [record.partition], action.alert_id)
+        seen, now = await find(settings, [record.partition], action.alert_id, record.offset)
+        record = seen or record
         if now is not None and now.revision > alert.revision and _shows(now, action):
             print(f"alert {now.alert_id} is at revision {now.revision}: {now.status}, {now.cause}")
             return 0
     print(
-        f"not taken up within {TAKEN_WITHIN_S:g} s: is `cloverwatch deliver` running? It may be done already, or "
-        "refused: `cloverwatch dead-letters`",
+        f"not taken up within {TAKEN_WITHIN_S:g} s: is `cloverwatch deliver` running? Or it was refused: "
+        "`cloverwatch dead-letters`",
         file=sys.stderr,
     )
     return 1
@@ -101,11 +107,21 @@ def _shows(alert: Alert, action: Action) -> bool:
     return said or (handled.at == action.at and handled.by == action.by)
 
 
-async def find(settings: Settings, partitions: list[int], alert_id: str) -> tuple[Any, Alert | None]:
-    """Return the last record of an alert and the alert in it; (None, None) where there is none."""
+async def find(
+    settings: Settings, partitions: list[int], alert_id: str, offset: int | None = None
+) -> tuple[Any, Alert | None]:
+    """Return the last record of an alert and the alert in it; (None, None) where there is none.
+
+    Args:
+        settings: how the brokers are reached.
+        partitions: of `alerts`.
+        alert_id: which.
+        offset: where to begin in each; None: at the beginning, which may be a year back.
+    """
     key = alert_id.encode()
     last: Any = None
-    async for record in look_back(settings, ALERTS, partitions):
+    offsets = None if offset is None else dict.fromkeys(partitions, offset)
+    async for record in look_back(settings, ALERTS, partitions, offsets=offsets):
         if record.key == key and record.value is not None:
             last = record
     return last, None if last is None else ALERT.decode(last.value)

@@ -32,6 +32,7 @@ examples:
 
 follows for ever, until Ctrl-C or --until-idle; takes no part in the workers' group and commits nothing
 
+a second ack, and a close of what is over, is a comment where it has a --text
 what people do is signed, stored in alerts.actions, and reaches pagers and SIEMs by way of `cloverwatch deliver`
 
 exit codes: 0 ended as told, 1 no broker answers or nobody took the action up, 2 usage or no such topic, 130 Ctrl-C

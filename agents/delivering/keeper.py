@@ -193,14 +193,19 @@ class Keeper:
         done()
 
     async def _catch_up(self, alert_id: str, partition: int) -> None:
-        """Look for an alert in what is there and not read yet: whoever acts on it has seen it."""
-        position, term = self.group.position(ALERTS, partition), self.group.term
+        """Look for an alert that is not known: in what is there and not read yet, then in all that the topic holds.
+
+        Whoever acts on it has seen it; it may have come just now, or be long over.
+        """
+        position, term, key = self.group.position(ALERTS, partition), self.group.term, alert_id.encode()
         if position is None:
             return
-        key = alert_id.encode()
-        async for record in look_back(self._settings, ALERTS, [partition], offsets={partition: position}):
-            if record.key == key and term == self.group.term:
-                self._look_ahead(record)
+        for begin in (position, 0):
+            async for record in look_back(self._settings, ALERTS, [partition], offsets={partition: begin}):
+                if record.key == key and term == self.group.term:
+                    self._look_ahead(record, in_turn=record.offset < position)
+            if alert_id in self._known:
+                return
 
     async def _resolve(self, now: int) -> None:
         while self._due and self._due[0][0] <= now:

@@ -64,7 +64,7 @@ DELIVERY: Final = Sheet(
                 ),
                 number(
                     "Parked",
-                    "Alerts tried no more until `cloverwatch deliver --replay`.",
+                    "Alerts tried no more until `cloverwatch deliver --replay DESTINATION`.",
                     NUMBER,
                     f"sum(cloverwatch_delivery_parked_alerts{{{W}}})",
                     NONE_IS_GOOD,

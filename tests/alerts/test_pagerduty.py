@@ -157,7 +157,7 @@ async def test_an_unknown_routing_key_is_refused_and_not_told(api: Api, monkeypa
     monkeypatch.setenv("NEW_KEY", "x" * 32)
     async with pagerduty(api.url) as it:
         (outcome,) = await it.send([notice()])
-    assert outcome == Refused("answered 400: Event object is invalid; Invalid routing key")
+    assert outcome == Refused("answered 400, about routing_key")
 
 
 async def test_a_key_that_is_none_is_an_error_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,17 +172,17 @@ async def test_a_key_that_is_none_is_an_error_at_the_start(monkeypatch: pytest.M
     ("reply", "outcome"),
     [
         (Reply(400, b"no json"), Refused("answered 400")),
-        (Reply(400, b'{"message": "m", "errors": ["e", "f"]}'), Refused("answered 400: m; e; f")),
+        (Reply(400, b'{"message": "m", "errors": ["e", "f"]}'), Refused("answered 400")),
         (
             Reply(400, json.dumps({"errors": [f"bad key {KEY}"]}).encode()),
-            Refused("answered 400: bad key ***"),
+            Refused("answered 400"),
         ),
         (Reply(403), Failed("answered 403, which PagerDuty does not: what is on the way to it?")),
         (Reply(404), Failed("answered 404, which PagerDuty does not: what is on the way to it?")),
         (Reply(408), Failed("answered 408")),
         (Reply(413), Refused("answered 413")),
         (Reply(429), Failed("answered 429: too many events", 120.0)),
-        (Reply(429, b'{"message": "slow down"}', {"Retry-After": "30"}), Failed("answered 429: slow down", 30.0)),
+        (Reply(429, b'{"message": "slow down"}', {"Retry-After": "30"}), Failed("answered 429: too many events", 30.0)),
         (Reply(500), Failed("answered 500")),
         (Reply(502, b"<html>"), Failed("answered 502")),
         (Reply(503, headers={"Retry-After": "5"}), Failed("answered 503", 5.0)),

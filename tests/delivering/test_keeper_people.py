@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from agents.delivering.looking_back import look_back
 from agents.watching import wall_clock
@@ -12,7 +13,7 @@ from alerts.groups import over
 from schemas.action import Handling
 from schemas.fields import known
 from schemas.topics import ALERTS, DEAD_LETTERS
-from tests.delivering.test_keeper import do, keeping, last, planned
+from tests.delivering.test_keeper import HOUR, do, keeping, last, planned
 from tests.delivering.world import World, an_alert, until
 
 pytestmark = pytest.mark.broker
@@ -92,6 +93,18 @@ async def test_an_action_about_an_alert_that_is_not_read_yet_is_taken_up(world: 
         await do(world, "ack", "a")
         await until(lambda: _acked(world), "it is acknowledged")
     assert [record async for record in look_back(world.settings, DEAD_LETTERS, [0])] == []
+
+
+async def test_what_is_long_over_can_be_commented_on(world: World) -> None:
+    long_ago = wall_clock() - 5 * HOUR
+    ended = structs.replace(an_alert("a", detected_at=long_ago, status="resolved"), revised_at=long_ago)
+    await world.publish(ended)
+    async with keeping(world, planned()) as keeper:
+        await until(lambda: keeper.reading, "its past is read")
+        await until(lambda: not keeper._known, "it is forgotten")
+        await do(world, "comment", "a", "it was me")
+        await until(lambda: _commented(world), "the comment is taken up")
+    assert (await last(world, "a")).status == "resolved"
 
 
 async def test_nothing_is_committed_before_what_was_refused_is_stored(world: World) -> None:
