@@ -29,7 +29,7 @@ from nacl.secret import SecretBox
 
 from alerts.keyring import KEY_BYTES, KeyRing
 from alerts.pseudonyms import Pseudonyms
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, InvariantError
 from schemas.topics import PRIVACY_KEYS
 
 log = logging.getLogger(__name__)
@@ -119,9 +119,12 @@ class PersonKeys:
         """Return the mark of the envelope under one of a person's pseudonyms, encrypted as records are.
 
         Raises:
-            KeyError: there is no key of the person.
+            InvariantError: there is no key of the person.
         """
-        made = _Mark(VERSION, token, _print(self._people[person]))
+        key_print = self.print_of(person)
+        if key_print is None:
+            raise InvariantError("an identity is to be sealed of whom there is no key")
+        made = _Mark(VERSION, token, key_print)
         return bytes(self._box.encrypt(msgspec.msgpack.encode(made)))
 
     def marked(self, token: str, mark: bytes) -> bytes | None:
