@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from agents.erasing import forget
 from agents.person_keys import PersonKeys
-from agents.privacy import forget, read_people
+from agents.privacy import read_people
 from agents.pseudonym_keys import configured, read_keys
 from agents.settings import Settings
 

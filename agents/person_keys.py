@@ -9,11 +9,16 @@ Which key of a person is in force, where several workers meet somebody new at on
    one end with the same key, and nobody ever answers a confirmed record: the answers come to an end.
 4. A deletion ends it. A record that brings a deleted key back (a confirmation that was on its way) is deleted again.
 
+Envelopes of `privacy.identities` carry a mark: which key their pseudonym was made with, readable with these keys alone.
+It names nobody, and says the same of every pseudonym of one key, in whatever epoch: so erasure finds them all, and an
+envelope whose key is gone is known for what it is.
+
 A worker uses a key only after it has read past its own record (`agents/privacy.py`), so what it uses is in force.
 """
 
 from __future__ import annotations
 
+import hmac
 import logging
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,13 +29,17 @@ from nacl.secret import SecretBox
 
 from alerts.keyring import KEY_BYTES, KeyRing
 from alerts.pseudonyms import Pseudonyms
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, InvariantError
 from schemas.topics import PRIVACY_KEYS
 
 log = logging.getLogger(__name__)
 
 VERSION: Final = 1
 """Of a record."""
+
+
+PRINT_BYTES: Final = 16
+"""Of what a person's key is recognised by: two never meet in one."""
 
 
 class _Saved(msgspec.Struct, array_like=True, frozen=True):
@@ -40,6 +49,12 @@ class _Saved(msgspec.Struct, array_like=True, frozen=True):
     confirmed: bool
 
 
+class _Mark(msgspec.Struct, array_like=True, frozen=True):
+    version: int
+    token: str
+    print: bytes
+
+
 @dataclass(slots=True)
 class _Held:
     person: str
@@ -47,6 +62,11 @@ class _Held:
 
 
 _decode = msgspec.msgpack.Decoder(_Saved).decode
+_decode_mark = msgspec.msgpack.Decoder(_Mark).decode
+
+
+def _print(key: bytes) -> bytes:
+    return hmac.digest(key, b"envelope", "sha256")[:PRINT_BYTES]
 
 
 class PersonKeys:
@@ -58,6 +78,7 @@ class PersonKeys:
         self._box = SecretBox(ring.wrap)
         self._names: dict[str, _Held] = {}
         self._people: dict[str, bytes] = {}
+        self._prints: dict[bytes, str] = {}
         self._deleted: set[bytes] = set()
         self._persons: dict[str, str] | None = None
         self.unreadable = 0
@@ -94,6 +115,35 @@ class PersonKeys:
         saved = _Saved(VERSION, person, key, confirmed)
         return bytes(self._box.encrypt(msgspec.msgpack.encode(saved)))
 
+    def mark(self, person: str, token: str) -> bytes:
+        """Return the mark of the envelope under one of a person's pseudonyms, encrypted as records are.
+
+        Raises:
+            InvariantError: there is no key of the person.
+        """
+        key_print = self.print_of(person)
+        if key_print is None:
+            raise InvariantError("an identity is to be sealed of whom there is no key")
+        made = _Mark(VERSION, token, key_print)
+        return bytes(self._box.encrypt(msgspec.msgpack.encode(made)))
+
+    def marked(self, token: str, mark: bytes) -> bytes | None:
+        """Return which key an envelope belongs to; None where the mark is of other keys, or of another pseudonym."""
+        try:
+            found = _decode_mark(self._box.decrypt(mark))
+        except (CryptoError, msgspec.MsgspecError, ValueError, TypeError):
+            return None
+        return found.print if found.version == VERSION and found.token == token else None
+
+    def print_of(self, person: str) -> bytes | None:
+        """Return what marks say of a person's key; None where there is none."""
+        key = self._people.get(person)
+        return None if key is None else _print(key)
+
+    def in_force(self, key_print: bytes) -> bool:
+        """Whether the key of a mark is somebody's."""
+        return key_print in self._prints
+
     def take(self, name: bytes | None, value: bytes | None) -> tuple[bytes, bytes | None] | None:
         """Take the next record; return the message that must be written in answer, if any: its key and value."""
         if name is None:
@@ -114,6 +164,8 @@ class PersonKeys:
         if held is None or held.key != saved.key:
             if held is not None:
                 self._change(held.person)
+                self._prints.pop(_print(held.key), None)
+            self._prints[_print(saved.key)] = saved.person
             self._names[label] = _Held(saved.person, saved.key)
             self._people[saved.person] = saved.key
             if self._persons is not None:
@@ -157,6 +209,7 @@ class PersonKeys:
             return
         self._change(held.person)
         self._deleted.add(held.key)
+        self._prints.pop(_print(held.key), None)
         del self._people[held.person]
 
     def _change(self, person: str) -> None:

@@ -186,18 +186,18 @@ async def erase(
     habit = await habit_of(settings, person)
     verb = "would be" if dry_run else "is"
     said = [
-        f"the person's own key and the identities sealed under {len(tokens)} pseudonyms: {verb} destroyed",
         f"directory rows: {sum(map(len, keys.values()))} "
         + (f"{verb if dry_run else 'are'} withdrawn" if directory else "stay; --directory withdraws them"),
     ]
     step = step_about(naming, office, signer, person, kind="erased", **why)
     if not dry_run:
         await store(settings, office, step)
-        await naming.forget(person)
+        tokens = await naming.forget(person)
         if directory:
             async with started(settings, producer_of(settings)) as producer:
                 sent = [await producer.send(topic, key=key, value=None) for topic, some in keys.items() for key in some]
                 await asyncio.gather(*sent)
+    said.insert(0, f"the person's own key and the identities sealed under {len(tokens)} pseudonyms: {verb} destroyed")
     if isinstance(naming, Clear):
         said.append('stays: alerts name the person in clear (identities = "clear"), for as long as they are kept')
     elif tokens:

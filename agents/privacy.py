@@ -4,6 +4,8 @@ Before alerts are published `prepare` makes keys for whoever has none, all of th
 all replicas, and read back, so that what is used is what every other worker reads too (`agents/person_keys.py`). Then
 it seals who is behind each pseudonym, where the policy names officers. A process that is killed in between leaves a key
 that the next one finds.
+
+An erasure may come at the moment in which a worker seals. So whoever reads an envelope whose key is gone deletes it.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 from mode import Service
 
-from agents.clients import consumer_of, producer_of, started
+from agents.clients import consumer_of, started
+from agents.envelopes import MARK, Envelopes, deletable, token_of
 from agents.person_keys import PersonKeys
 from agents.settings import Settings
 from alerts.keyring import KEY_BYTES, KeyRing
@@ -60,6 +64,10 @@ class Privacy(Service):
         self.sealed: set[str] = set()
         """Pseudonyms whose identity is sealed in `privacy.identities`, to the officers of now."""
         self.ready = asyncio.Event()
+        self._envelopes = Envelopes()
+        self._look = False
+        self._suspects: tuple[set[str], dict[TopicPartition, int]] | None = None
+        """Envelopes whose key is not read, and up to where keys are to be read before that means that it is gone."""
         self._position = 0
         self._moved = asyncio.Condition()
         self._making = asyncio.Lock()
@@ -115,12 +123,17 @@ class Privacy(Service):
             for person in people_of(alert):
                 if person not in self.keys:
                     continue  # erased meanwhile: `prepare` looks again
-                for token in self.keys.pseudonyms.in_alert(person, alert.occurred_at):
-                    if token in self.sealed or token in sends or (value := self._sealer.seal(person, token)) is None:
-                        continue
-                    sends[token] = await self._producer.send(
-                        PRIVACY_IDENTITIES, key=token.encode(), value=value, partition=0
-                    )
+                # Pseudonyms and marks at once, of one key: while a message is sent the person may be erased.
+                marks = {
+                    token: self.keys.mark(person, token)
+                    for token in self.keys.pseudonyms.in_alert(person, alert.occurred_at)
+                    if token not in self.sealed and token not in sends
+                }
+                for token, mark in marks.items():
+                    if (value := self._sealer.seal(person, token)) is not None:
+                        sends[token] = await self._producer.send(
+                            PRIVACY_IDENTITIES, key=token.encode(), value=value, headers=[(MARK, mark)], partition=0
+                        )
         if sends:
             await asyncio.gather(*sends.values())
             self.sealed.update(sends)
@@ -148,22 +161,58 @@ class Privacy(Service):
             if not self.ready.is_set() and await at_end(self._consumer, ends):
                 self.keys.refuse_foreign()
                 log.info("Keys of %d people read", len(self.keys))
+                self._look = True
                 self.ready.set()
+            if self.ready.is_set():
+                await self._sweep()
 
     async def _take(self, tp: TopicPartition, record: Any) -> None:
         if tp == IDENTITIES:
-            token = (record.key or b"").decode("ascii", "replace")
+            token = token_of(record)
+            marked = self._envelopes.take(self.keys, record)
             if record.value is None:
                 self.sealed.discard(token)
-            elif self._sealer.is_current(record.value):
+            elif marked and self._sealer.is_current(record.value):
                 self.sealed.add(token)
+            self._look |= marked and bool(self._envelopes.orphans(self.keys, [token]))
             return
+        self._look |= record.value is None
         answer = self.keys.take(record.key, record.value)
         if answer is not None:
             name, value = answer
             what = "brought back: deleted" if value is None else "written twice at once: the one in force is written"
             log.warning("A person's key was %s once more", what)
             await self._producer.send(PRIVACY_KEYS, key=name, value=value, partition=0)
+
+    async def _sweep(self) -> None:
+        """Delete envelopes whose key is gone.
+
+        A worker seals with a key that it has read, so the key of an envelope stands in the log when the envelope does.
+        But the two topics are fetched apart: only when all is read that `privacy.keys` held after the envelope had
+        been read is a key that is not there gone.
+        """
+        if self._suspects is None:
+            if not self._look:
+                return
+            self._look = False
+            if suspects := self._envelopes.orphans(self.keys):
+                try:
+                    self._suspects = suspects, await self._consumer.end_offsets([KEYS])
+                except KafkaError as error:
+                    log.warning("No end of %s from the brokers, asked again: %r", PRIVACY_KEYS, error)
+                    self._look = True
+            return
+        suspects, ends = self._suspects
+        if not await at_end(self._consumer, ends):
+            return
+        self._suspects = None
+        gone = deletable(self._envelopes.orphans(self.keys, suspects))
+        for token in gone:
+            await self._producer.send(PRIVACY_IDENTITIES, key=token.encode("ascii", "replace"), value=None, partition=0)
+            self._envelopes.drop(token)
+            self.sealed.discard(token)
+        if gone:
+            log.warning("%d envelopes of persons who were erased are deleted", len(gone))
 
 
 async def at_end(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
@@ -194,18 +243,3 @@ async def read_people(settings: Settings, ring: KeyRing) -> PersonKeys:
                 break
     keys.refuse_foreign()
     return keys
-
-
-async def forget(settings: Settings, keys: PersonKeys, person: str) -> tuple[str, ...]:
-    """Destroy a person's key and sealed identities; return the pseudonyms that nobody can link to them any more.
-
-    Nothing is left of the key when the brokers have compacted `privacy.keys`. An alert of the person that comes later
-    makes a new one.
-    """
-    tokens = keys.tokens_of(person)
-    async with started(settings, producer_of(settings)) as producer:
-        await producer.send_and_wait(PRIVACY_KEYS, key=keys.name(person), value=None, partition=0)
-        for token in tokens:
-            await producer.send_and_wait(PRIVACY_IDENTITIES, key=token.encode(), value=None, partition=0)
-    keys.take(keys.name(person), None)
-    return tokens

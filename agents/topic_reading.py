@@ -26,7 +26,7 @@ stops waits for its last answer (500 ms otherwise)."""
 async def read_topic(
     settings: Settings,
     topic: str,
-    take: Callable[[Any], None],
+    take: Callable[[Any], object],
     tps: Sequence[TopicPartition] | None = None,
 ) -> None:
     """Hand every record of a topic, or of some of its partitions, to `take`; per partition in order.

@@ -198,7 +198,8 @@ class Book(Telling[T]):
         """Park a revision and what waits behind it."""
         self._parked.add(group.key)
         behind, group.pending = group.pending, {}
-        for each in (entry, *behind.values()):
+        after, group.after = group.after, None
+        for each in (entry, *behind.values(), *(() if after is None else (after,))):
             member = group.members.get(each.alert.alert_id)
             answer = {**self._told_before(group, member), "reason": reason[:ANSWER_MAX]}
             self._out(self._hand(each.refs, "parked", group.key, answer=answer))

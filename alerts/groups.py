@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Generic
 
+from msgspec import UNSET, structs
+
 from alerts.notice import Notice, NoticeState
 from alerts.routing import ALWAYS, RANK, place_class_of, team_of
 from alerts.settling import Due, Settled, T
@@ -100,6 +102,8 @@ class Group(Generic[T]):
     at: int | None = None
     """When it is looked at next."""
     always: bool = False
+    after: Entry[T] | None = None
+    """Of what is always told: its end or acknowledgement, which came before its beginning was told and is told next."""
     covers: set[str] | None = None
     """Of a digest: keys of the groups whose end it tells."""
     hold: list[Settled[T]] = field(default_factory=list)
@@ -135,7 +139,8 @@ class Group(Generic[T]):
     @property
     def idle(self) -> bool:
         """Whether there is nothing to remember."""
-        return not (self.members or self.pending or self.out or self.own or self.digest or self.covers or self.hold)
+        waits = self.pending or self.after or self.out or self.hold
+        return not (self.members or waits or self.own or self.digest or self.covers)
 
     def put(self, alert: Alert) -> Member:
         """Take a revision into the state of the group."""
@@ -210,6 +215,14 @@ def acknowledged(alert: Alert) -> bool:
     """Whether somebody looks at it."""
     handled = known(alert.handled)
     return handled is not None and handled.state == "acknowledged"
+
+
+def beginning(alert: Alert) -> Alert:
+    """Return an alert as it was before somebody acknowledged or closed it, or it was over: what a person is told first.
+
+    Pagers drop the end of what they do not know. It has the revision before, so that the two are not one notice.
+    """
+    return structs.replace(alert, status="open", handled=UNSET, revision=max(0, alert.revision - 1))
 
 
 def group_key(alert: Alert, group_by: Iterable[str]) -> str:

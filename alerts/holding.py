@@ -254,7 +254,7 @@ class Holding(Generic[T]):
             return None
         if not group.told:
             return group.pending_since + (0 if group.always else self._to.group_wait)
-        if group.urgent():
+        if group.urgent() and not (group.always and group.state != "firing"):
             return group.pending_since
         return max(group.pending_since, group.told_at + self._to.group_interval)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.groups import Entry, Group, acknowledged, over
+from alerts.groups import Entry, Group, acknowledged, beginning, over
 from alerts.holding import NOTE_OVER, Holding
 from alerts.routing import ALWAYS, NotRouted, Routed, Silenced, decide_for
 from alerts.settling import T
@@ -40,7 +40,11 @@ class Hushing(Holding[T]):
         entry = group.pending.get(alert_id)
         untold = member is None or (member.told < 0 and not member.out)
         doubtful = self._resumed_at is not None and alert.detected_at < self._resumed_at
-        if over(alert) and untold and not doubtful:
+        if group.after is not None:
+            self._behind(group.after, alert, refs)
+        elif group.always and untold and (over(alert) or acknowledged(alert)):
+            self._both(group, Entry(alert, refs), now)
+        elif over(alert) and untold and not doubtful:
             if entry is not None:
                 refs = entry.refs + refs
                 del group.pending[alert_id]
@@ -58,6 +62,27 @@ class Hushing(Holding[T]):
             group.pending[alert_id] = Entry(alert, refs if entry is None else entry.refs + refs)
             self._quiet(group, now)
         self._schedule(group, now)
+
+    def _both(self, group: Group[T], end: Entry[T], now: int) -> None:
+        """Let what is always told begin at the destination before it is acknowledged or ends there.
+
+        Else whoever closes the alert of a look before it is sent, as in any backlog, would keep it from everybody.
+        """
+        alert_id = end.alert.alert_id
+        first = group.pending.get(alert_id) or Entry(beginning(end.alert), [])
+        group.put(first.alert)
+        self._where[alert_id] = group.key
+        if not group.pending:
+            group.pending_since = now
+        group.pending[alert_id] = first
+        group.after = end
+
+    @staticmethod
+    def _behind(after: Entry[T], alert: Alert, refs: list[tuple[Alert, T, bool]]) -> None:
+        """Take a revision that comes while the beginning is not told yet."""
+        after.refs += refs
+        if alert.revision > after.alert.revision:
+            after.alert = alert
 
     def _end_of_digest(self, whole: Group[T], refs: list[tuple[Alert, T, bool]], now: int) -> None:
         """Take what was parked with the end of a digest: it is told with it."""

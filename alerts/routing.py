@@ -14,11 +14,12 @@ from schemas.fields import known
 
 ALWAYS: Final = frozenset({"privacy"})
 """Families that no silence, route, group or limit holds back: somebody asked to see who a pseudonym stands for, or saw
-it. Whoever may watch others must not be able to hide that they do."""
+it. Whoever may watch others must not be able to hide that they do. They go to every destination that tells people;
+where there is none, to every destination."""
 
 INTEGRITY: Final = frozenset({"stream", "monitor"})
-"""Families about the monitor itself. Where no route takes them they go to every destination that tells people: a route
-for what the monitor finds says nothing of its being blind."""
+"""Families about the monitor itself. Where no route takes them they go to every destination that tells people (where
+there is none, to every destination): a route for what the monitor finds says nothing of its being blind."""
 
 RANK: Final[Mapping[Severity, int]] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 
@@ -65,7 +66,8 @@ def reached(plan: Plan, alert: Alert) -> frozenset[str]:
             if route.final:
                 break
     if alert.family in ALWAYS or (alert.family in INTEGRITY and not found):
-        found.update(name for name, each in plan.destinations.items() if each.kind.grouped)
+        people = [name for name, each in plan.destinations.items() if each.kind.grouped]
+        found.update(people or plan.destinations)
     return frozenset(found)
 
 

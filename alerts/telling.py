@@ -168,7 +168,11 @@ class Telling(Hushing[T]):
             self._tell(group, entry, state, notice.id, group.key)
         self._sample(group, notice.alerts)
         self._reread(group)
-        if notice.state == "resolved":  # what comes of this key from here on is a new incident
+        if group.after is not None:
+            after, group.after = group.after, None
+            group.put(after.alert)
+            group.pending[after.alert.alert_id], group.pending_since = after, now
+        elif notice.state == "resolved":  # what comes of this key from here on is a new incident
             group.own, group.before, group.told_rank = False, {}, -1
             group.started_at = group.last = None
         self._leave(group, done, now)

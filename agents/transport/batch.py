@@ -1,7 +1,7 @@
 """A fetched run of records as one Faust message."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import faust
@@ -30,6 +30,10 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     timestamp_type: int = 0
     """Kafka's: 0 where the producer set the time, 1 where the broker did."""
 
+    def __repr__(self) -> str:
+        """Where it was, not what is in it: key and value are people's."""
+        return f"Record({self.topic}-{self.partition}@{self.offset})"
+
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
@@ -37,7 +41,8 @@ class RecordBatch:
 
     topic: str
     partition: int
-    records: Sequence[Record]
+    records: Sequence[Record] = field(repr=False)
+    """Not shown: Faust writes messages into its warnings, and a log holds nothing of a record."""
     span: Span
 
     @property

@@ -13,7 +13,8 @@ import orjson
 import pytest
 
 from agents.clients import consumer_of, producer_of, with_admin
-from agents.privacy import Privacy, forget, read_people
+from agents.erasing import forget
+from agents.privacy import Privacy, read_people
 from agents.publisher import Publisher, partition_of
 from agents.settings import Settings
 from agents.topic_admin import create

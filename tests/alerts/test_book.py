@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from alerts.book import Book, Due
 from alerts.notice import Delivered, Failed, Notice, Refused
 from alerts.plan import Plan
@@ -196,6 +198,80 @@ def test_who_looked_at_whom_is_told_through_silences_groups_and_limits() -> None
     sent = told(it, NOW)
     assert [len(each.alerts) for each in sent] == [1] * 5
     assert len({each.key for each in sent}) == 5
+
+
+def _look(revision: int = 0, **given: Any) -> Alert:
+    return alert("look", revision, family="privacy", at=NOW, **given)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"status": "resolved"},
+        {"status": "withdrawn"},
+        {"status": "amended", "handled": "closed"},
+        {"status": "amended", "handled": "acknowledged"},
+    ],
+    ids=["resolved", "withdrawn", "closed", "acknowledged"],
+)
+@pytest.mark.parametrize("seen", [True, False], ids=["both were read", "the beginning was compacted away"])
+@pytest.mark.parametrize("resumed", [True, False])
+def test_whoever_closes_a_look_before_it_is_sent_does_not_hide_it(
+    how: dict[str, Any], seen: bool, resumed: bool
+) -> None:
+    it = book()
+    if resumed:
+        it.resume(NOW + 1_000)
+    if seen:
+        it.take(_look(), 0, NOW)
+    it.take(_look(1, **how), 1, NOW)
+    (began,) = told(it, NOW)
+    assert (began.state, began.alerts[0].revision, began.severity) == ("firing", 0, _look().severity)
+    assert states(it) == ({"delivered": 1} if seen else {}), "what is told next keeps its offset from being committed"
+    assert told(it, NOW + 5 * MINUTE - 1) == [], "a pager that waits to group sends nothing about what is over by then"
+    (then,) = told(it, NOW + 5 * MINUTE)
+    assert then.state == ("acknowledged" if "acknowledged" in str(how) else "resolved")
+    assert then.before == {"id": began.key}
+    assert then.id != began.id
+    assert states(it) == {"delivered": 1}
+    assert it.pending == 0
+
+
+def test_a_look_that_is_closed_while_it_is_sent_is_told_again_until_it_is_taken() -> None:
+    it = book()
+    it.take(_look(), 0, NOW)
+    (due,) = it.due(NOW)
+    it.take(_look(1, status="resolved"), 1, NOW)
+    it.settle(due, Failed("away"), NOW, NOW + 10)
+    assert [each.state for each in told(it, NOW + 10)] == ["firing"]
+    assert [each.state for each in told(it, NOW + 10 + 5 * MINUTE)] == ["resolved"]
+    assert it.pending == 0
+
+
+def test_what_follows_a_look_that_nobody_took_parks_behind_it_and_comes_back_with_it() -> None:
+    it = book()
+    it.take(_look(1, status="resolved"), 1, NOW)
+    it.take(_look(2, status="amended", handled="closed"), 2, NOW)
+    (due,) = it.due(NOW)
+    it.settle(due, Refused("never"), NOW)
+    parked = it.settled()
+    assert [(each.state, each.ref) for each in parked] == [("parked", 1), ("parked", 2)]
+    assert it.pending == 0
+    it.unpark(parked[0].group)
+    for each in parked:
+        it.take(each.alert, each.ref, NOW + 1)
+    assert [each.state for each in told(it, NOW + 1)] == ["firing"]
+    assert [each.state for each in told(it, NOW + 1 + 5 * MINUTE)] == ["resolved"]
+    assert it.pending == 0
+
+
+def test_a_look_that_was_told_ends_after_the_interval_so_that_no_pager_swallows_both() -> None:
+    it = book()
+    it.take(_look(), 0, NOW)
+    assert [each.state for each in told(it, NOW)] == ["firing"]
+    it.take(_look(1, status="resolved"), 1, NOW + 1)
+    assert told(it, NOW + 1) == []
+    assert [each.state for each in told(it, NOW + 5 * MINUTE)] == ["resolved"]
 
 
 def test_after_a_restart_nothing_is_told_twice_and_what_ends_is_ended() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from alerts.book import Book, Due, Settled
-from alerts.groups import over
+from alerts.groups import acknowledged, over
 from alerts.notice import Delivered, Failed, Notice, Refused
 from alerts.plan import Plan, Silence
 from alerts.routing import Silenced, decide_for
@@ -32,6 +32,7 @@ class Pager:
     def __init__(self) -> None:
         self.state: dict[str, str] = {}
         self.told: dict[str, int] = {}
+        self.began: set[str] = set()
         self.by_key: dict[str, set[str]] = defaultdict(set)
         self.covered: dict[str, set[str]] = {}
         self.notices: list[Notice] = []
@@ -47,6 +48,8 @@ class Pager:
             if not notice.again:
                 assert self.told.get(each.alert_id, -1) <= each.revision, "revisions of an alert go forward"
             self.told[each.alert_id] = max(each.revision, self.told.get(each.alert_id, -1))
+            if notice.state == "firing":
+                self.began.add(each.alert_id)
             if notice.state != "resolved":
                 self.by_key[notice.key].add(each.alert_id)
 
@@ -114,7 +117,7 @@ class Histories(RuleBasedStateMachine):
         self.look()
         on_their_way = {each.alert_id for due in self.out for each in due.notice.alerts}
         for name, newest in self.newest.items():
-            if newest.family == "privacy" and not self.book.parked and not over(newest):
+            if newest.family == "privacy" and not self.book.parked and not over(newest) and not acknowledged(newest):
                 assert self.failed or name in on_their_way or self.pager.told.get(name, -1) == newest.revision
 
     @rule(limit=st.sampled_from([1, 3, None]))
@@ -311,6 +314,7 @@ class Histories(RuleBasedStateMachine):
         assert not self.open, f"{len(self.open)} refs never came back"
         assert self.book.pending == 0
         for name, newest in self.newest.items():
+            assert newest.family != "privacy" or name in self.pager.began, f"{name} was hidden"
             quiet = self.receipts[name].state == "digested" and "note" in self.receipts[name].answer
             if not over(newest) and quiet:
                 assert name in self.pager.told

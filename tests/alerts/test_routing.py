@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from alerts.plan import Match, Route
-from alerts.routing import NotRouted, Routed, Silenced, decide, matches
+from alerts.routing import NotRouted, Routed, Silenced, decide, decide_for, matches
 from schemas.alert import Place
 from schemas.places import PlaceClass
-from tests.alerts.plans import KINDS, alert, destination, plan, silence
+from tests.alerts.plans import KINDS, alert, destination, kind, plan, silence
 
 PAGER = destination("pager")
 BOARD = destination("board", KINDS["board"])
@@ -93,6 +93,15 @@ def test_who_looked_at_whom_is_told_to_people_whatever_routes_and_silences_say()
         silences=(silence("s"), silence("t", to=("pager", "siem"))),
     )
     assert decide(given, alert("a", family="privacy"), 0) == {"pager": Routed(), "siem": NotRouted()}
+
+
+def test_where_nobody_is_told_all_machines_are_told_who_looked_at_whom() -> None:
+    other = destination("file", kind("siem", grouped=False))
+    given = plan(SIEM, other, routes=(route("siem", families=("access",)),), silences=(silence("s", to=("siem",)),))
+    for family in ("privacy", "stream", "monitor"):
+        assert isinstance(decide_for(given, "file", alert("a", family=family), 0), Routed), family
+    assert decide(given, alert("a", family="privacy"), 0) == {"siem": Routed(), "file": Routed()}
+    assert isinstance(decide_for(given, "file", alert("a"), 0), NotRouted)
 
 
 def test_what_the_monitor_says_of_itself_reaches_people_where_no_route_takes_it() -> None:
