@@ -10,6 +10,7 @@ import pytest
 
 from agents.alert_names import alert_names
 from alerts import KINDS as REAL
+from alerts.file import FileConfig
 from alerts.plan import Match, Plan
 from alerts.reading import RATE_DEFAULT, read_plan
 from alerts.signatures import Signer
@@ -292,7 +293,8 @@ def test_a_policy_that_cannot_work_is_refused(section: str, said: str) -> None:
 def test_a_folder_is_no_file_to_write_to(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"destinations\.x\.path: .*: a folder; name a file in it"):
         read_plan(f'{LOG}path = "{tmp_path}"\n', "p", REAL)
-    assert read_plan(f'{LOG}path = "{tmp_path}/a"\n', "p", REAL).destinations["x"].config.path == f"{tmp_path}/a"
+    config = read_plan(f'{LOG}path = "{tmp_path}/a"\n', "p", REAL).destinations["x"].config
+    assert config == FileConfig(path=f"{tmp_path}/a")
 
 
 def test_routes_may_name_every_family_and_pattern_that_alerts_have() -> None:
