@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agents.alert_names import alert_names
 from agents.policy_watch import read_policy
 from agents.watching import wall_clock
 from alerts import KINDS
@@ -18,4 +19,7 @@ def read_plan_of(path: Path) -> tuple[bytes, Plan]:
         ConfigurationError: it cannot be read, or is wrong; names file, line, key, value and what is allowed.
     """
     content, _ = read_policy(path)
-    return content, read_plan(content.decode("utf-8"), str(path), KINDS, wall_clock())
+    names = alert_names()
+    text = content.decode("utf-8")
+    plan = read_plan(text, str(path), KINDS, wall_clock(), families=names.families, rule_ids=names.rule_ids)
+    return content, plan

@@ -9,6 +9,7 @@ from typing import Any
 
 from mode import Service
 
+from agents.alert_names import alert_names
 from alerts import KINDS
 from alerts.people import officers_of, read_people
 from alerts.reading import read_plan
@@ -35,7 +36,9 @@ def read_policy(path: Path) -> tuple[bytes, Policy]:
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"policy: {path} is not UTF-8 at byte {error.start}") from None
     policy = parse(text, str(path), RULE_IDS | BEHAVIOUR_IDS)
-    read_plan(text, str(path), KINDS)  # who is told is refused here too: one file, one answer whether it is right
+    names = alert_names()
+    # Who is told is refused here too: one file, one answer whether it is right.
+    read_plan(text, str(path), KINDS, families=names.families, rule_ids=names.rule_ids)
     return content, policy
 
 

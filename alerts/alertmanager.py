@@ -202,6 +202,8 @@ def _check(config: AlertmanagerConfig) -> str | None:
     for url in config.urls:
         if wrong := check_url(url, allow_plaintext=config.allow_plaintext):
             return f"urls: {wrong}"
+        if sum(other.rstrip("/") == url.rstrip("/") for other in config.urls) > 1:
+            return f"urls: {host_of(url)} is there twice; each replica once"
     return check_link("generator_url", config.generator_url) or check_labels(config.labels)
 
 

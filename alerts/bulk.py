@@ -25,7 +25,7 @@ import orjson
 from alerts.batching import halves, packed, runs, written
 from alerts.destination import Context, Kind
 from alerts.formats import ecs
-from alerts.http import Answer, Auth, Http, check_url, host_of, token
+from alerts.http import Answer, Auth, Http, check_proxy, check_url, host_of, token
 from alerts.notice import Delivered, Failed, Notice, Outcome, Refused
 from alerts.secrets import SecretRef
 from alerts.tls import Tls
@@ -223,14 +223,14 @@ def _item(item: dict[str, Any], answer: Answer) -> Outcome:
 def _check(config: BulkConfig) -> str | None:
     wrong = check_url(config.url, allow_plaintext=config.allow_plaintext)
     if wrong is not None:
-        return wrong
+        return f"url: {wrong}"
     if urlsplit(config.url).query:
-        return "the url has a query; write scheme, host, port and path"
+        return "url: the url has a query; write scheme, host, port and path"
     if not INDEX.fullmatch(config.index):
-        return f"index = {config.index!r} is no name of an index: small letters, digits, _ . and - are allowed"
+        return f"index: {config.index!r} is no name of an index: small letters, digits, _ . and - are allowed"
     if config.auth is not None and config.api_key is not None:
-        return "one of auth and api_key is to be named, not both"
-    return None
+        return "api_key: one of auth and api_key is to be named, not both"
+    return check_proxy(config.proxy)
 
 
 def _kind(name: str, title: str) -> Kind:

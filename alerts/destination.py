@@ -71,4 +71,7 @@ class Kind:
     promise: str
     """For `docs/destinations.md`: what counts as delivered, and which duplicates the receiver recognises."""
     check: Callable[[Any], str | None] = lambda _: None
-    """What is wrong with a configuration that types cannot say; None where nothing is."""
+    """What is wrong with a configuration that types cannot say, as in `url: names no host`: the key comes first, so
+    that its line is named. None where nothing is."""
+    alone: str | None = None
+    """Its key, of a path, that no two destinations of this kind may have alike."""

@@ -42,10 +42,26 @@ class FileConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """`kind = "file"`."""
 
     path: str
-    """The file, in a folder that is there. It may be renamed or truncated at any time, as logrotate does: what follows
-    goes into a new one, or to its new end."""
+    """The file, from `/` on, in a folder that is there. It may be renamed or truncated at any time, as logrotate does:
+    what follows goes into a new one, or to its new end."""
     format: Format = "alert"
     """What a line is: the alert as the topic has it, an OCSF Detection Finding, or an ECS document."""
+
+
+def check(config: FileConfig) -> str | None:
+    """Return what types cannot say of it."""
+    if not config.path.startswith("/"):
+        return f"path: {config.path!r}: a path from / on, since it depends on nobody's folder then"
+    if config.path.endswith(("/", "/.", "/..")) or _is_folder(config.path):
+        return f"path: {config.path!r}: a folder; name a file in it"
+    return None
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except OSError:  # nobody lets us look: writing will say it
+        return False
 
 
 class StdoutConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -240,6 +256,8 @@ KIND: Final = Kind(
     make=File,
     grouped=False,
     batch_max=BATCH_MAX,
+    check=check,
+    alone="path",
     promise=(
         "Delivered: the lines are written to the file that the path means, and the disk has them (fsync). A line that "
         "a crash tore is ended before the next one. Duplicates: what was written and not yet confirmed when a process "

@@ -19,7 +19,7 @@ from alerts.batching import packed, runs, written
 from alerts.destination import SEND_TIMEOUT_S, Context, Kind
 from alerts.formats import ecs, ocsf
 from alerts.hec_answers import CODES, body_of, code_of, cut, indexed, not_taken
-from alerts.http import Answer, Http, check_url, token
+from alerts.http import Answer, Http, check_proxy, check_url, token
 from alerts.notice import Delivered, Failed, Notice, Outcome
 from alerts.secrets import SecretRef
 from alerts.tls import Tls
@@ -202,8 +202,8 @@ def _encoded(alert: Alert, form: Format, now: int, version: str) -> bytes:
 def _check(config: HecConfig) -> str | None:
     wrong = check_url(config.url, allow_plaintext=config.allow_plaintext)
     if wrong is None and (urlsplit(config.url).path.strip("/") or urlsplit(config.url).query):
-        return "the url names a path; write scheme, host and port: /services/collector is added"
-    return wrong
+        wrong = "the url names a path; write scheme, host and port: /services/collector is added"
+    return f"url: {wrong}" if wrong else check_proxy(config.proxy)
 
 
 KIND: Final = Kind(

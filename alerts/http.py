@@ -68,6 +68,10 @@ class Auth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A token (RFC 6750)."""
     basic: Basic | None = None
 
+    def wrong(self) -> str | None:
+        """Return what is wrong whatever the secrets are; None where nothing is."""
+        return "one of bearer and basic is to be named" if (self.bearer is None) == (self.basic is None) else None
+
     def headers(self, what: str) -> dict[str, str]:
         """Return the header that carries it.
 
@@ -241,6 +245,8 @@ def check_url(url: str, *, allow_plaintext: bool = False) -> str | None:
     `http://` is for this machine only, unless the policy says `allow_plaintext = true`. Credentials belong into a
     secret, not into the URL.
     """
+    if any(c.isspace() or not c.isprintable() for c in url):
+        return "the url holds a space or a control character; write %20 where one belongs"
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -255,6 +261,12 @@ def check_url(url: str, *, allow_plaintext: bool = False) -> str | None:
     if parts.scheme == "http" and not allow_plaintext and not is_loopback(host):
         return f"http:// to {host} would send alerts in clear; use https://, or say allow_plaintext = true"
     return None
+
+
+def check_proxy(proxy: str | None) -> str | None:
+    """Return what is wrong with a destination's `proxy`, or None. A proxy in a closed network may be `http://`."""
+    wrong = None if proxy is None else check_url(proxy, allow_plaintext=True)
+    return f"proxy: {wrong}" if wrong else None
 
 
 def is_loopback(host: str) -> bool:

@@ -28,7 +28,7 @@ BATCH_MAX: Final = 500
 STOP_TIMEOUT_S: Final = 5.0
 """For a producer to end: what it has not sent by then is sent again by the next."""
 
-Topic = Annotated[str, Meta(min_length=1, max_length=249, pattern=r"^[a-zA-Z0-9._-]+$")]
+Topic = Annotated[str, Meta(min_length=1, max_length=249, pattern=r"^[a-zA-Z0-9._-]+\Z")]
 
 
 class Sasl(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,17 +84,18 @@ class RecordMetadata(Protocol):
 def check(config: KafkaConfig) -> str | None:
     """Return what types cannot say of it."""
     if not config.bootstrap:
-        return "bootstrap is empty; name at least one broker, as in ['kafka-1.example:9093']"
+        return "bootstrap: empty; name at least one broker, as in ['kafka-1.example:9093']"
     for broker in config.bootstrap:
         host, _, port = broker.rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        numbered = port.isascii() and port.isdigit() and len(port) <= 5
+        if not host or any(map(str.isspace, host)) or not numbered or not 0 < int(port) < 65536:
             return f"bootstrap: {broker!r} is no broker; write host:port"
     if config.tls is None and not config.allow_plaintext:
-        return "there is no tls: alerts would travel in clear. Write tls = {} for the system's authorities"
+        return "tls: there is none, and alerts would travel in clear. Write tls = {} for the system's authorities"
     if config.tls is not None and config.allow_plaintext:
-        return "tls and allow_plaintext contradict each other; leave one of them out"
+        return "allow_plaintext: tls and allow_plaintext contradict each other; leave one of them out"
     if config.sasl is not None and config.tls is None:
-        return "sasl is for TLS alone: a password would travel in clear"
+        return "sasl: it is for TLS alone: a password would travel in clear"
     return None
 
 

@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from alerts.destination import Context, Kind
 from alerts.formats import otlp
-from alerts.http import Answer, Auth, Http, check_url, host_of, token
+from alerts.http import Answer, Auth, Http, check_proxy, check_url, host_of, token
 from alerts.notice import Delivered, Failed, Notice, Outcome, Refused
 from alerts.secrets import SecretRef
 from alerts.tls import Tls
@@ -65,7 +65,8 @@ def check(config: OtlpConfig) -> str | None:
             return f"headers: {name!r} is no header's name; write letters, digits and -"
         if name.lower() in {"content-type", "content-encoding", "content-length", "host"}:
             return f"headers: {name} is set by OTLP itself"
-    return check_url(config.url, allow_plaintext=config.allow_plaintext)
+    wrong = check_url(config.url, allow_plaintext=config.allow_plaintext)
+    return f"url: {wrong}" if wrong else check_proxy(config.proxy)
 
 
 class Otlp:

@@ -20,6 +20,15 @@ class SecretRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     file: str | None = None
     env: str | None = None
 
+    def wrong(self) -> str | None:
+        """Return why it leads to no secret, whatever a machine holds; None where it leads to one place."""
+        named = self.file if self.env is None else self.env
+        if named is None or (self.file is not None and self.env is not None):
+            return 'one of file and env is to be named, as in { file = "/run/secrets/x" }'
+        if not named.strip() or "\0" in named:
+            return f"{named!r}: neither a file nor a variable is called so"
+        return None
+
     def read(self, what: str) -> Secret:
         """Return the secret, without the line's end.
 
@@ -29,8 +38,8 @@ class SecretRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Raises:
             ConfigurationError: it is not there, or empty; or both or neither of file and env are named.
         """
-        if (self.file is None) == (self.env is None):
-            raise ConfigurationError(f'{what}: one of file and env is to be named, as in {{ file = "/run/secrets/x" }}')
+        if wrong := self.wrong():
+            raise ConfigurationError(f"{what}: {wrong}")
         if self.env is not None:
             text = os.environ.get(self.env, "")
             where = f"the environment variable {self.env}"

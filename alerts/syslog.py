@@ -64,8 +64,8 @@ def check(config: SyslogConfig) -> str | None:
         duration(config.resend_for)
     except ValueError as error:
         return f"resend_for: {error}"
-    if not config.host.strip():
-        return "host is empty; write the receiver's name"
+    if not config.host or any(map(str.isspace, config.host)):
+        return f"host: {config.host!r}: empty, or with a space; write the receiver's name or address"
     return None
 
 

@@ -216,7 +216,7 @@ def payload(notice: Notice) -> dict[str, Any]:
 
 def _check(config: WebhookConfig) -> str | None:
     if (config.url is None) == (config.secret_url is None):
-        return "one of url and secret_url is to be named"
+        return "url: one of url and secret_url is to be named"
     for name, url in (("url", config.url), ("proxy", config.proxy)):
         if url is not None and (wrong := check_url(url, allow_plaintext=config.allow_plaintext or name != "url")):
             return f"{name}: {wrong}"

@@ -28,7 +28,7 @@ from schemas.places import PlaceClass
 from schemas.sources import SOURCES
 from schemas.sources.base import SourceMapping
 from schemas.sources.matching import matchers
-from schemas.toml_file import Path, TomlFile, country, duration, nearest
+from schemas.toml_file import Path, TomlFile, country, duration, nearest, shown
 
 VERSION: Final = 1
 """The format of the file. A later program reads older formats; an unknown one is refused."""
@@ -226,7 +226,7 @@ def parse(text: str, name: str, rule_ids: frozenset[str]) -> Policy:
     data = file.data
     file.check_names((), data, _SECTIONS)
     if type(data.get("version")) is not int or data["version"] != VERSION:
-        raise file.fail(("version",), f"{data.get('version')!r}: this program reads version {VERSION}")
+        raise file.fail(("version",), f"{shown(data.get('version'))}: this program reads version {VERSION}")
     perimeter = _table(file, data, ("perimeter",))
     file.check_names(("perimeter",), perimeter, ["countries", "regime"])
     countries = perimeter.get("countries")
@@ -294,14 +294,14 @@ def _table(file: TomlFile, data: dict[str, Any], path: Path) -> dict[str, Any]:
     """Return the table at `path`, whose last part is its key in `data`; an empty one where there is none."""
     value = data.get(str(path[-1]), {})
     if not isinstance(value, dict):
-        raise file.fail(path, f"{value!r} is not a table")
+        raise file.fail(path, f"{shown(value)} is not a table")
     return value
 
 
 def _tables(file: TomlFile, data: dict[str, Any], name: str) -> list[Any]:
     value = data.get(name, [])
     if not isinstance(value, list):
-        raise file.fail((name,), f"{value!r} is not an array of tables; write [[{name}]]")
+        raise file.fail((name,), f"{shown(value)} is not an array of tables; write [[{name}]]")
     return value
 
 
@@ -319,11 +319,11 @@ def _placed(file: TomlFile, section: str, things: Mapping[str, P]) -> Mapping[st
 
 def _duration(file: TomlFile, path: Path, value: Any, *, least: int = 0) -> int:
     try:
-        found = duration(str(value))
+        found = duration(value if isinstance(value, str) else shown(value))
     except ValueError as error:
         raise file.fail(path, str(error)) from None
     if found < least:
-        raise file.fail(path, f"{value!r}: at least {least} ms")
+        raise file.fail(path, f"{shown(value)}: at least {least} ms")
     return found
 
 
@@ -331,7 +331,7 @@ def _regime(file: TomlFile, perimeter: dict[str, Any]) -> str:
     regime = perimeter.get("regime", "EU")
     allowed = ["EU", "EEA_EFTA", "UK", "CH"]
     if regime not in allowed:
-        raise file.fail(("perimeter", "regime"), f"{regime!r}; {nearest(str(regime), allowed)}")
+        raise file.fail(("perimeter", "regime"), f"{shown(regime)}; {nearest(shown(regime), allowed)}")
     return str(regime)
 
 
@@ -375,7 +375,7 @@ def _matrix(file: TomlFile, data: dict[str, Any]) -> Mapping[Sensitivity, Mappin
         for place_class, level in row.items():
             allowed = ["informational", "low", "medium", "high", "critical"]
             if level not in allowed:
-                raise file.fail((*path, place_class), f"{level!r}; {nearest(str(level), allowed)}")
+                raise file.fail((*path, place_class), f"{shown(level)}; {nearest(shown(level), allowed)}")
             matrix[sensitivity][PlaceClass(place_class)] = level  # type: ignore[index]  # checked above
     return matrix
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from datetime import date, time
 from typing import Any, Final, TypeVar, get_type_hints
 
 import msgspec
@@ -19,12 +20,24 @@ _KEY: Final = re.compile(
     r"^\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'))*)\s*="
 )
 _PART: Final = re.compile(r"\"([^\"]*)\"|'([^']*)'|([A-Za-z0-9_-]+)")
-_AT: Final = re.compile(r" - at `\$?([^`]*)`$")
+_AT: Final = re.compile(r" - at `\$?([^`]*)`\Z")
 _UNKNOWN: Final = re.compile(r"unknown field `([^`]*)`")
 _MISSING: Final = re.compile(r"missing required field `([^`]*)`")
 _ENUM: Final = re.compile(r"Invalid enum value '(.*)'", re.DOTALL)
-_DURATION: Final = re.compile(r"^(\d+)(ms|s|m|h|d)$")
+_DURATION: Final = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+DURATION_MAX_DAYS: Final = 3_650
+"""Of any duration, in days: ten years, twice what is kept anywhere. A longer one is a slip of the hand, and sums of
+times and clocks that a system can wait by have bounds."""
+
+DIGITS_MAX: Final = 19
+"""Of a duration's number, zeros in front included: 64 bits have no more."""
+
+_HINTS: Final = {"Expected `datetime`, got `date`": "; write a time with an offset, as in 2026-12-31T00:00:00Z"}
+
+_SHOWN_MAX: Final = 200
+"""Characters of a value in an error: what is longer is not read."""
 
 Path = tuple[str | int, ...]
 
@@ -43,8 +56,10 @@ class TomlFile:
             self.data: dict[str, Any] = tomllib.loads(text)
         except RecursionError:
             raise ConfigurationError(f"{name}: not TOML: nested deeper than any configuration is") from None
-        except ValueError as error:  # TOMLDecodeError, and the interpreter's own limit on the digits of an integer
+        except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(f"{name}: not TOML: {error}") from None
+        except ValueError:  # the interpreter's own limit on the digits of an integer
+            raise ConfigurationError(f"{name}: not TOML: {_beyond(text)}") from None
         self._lines = _locate(text)
 
     def line(self, path: Path) -> int | None:
@@ -73,7 +88,7 @@ class TomlFile:
             ConfigurationError: it does not fit.
         """
         if not isinstance(value, dict):
-            raise self.fail(path, f"{value!r} is not a table")
+            raise self.fail(path, f"{shown(value)} is not a table")
         try:
             return msgspec.convert(value, to)
         except msgspec.ValidationError as error:
@@ -89,9 +104,9 @@ class TomlFile:
                 inner, text = (*inner, missing.group(1)), "required, and not there"
             elif invalid := _ENUM.search(text):
                 allowed = _allowed(to, inner)
-                text = f"{invalid.group(1)!r} is not allowed; {nearest(invalid.group(1), allowed)}"
+                text = f"{shown(invalid.group(1))} is not allowed; {nearest(invalid.group(1), allowed)}"
             else:
-                text = f"{_value(value, inner)!r}: {text[0].lower()}{text[1:]}"
+                text = f"{shown(_value(value, inner))}: {text[0].lower()}{text[1:]}{_HINTS.get(text, '')}"
             raise self.fail((*path, *inner), text) from None
 
 
@@ -111,12 +126,34 @@ def duration(text: str) -> int:
     """Return a duration such as `10s`, `5m`, `24h` or `30d` in milliseconds.
 
     Raises:
-        ValueError: it is none; the message says what is allowed.
+        ValueError: it is none, or longer than ten years; the message says what is allowed.
     """
-    found = _DURATION.match(text)
+    found = _DURATION.fullmatch(text)
     if not found:
-        raise ValueError(f"{text!r} is no duration; write a whole number with ms, s, m, h or d, as in 24h")
-    return int(found.group(1)) * _UNIT_MS[found.group(2)]
+        raise ValueError(f"{shown(text)} is no duration; write a whole number with ms, s, m, h or d, as in 24h")
+    number = found.group(1)
+    length = None if len(number) > DIGITS_MAX else int(number) * _UNIT_MS[found.group(2)]
+    if length is None or length > DURATION_MAX_DAYS * _UNIT_MS["d"]:
+        raise ValueError(f"{shown(text)} is longer than a duration can be; at most {DURATION_MAX_DAYS}d, ten years")
+    return length
+
+
+def shown(value: Any) -> str:
+    """Return a value as an error quotes it: near to how TOML writes it, and at most some 200 characters of it."""
+    match value:
+        case bool():
+            text = "true" if value else "false"
+        case date() | time():  # a datetime is a date
+            text = value.isoformat()
+        case int() if value.bit_length() > 64:
+            text = "an integer beyond 64 bits"
+        case list() | tuple():
+            text = f"[{', '.join(map(shown, value))}]"
+        case dict():
+            text = "{" + ", ".join(f"{key!r}: {shown(each)}" for key, each in value.items()) + "}"
+        case _:
+            text = repr(value)
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}…"
 
 
 def nearest(name: str, allowed: list[str]) -> str:
@@ -138,11 +175,20 @@ def dotted(path: Path) -> str:
     return text
 
 
+def _beyond(text: str) -> str:
+    """Return what is wrong with a text that is TOML by its form and holds a number that nobody can mean."""
+    found = re.search(r"[0-9][0-9_]{4299,}", text)
+    if found is None:
+        return "a number in it cannot be read"
+    line = text.count("\n", 0, found.start()) + 1
+    return f"a number of {len(found.group())} digits (at line {line}); allowed: integers of 64 bits"
+
+
 def _locate(text: str) -> dict[Path, int]:
     lines: dict[Path, int] = {}
     arrays: dict[Path, int] = {}
     here: Path = ()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # TOML ends lines so, and splitlines at more
         if header := _HEADER.match(line):
             here = _resolve(_names(header.group(2)), arrays)
             if header.group(1) == "[[":

@@ -31,6 +31,7 @@ from agents.cli import (
 from agents.cli import settings as settings_command
 from agents.cli.help import Parser
 from agents.settings import load
+from agents.text import printable
 from schemas.errors import CloverwatchError, ConfigurationError
 
 GROUPS: Final[tuple[tuple[str, tuple[ModuleType, ...]], ...]] = (
@@ -110,5 +111,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _say(error: Exception, code: int) -> int:
-    print(f"cloverwatch: {error}", file=sys.stderr)
+    said = "\n".join(map(printable, str(error).split("\n")))
+    print(f"cloverwatch: {said}", file=sys.stderr)
     return code

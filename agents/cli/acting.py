@@ -16,6 +16,7 @@ from agents.delivering.looking_back import look_back
 from agents.plan_file import read_plan_of
 from agents.settings import Settings
 from agents.signing import signer_of
+from agents.text import check_text, printable
 from alerts.life import Known, taken
 from alerts.plan import Plan
 from alerts.signatures import sign, verify
@@ -42,8 +43,10 @@ def act(given: argparse.Namespace, settings: Settings) -> int:
     for name, what in (("alert_id", "ALERT_ID"), ("by", "--by NAME"), ("key", "--key FILE")):
         if not getattr(given, name):
             raise ConfigurationError(f"alerts {given.action}: {what} is required")
-    if given.action == "comment" and not given.text:
-        raise ConfigurationError("alerts comment: --text TEXT is required")
+    for name, text in (("ALERT_ID", given.alert_id), ("--by", given.by), ("--text", given.text)):
+        check_text(name, text)
+    if given.action == "comment" and not (given.text or "").strip():
+        raise ConfigurationError("alerts comment: --text TEXT is required, with something in it")
     if len(given.text or "") > TEXT_MAX:
         raise ConfigurationError(f"--text: {len(given.text)} characters; at most {TEXT_MAX}")
     if settings.policy is None:
@@ -70,7 +73,7 @@ async def _store(settings: Settings, plan: Plan, action: Action) -> int:
     partitions = [tp.partition for tp in await partitions_there(settings, ALERTS)]
     record, alert = await find(settings, partitions, action.alert_id)
     if alert is None:
-        print(f"cloverwatch: {action.alert_id}: no such alert in {ALERTS}", file=sys.stderr)
+        print(f"cloverwatch: {printable(action.alert_id)}: no such alert in {ALERTS}", file=sys.stderr)
         return 1
     if taken(plan, action, Known(alert, record.partition, record.offset, 0), action.at) is None:
         print(f"nothing to do: alert {alert.alert_id} is at revision {alert.revision}: {alert.status}, {alert.cause}")
@@ -89,7 +92,7 @@ async def _store(settings: Settings, plan: Plan, action: Action) -> int:
         seen, now = await find(settings, [record.partition], action.alert_id, record.offset)
         record = seen or record
         if now is not None and now.revision > alert.revision and _shows(now, action):
-            print(f"alert {now.alert_id} is at revision {now.revision}: {now.status}, {now.cause}")
+            print(printable(f"alert {now.alert_id} is at revision {now.revision}: {now.status}, {now.cause}"))
             return 0
     print(
         f"not taken up within {TAKEN_WITHIN_S:g} s: is `cloverwatch deliver` running? Or it was refused: "

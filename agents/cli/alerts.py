@@ -13,7 +13,7 @@ from agents.cli.acting import act
 from agents.clients import consumer_of, partitions_there, started
 from agents.settings import Settings
 from agents.signing import passphrase_options
-from agents.text import printable
+from agents.text import printable, printable_json
 from schemas.alert import SEVERITIES, Alert
 from schemas.codec import ALERT
 from schemas.errors import BadRecordError
@@ -91,7 +91,7 @@ async def _print(consumer: AIOKafkaConsumer, given: argparse.Namespace) -> None:
                 last = time.monotonic()
                 alert = _decoded(record)
                 if alert is not None and SEVERITIES.index(alert.severity) >= least:
-                    print(record.value.decode() if given.json else sentence(alert, colour=colour))
+                    print(printable_json(record.value.decode()) if given.json else sentence(alert, colour=colour))
         sys.stdout.flush()
 
 
@@ -100,7 +100,7 @@ def _decoded(record: Any) -> Alert | None:
         return ALERT.decode(record.value)
     except BadRecordError as error:
         where = f"{record.topic}/{record.partition}/{record.offset}"
-        print(f"{where}: no alert of ours: {error}", file=sys.stderr)
+        print(printable(f"{where}: no alert of ours: {error}"), file=sys.stderr)
         return None
 
 

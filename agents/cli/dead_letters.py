@@ -152,7 +152,7 @@ def _decoded(record: Any) -> DeadLetter | None:
             raise BadRecordError("invalid_value", "it says that it came from a topic that is none of ours")
         return letter
     except BadRecordError as error:
-        print(f"{record.topic}/{record.partition}/{record.offset}: {error}")
+        print(printable(f"{record.topic}/{record.partition}/{record.offset}: {error}"))
         return None
 
 

@@ -16,6 +16,7 @@ from agents.delivering.trial import trial_alert
 from agents.logs import configure
 from agents.plan_file import read_plan_of
 from agents.settings import Settings
+from agents.text import printable
 from alerts.notice import Delivered, Outcome
 from alerts.plan import Plan
 from alerts.straight import notice_of
@@ -104,7 +105,7 @@ async def _test(plan: Plan, name: str) -> int:
 def _said(outcome: Outcome) -> str:
     if isinstance(outcome, Delivered):
         return f"delivered {json.dumps(outcome.answer)}"
-    return f"{'refused' if type(outcome).__name__ == 'Refused' else 'not taken'}: {outcome.reason}"
+    return printable(f"{'refused' if type(outcome).__name__ == 'Refused' else 'not taken'}: {outcome.reason}")
 
 
 async def _parked(settings: Settings, name: str, partitions: list[int]) -> int:

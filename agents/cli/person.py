@@ -12,7 +12,7 @@ from agents.policy_watch import read_policy
 from agents.settings import Settings
 from agents.signing import key_options, signer_of
 from agents.state_file import load_state
-from agents.text import printable
+from agents.text import printable, printable_json
 from rules.habits.habit import Habit
 from rules.habits.outlook import View
 from rules.habits.peers import Peers
@@ -75,7 +75,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
     view, zone = _view(given, habit, policy, peers, now)
     told = portrait(given.person, view, policy, now, zone)
     if given.json:
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        print(printable_json(json.dumps(told, indent=2, ensure_ascii=False)))
     else:
         print("\n".join(map(printable, readable(told))))
     return 0

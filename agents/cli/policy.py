@@ -6,6 +6,7 @@ from pathlib import Path
 from agents.plan_file import read_plan_of
 from agents.policy_watch import read_policy
 from agents.settings import Settings
+from agents.text import printable
 from schemas.fields import iso
 
 NAME = "policy"
@@ -31,11 +32,13 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         f"{len(policy.entities)} entities, {len(policy.purposes)} purposes, {len(policy.exemptions)} exemptions"
     )
     for exemption in policy.exemptions:
-        print(f"  exempt: {exemption.id} from {', '.join(sorted(exemption.rules))}, by {exemption.owner}")
+        rules = ", ".join(sorted(exemption.rules))
+        print(printable(f"  exempt: {exemption.id} from {rules}, by {exemption.owner}"))
     if policy.shadowed:
         print(f"  in shadow: {', '.join(sorted(policy.shadowed))}")
     for name, told in plan.destinations.items():
         print(f"  tells: {name}, {told.kind.title}" + (", with names in clear" if told.names == "clear" else ""))
     for silence in plan.silences:
-        print(f"  silent: {silence.id} from {iso(silence.since)} to {iso(silence.until)}, by {silence.owner}")
+        times = f"from {iso(silence.since)} to {iso(silence.until)}"
+        print(printable(f"  silent: {silence.id} {times}, by {silence.owner}"))
     return 0

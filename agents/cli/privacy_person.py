@@ -9,7 +9,7 @@ from agents.person_rights import copy_of, erase, write_copy
 from agents.request_log import office_of
 from agents.settings import PREFIX, Settings
 from agents.signing import key_options, signer_of
-from agents.text import printable
+from agents.text import check_text, printable
 from schemas.errors import ConfigurationError
 
 EXAMPLES: Final = """\
@@ -59,6 +59,8 @@ def _export(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _whom(given: argparse.Namespace) -> None:
+    for name in ("person", "reason", "ticket"):
+        check_text(f"--{name}", getattr(given, name))
     if not given.person.strip():
         raise ConfigurationError("--person: empty; the id of an employee or principal is needed")
 

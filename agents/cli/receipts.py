@@ -15,7 +15,7 @@ from agents.clients import partitions_there
 from agents.delivering.looking_back import look_back
 from agents.plan_file import read_plan_of
 from agents.settings import Settings
-from agents.text import printable
+from agents.text import printable, printable_json
 from schemas.errors import BadRecordError
 from schemas.fields import iso
 from schemas.receipt import Receipt, ReceiptState
@@ -72,7 +72,7 @@ async def _show(given: argparse.Namespace, settings: Settings) -> int:
     ]
     if given.json:
         for receipt in wanted:
-            print(msgspec.json.encode(receipt).decode())
+            print(printable_json(msgspec.json.encode(receipt).decode()))
         return 0
     if given.undelivered:
         return await _undelivered(settings, partitions, receipts, [given.destination] if given.destination else names)
@@ -125,7 +125,7 @@ async def _undelivered(
             if receipt is None or receipt.revision < revision or receipt.state == "parked":
                 missing += 1
                 why = "no receipt yet" if receipt is None else f"{receipt.state} at revision {receipt.revision}"
-                print(f"{alert_id} revision {revision}: {name}: {why}")
+                print(printable(f"{alert_id} revision {revision}: {name}: {why}"))
     print(f"{missing} undelivered", file=sys.stderr)
     return 1 if missing else 0
 
@@ -148,7 +148,7 @@ async def _of_alerts(
             if receipt is not None:
                 found.append(receipt)
             elif alert_id in there:
-                print(f"{alert_id} revision {there[alert_id]}: {name}: no receipt yet")
+                print(printable(f"{alert_id} revision {there[alert_id]}: {name}: no receipt yet"))
     _table(found)
     return 1 if unknown else 0
 
@@ -159,7 +159,7 @@ def _summary(receipts: list[Receipt]) -> None:
         key = receipt.destination, receipt.state
         counts[key] = counts.get(key, 0) + 1
     for (destination, state), count in sorted(counts.items()):
-        print(f"{count:>8} {destination}: {state}")
+        print(printable(f"{count:>8} {destination}: {state}"))
     print(f"{len(receipts):>8} receipts")
 
 
@@ -179,8 +179,8 @@ def _table(receipts: list[Receipt]) -> None:
             each.destination,
             each.state,
             str(each.attempts),
-            printable(answer),
+            answer,
         )
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, soft_wrap=False)
     console.print(table)

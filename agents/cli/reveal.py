@@ -10,7 +10,7 @@ from agents.request_log import now_ms, office_of, requests
 from agents.revealing import approve, ask, deny, open_
 from agents.settings import Settings
 from agents.signing import key_options, signer_of
-from agents.text import printable
+from agents.text import check_text, printable, printable_json
 from alerts.requests import Request
 from schemas.errors import ConfigurationError
 from schemas.fields import iso
@@ -74,6 +74,8 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
     office = office_of(given.policy or settings.policy)
     if given.step == "list":
         return _list(given, asyncio.run(requests(settings, office)))
+    for name in ("token", "alert", "reason", "ticket", "request"):
+        check_text(name.upper() if name == "request" else f"--{name}", getattr(given, name, None))
     signer = signer_of(given)
     if given.step == "request":
         stored = asyncio.run(
@@ -112,7 +114,11 @@ def _list(given: argparse.Namespace, found: dict[str, Request]) -> int:
         told = told_of(request, now)
         if not given.all and (told["state"] not in {"waiting", "approved"} or told["kind"] != "requested"):
             continue
-        print(json.dumps(told, ensure_ascii=False) if given.json else "\n".join(map(printable, readable(told))))
+        print(
+            printable_json(json.dumps(told, ensure_ascii=False))
+            if given.json
+            else "\n".join(map(printable, readable(told)))
+        )
     return 0
 
 

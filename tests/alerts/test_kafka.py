@@ -23,7 +23,7 @@ BROKERS = ("kafka-1.example:9093", "kafka-2.example:9093")
 @pytest.mark.parametrize(
     ("more", "what"),
     [
-        ({"bootstrap": ()}, "bootstrap is empty"),
+        ({"bootstrap": ()}, "bootstrap: empty"),
         ({"bootstrap": ("kafka-1.example",)}, "host:port"),
         ({"bootstrap": BROKERS}, "in clear"),
         ({"bootstrap": BROKERS, "allow_plaintext": True, "tls": Tls()}, "contradict"),
@@ -33,7 +33,7 @@ BROKERS = ("kafka-1.example:9093", "kafka-2.example:9093")
                 "allow_plaintext": True,
                 "sasl": Sasl(user="u", password=SecretRef(env="KAFKA_PASSWORD")),
             },
-            "sasl is for TLS alone",
+            "sasl: it is for TLS alone",
         ),
     ],
 )

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from agents.alert_names import alert_names
+from alerts import KINDS as REAL
+from alerts.file import FileConfig
 from alerts.plan import Match, Plan
 from alerts.reading import RATE_DEFAULT, read_plan
 from alerts.signatures import Signer
@@ -127,7 +132,7 @@ PAGER = '[destinations.x]\nkind = "pager"\n'
             "policy.toml:3: destinations.x.urll: unknown key; did you mean 'url'? Allowed: deadline",
         ),
         (PAGER + "url = 1\n", "policy.toml:3: destinations.x.url: 1: expected `str`"),
-        (PAGER + "size = 13\n", "policy.toml:1: destinations.x: size: 13 brings bad luck"),
+        (PAGER + "size = 13\n", "policy.toml:3: destinations.x.size: 13 brings bad luck"),
         (PAGER + 'names = "open"\n', "policy.toml:3: destinations.x.names: 'open' is not allowed; allowed: clear"),
         (PAGER + 'deadline = "soon"\n', "policy.toml:3: destinations.x.deadline: 'soon' is no duration"),
         (PAGER + 'deadline = "0s"\n', "policy.toml:3: destinations.x.deadline: '0s': at least 1000 ms"),
@@ -184,6 +189,32 @@ PAGER = '[destinations.x]\nkind = "pager"\n'
             '[thresholds]\nauto_resolve_after = "x"\n',
             "policy.toml:2: thresholds.auto_resolve_after: 'x' is no duration",
         ),
+        (
+            '[thresholds]\nauto_resolve_after = "59s"\n',
+            "policy.toml:2: thresholds.auto_resolve_after: '59s': at least 60000 ms, or alerts would be over before",
+        ),
+        (PAGER + 'deadline = "5s\\n"\n', r"policy.toml:3: destinations.x.deadline: '5s\n' is no duration"),
+        (PAGER + 'deadline = "٣s"\n', "policy.toml:3: destinations.x.deadline: '٣s' is no duration"),
+        (PAGER + 'deadline = "3651d"\n', "policy.toml:3: destinations.x.deadline: '3651d' is longer than a duration"),
+        (PAGER + f'deadline = "{"9" * 400}d"\n', "9… is longer than a duration can be; at most 3650d, ten years"),
+        (PAGER + f"url = 0x{'f' * 5000}\n", "policy.toml:3: destinations.x.url: an integer beyond 64 bits: expected"),
+        (PAGER + f"size = {'9' * 5000}\n", "policy.toml: not TOML: a number of 5000 digits (at line 3); allowed"),
+        (PAGER + 'rate_limit = "60\\n"\n', r"policy.toml:3: destinations.x.rate_limit: '60\n': notices a minute"),
+        (PAGER + 'url = "a\\u0000b"\n', r"policy.toml:3: destinations.x.url: 'a\x00b': holds a NUL"),
+        ('[destinations."a\\n"]\nkind = "pager"\n', r"'a\n': a name is 1 to 64 letters"),
+        (
+            '[[silences]]\nid = "s\\n"\nowner = "o"\nreason = "r"\nuntil = 2026-01-03T00:00:00Z\n',
+            r"policy.toml:2: silences[0].id: 's\n': 1 to 64 letters",
+        ),
+        ("[destinations.x]\nkind = 2026-12-01\n", "policy.toml:2: destinations.x.kind: 2026-12-01: no such kind"),
+        (
+            SILENCE + "until = 2026-12-01\n",
+            "policy.toml:5: silences[0].until: 2026-12-01: expected `datetime`, got `date`; write a time with an",
+        ),
+        (
+            PAGER + 'url = "a\u2028b"\nsize = 13\n',
+            "policy.toml:4: destinations.x.size: 13 brings",
+        ),
     ],
 )
 def test_errors_name_file_line_key_value_and_what_is_allowed(text: str, said: str) -> None:
@@ -193,6 +224,85 @@ def test_errors_name_file_line_key_value_and_what_is_allowed(text: str, said: st
 
 
 def milliseconds_of_2026() -> int:
-    from datetime import UTC, datetime
-
     return milliseconds(datetime(2026, 1, 2, tzinfo=UTC))
+
+
+STDOUT = '[destinations.x]\nkind = "stdout"\n'
+DUTY = '[destinations.x]\nkind = "pagerduty"\n'
+TEAM = '[destinations.x]\nkind = "alertmanager"\n'
+LOG = '[destinations.x]\nkind = "file"\n'
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        (STDOUT + '[[routes]]\nto = ["x"]\nfamily = ["acess"]\n', "5: routes[0].family: 'acess': no alert is of that"),
+        (STDOUT + '[[routes]]\nto = ["x"]\nfamily = ["acess"]\n', "did you mean 'access'? Allowed: access, behaviour"),
+        (STDOUT + '[[routes]]\nto = ["x"]\nrules = ["plce.*"]\n', "'plce.*': fits no rule; did you mean 'place.*'?"),
+        (
+            SILENCE + 'until = 2026-01-03T00:00:00Z\nrules = ["place.thrd_country"]\n',
+            "6: silences[0].rules: 'place.thrd_country': fits no rule; did you mean 'place.third_country'?",
+        ),
+        (SILENCE + 'until = 2026-01-03T00:00:00Z\nfamily = ["crowd"]\n', "6: silences[0].family: 'crowd': no alert"),
+        (LOG + 'path = ""\n', "3: destinations.x.path: '': a path from / on"),
+        (LOG + 'path = "alerts.jsonl"\n', "3: destinations.x.path: 'alerts.jsonl': a path from / on"),
+        (LOG + 'path = "/nowhere/logs/"\n', "3: destinations.x.path: '/nowhere/logs/': a folder; name a file in it"),
+        (LOG + 'path = "/a\\u0000b"\n', r"3: destinations.x.path: '/a\x00b': holds a NUL"),
+        (
+            LOG + 'path = "/a/b"\n[destinations.y]\nkind = "file"\npath = "/a//b"\n',
+            "6: destinations.y.path: '/a/b': is that of 'x' too",
+        ),
+        (DUTY + "routing_key = {}\n", "3: destinations.x.routing_key: one of file and env is to be named"),
+        (DUTY + 'routing_key = { file = "/x", env = "X" }\n', "3: destinations.x.routing_key: one of file and env is"),
+        (DUTY + 'routing_key = { file = " " }\n', "3: destinations.x.routing_key: ' ': neither a file nor a variable"),
+        (
+            DUTY + 'routing_key = { file = "/a\\u0000b" }\n',
+            r"3: destinations.x.routing_key.file: '/a\x00b': holds a NUL",
+        ),
+        (TEAM + 'urls = ["https://am:1/ b"]\n', "3: destinations.x.urls: the url holds a space"),
+        (TEAM + 'urls = ["https://am:1", "https://am:1/"]\n', "3: destinations.x.urls: am:1 is there twice"),
+        (
+            TEAM + 'urls = ["https://am:1"]\nauth = {}\n',
+            "4: destinations.x.auth: one of bearer and basic is to be named",
+        ),
+        (
+            TEAM + 'urls = ["https://am:1"]\n[destinations.x.auth.basic]\nuser = "u"\npassword = {}\n',
+            "6: destinations.x.auth.basic.password: one of file and env",
+        ),
+        (
+            '[destinations.x]\nkind = "otlp"\nurl = "collector"\n',
+            "3: destinations.x.url: the url must begin with https",
+        ),
+        (
+            '[destinations.x]\nkind = "otlp"\nurl = "https://c"\nproxy = "p:1"\n',
+            "4: destinations.x.proxy: the url must begin with https",
+        ),
+        (
+            '[destinations.x]\nkind = "kafka"\nbootstrap = ["k:1"]\ntopic = "a\\n"\ntls = {}\n',
+            r"4: destinations.x.topic: 'a\n': expected `str` matching",
+        ),
+    ],
+)
+def test_a_policy_that_cannot_work_is_refused(section: str, said: str) -> None:
+    names = alert_names()
+    with pytest.raises(ConfigurationError) as error:
+        read_plan(section, "p", REAL, families=names.families, rule_ids=names.rule_ids)
+    assert said in str(error.value)
+
+
+def test_a_folder_is_no_file_to_write_to(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"destinations\.x\.path: .*: a folder; name a file in it"):
+        read_plan(f'{LOG}path = "{tmp_path}"\n', "p", REAL)
+    config = read_plan(f'{LOG}path = "{tmp_path}/a"\n', "p", REAL).destinations["x"].config
+    assert config == FileConfig(path=f"{tmp_path}/a")
+
+
+def test_routes_may_name_every_family_and_pattern_that_alerts_have() -> None:
+    names = alert_names()
+    given = 'rules = ["*.third_country", "stream.*", "rule.failed", "privacy.identity_opened", "behaviour.silence"]\n'
+    families = ", ".join(f'"{family}"' for family in sorted(names.families))
+    text = f'{STDOUT}[[routes]]\nto = ["x"]\n{given}family = [{families}]\n'
+    (route,) = read_plan(text, "p", REAL, families=names.families, rule_ids=names.rule_ids).routes
+    assert {"access", "behaviour", "dataset", "privacy", "rule.failed", "silence", "stream"} <= set(
+        route.match.families
+    )

@@ -168,7 +168,7 @@ async def test_an_ocsf_document_that_does_not_fit_becomes_a_sentence(peer: Peer)
 
 @pytest.mark.parametrize(
     ("more", "what"),
-    [({"host": " "}, "host is empty"), ({"host": "h", "resend_for": "30"}, "resend_for: '30' is no duration")],
+    [({"host": " "}, "host: ' ': empty"), ({"host": "h", "resend_for": "30"}, "resend_for: '30' is no duration")],
 )
 def test_configurations_that_cannot_be_meant(more: dict[str, Any], what: str) -> None:
     found = KIND.check(SyslogConfig(**more))

@@ -143,6 +143,39 @@ def test_policy_check_says_who_is_told_and_what_is_not(run: Run, tmp_path: Path)
     assert "a silence expires" in said.err
 
 
+def test_policy_check_refuses_what_deliver_refuses(run: Run, policy: Path) -> None:
+    silence = '[[silences]]\nid = "move"\nowner = "dpo"\nreason = "a move"\nuntil = 9999-12-31T00:00:00Z\n'
+    policy.write_text(f"{policy.read_text()}\n{silence}")
+    said = run("policy", "check", policy)
+    assert (said.code, said.out) == (2, "")
+    assert "silences[0].until: 9999-12-31T00:00:00+00:00: at most 30 days after now" in said.err
+    assert run("deliver", policy=policy).err == said.err
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        (
+            '[[silences]]\nid = "s"\nowner = "o"\nreason = "r"\nuntil = 2026-01-02T00:00:00Z\nfamily = ["acess"]\n',
+            "access",
+        ),
+        ('[destinations.x]\nkind = "stdout"\n[[routes]]\nto = ["x"]\nrules = ["plce.*"]\n', "place.*"),
+    ],
+)
+def test_policy_check_refuses_what_matches_no_alert(run: Run, policy: Path, section: str, said: str) -> None:
+    policy.write_text(f"{policy.read_text()}\n{section}")
+    checked = run("policy", "check", policy)
+    assert (checked.code, checked.out) == (2, "")
+    assert f"did you mean '{said}'?" in checked.err
+
+
+def test_a_nul_in_a_path_is_an_error_of_its_key(run: Run, policy: Path) -> None:
+    policy.write_text(f'{policy.read_text()}\n[destinations.x]\nkind = "file"\npath = "/a\\u0000b"\n')
+    said = run("deliver", "--test", "x", policy=policy)
+    assert said.code == 2
+    assert r"destinations.x.path: '/a\x00b': holds a NUL" in said.err
+
+
 # replay
 
 
