@@ -13,53 +13,28 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Sequence
+from typing import Final, Literal
 
 import msgspec
 
 from alerts.destination import Context, Destination, Kind
-from alerts.http import Answer, Http, bounded, check_url, outcome_of, token
+from alerts.http import Answer, Http, check_url, outcome_of, token
 from alerts.notice import Delivered, Failed, Notice, Outcome, Refused
+from alerts.pagerduty_event import IDS_MAX, Action, event_of
 from alerts.secrets import SecretRef
 from alerts.tls import Tls
-from alerts.wording import by_gravity, check_link, ids_of, in_words, link_to
-from schemas.alert import Alert, Severity
+from alerts.wording import check_link
 from schemas.errors import ConfigurationError
-from schemas.fields import iso, known
 
 HOSTS: Final = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
 """Service regions: an account lives in one of them, and its keys are unknown in the other."""
-
-DEDUP_KEY_MAX: Final = 255
-"""Characters of a key ("Send an Alert Event"): one of ours may have one more, and is hashed then."""
-
-SUMMARY_MAX: Final = 1024
-"""Characters of a summary ("Send an Alert Event")."""
-
-EVENT_MAX: Final = 512 * 1024
-"""Bytes of an event ("Size Limits"); ids and details are left out until it fits."""
 
 ROUTING_KEY_LENGTH: Final = 32
 """Characters of an integration key."""
 
 THROTTLED_S: Final = 120.0
 """Wait after a 429 that names none: "preferably with a backoff of a few minutes" (API Limits)."""
-
-DETAILED_MAX: Final = 20
-"""Alerts of a group that are told in words: what fits on a page of the incident."""
-
-IDS_MAX: Final = 1000
-"""Ids in the details of an event, 32 KiB. The receipts name the incident of the others."""
-
-SEVERITY: Final[Mapping[Severity, str]] = {
-    "critical": "critical",
-    "high": "error",
-    "medium": "warning",
-    "low": "info",
-    "informational": "info",
-}
-"""PagerDuty knows four (PD-CEF)."""
 
 FIELDS: Final = (
     "routing_key",
@@ -81,8 +56,6 @@ FIELDS: Final = (
 
 QUOTED: Final = re.compile(r"'(?:payload\.)?([a-z_]+)'|\b(?:I|i)nvalid (routing_key|routing key)\b")
 """How PagerDuty names a field: `'routing_key' is missing or blank`, `Invalid routing key`."""
-
-Action = Literal["trigger", "acknowledge", "resolve"]
 
 
 class PagerDutyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -177,38 +150,6 @@ def actions_of(notice: Notice) -> tuple[Action, ...]:
     return ("trigger", "acknowledge")
 
 
-def event_of(notice: Notice, action: Action, key: str, *, link: str | None, host: str) -> bytes:
-    """Return an event as JSON, at most `EVENT_MAX` bytes; what is left out for that is counted in it."""
-    event: dict[str, Any] = {"routing_key": key, "event_action": action, "dedup_key": dedup_key(notice.key)}
-    if action != "trigger":
-        return msgspec.json.encode(event)
-    words = in_words(notice)
-    lead = words.lead
-    event["client"] = "cloverwatch"
-    if to := link_to(link, notice, lead):
-        event["links"] = [{"href": to, "text": "The alert in cloverwatch"}]
-    detailed, ids = DETAILED_MAX, IDS_MAX
-    while True:
-        event["payload"] = {
-            "summary": bounded(f"{words.headline}. {words.explanation}".removesuffix(". "), SUMMARY_MAX),
-            "source": (lead and known(lead.dataset_id)) or host,
-            "severity": SEVERITY[notice.severity],
-            "timestamp": iso(notice.started_at),
-            **({"class": lead.rule_id, "group": lead.family} if lead else {}),
-            **({"component": lead.place.place_class.value} if lead and lead.place else {}),
-            "custom_details": _details(notice, detailed, ids),
-        }
-        raw = msgspec.json.encode(event)
-        if len(raw) <= EVENT_MAX or not (detailed or ids):
-            return raw
-        detailed, ids = detailed // 2, ids // 2
-
-
-def dedup_key(key: str) -> str:
-    """Return a notice's key as PagerDuty takes it: itself, or its SHA-256 where it is too long."""
-    return key if len(key) <= DEDUP_KEY_MAX else hashlib.sha256(key.encode()).hexdigest()
-
-
 def fingerprint(routing_key: str) -> str:
     """Return what a routing key is recognised by in a receipt: 32 bits of a hash, of which the key is not found."""
     return hashlib.sha256(b"cloverwatch routing key\0" + routing_key.encode()).hexdigest()[:8]
@@ -259,24 +200,6 @@ def _said(body: bytes) -> _Said:
         return msgspec.json.decode(body, type=_Said)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return _Said()
-
-
-def _details(notice: Notice, detailed: int, ids: int) -> dict[str, Any]:
-    words = in_words(notice)
-    listed, left_out = ids_of(notice, ids)
-    details: dict[str, Any] = {"What to do": words.next_step, "What happened": words.explanation, **dict(words.facts)}
-    others = [alert for alert in by_gravity(notice.alerts) if alert is not words.lead]
-    details["Other alerts"] = [_line(alert) for alert in others[:detailed]]
-    if len(others) > detailed:
-        details["Other alerts, not listed"] = len(others) - detailed
-    details["alert_ids"] = list(listed)
-    if left_out:
-        details["alert_ids_left_out"] = left_out
-    return {name: value for name, value in details.items() if value}
-
-
-def _line(alert: Alert) -> str:
-    return f"{alert.severity}: {bounded(alert.explanation, 300)} [{alert.alert_id}]"
 
 
 def _key(ref: SecretRef, what: str) -> str:

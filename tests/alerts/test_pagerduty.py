@@ -13,7 +13,8 @@ import pytest
 from aiohttp import web
 
 from alerts.notice import Delivered, Failed, Notice, Refused
-from alerts.pagerduty import EVENT_MAX, KIND, PagerDutyConfig, actions_of, dedup_key, event_of, fingerprint
+from alerts.pagerduty import KIND, PagerDutyConfig, actions_of, fingerprint
+from alerts.pagerduty_event import EVENT_MAX, dedup_key, event_of
 from alerts.secrets import SecretRef
 from schemas.errors import ConfigurationError
 from tests.alerts.scripted import Reply, serving
