@@ -21,7 +21,7 @@ import msgspec
 from alerts.destination import Context, Destination, Kind
 from alerts.http import Answer, Http, check_url, outcome_of, token
 from alerts.notice import Delivered, Failed, Notice, Outcome, Refused
-from alerts.pagerduty_event import IDS_MAX, Action, event_of
+from alerts.pagerduty_event import IDS_MAX, Action, dedup_key, event_of
 from alerts.secrets import SecretRef
 from alerts.tls import Tls
 from alerts.wording import check_link

@@ -112,7 +112,11 @@ TOPICS: Final[tuple[Topic, ...]] = (
     _directory("directory.roles", "roles held", "employees"),
     _directory("directory.datasets", "whose data, how sensitive, stored where", "owners"),
     _directory("directory.duties", "duties that explain unusual work", "employees"),
-    _directory("directory.subjects", "data subjects that are staff, watched or canaries", "pseudonymous tokens"),
+    _directory(
+        "directory.subjects",
+        "data subjects that are staff, watched or canaries",
+        "pseudonymous tokens; of staff, which employee it is",
+    ),
     _directory("directory.workloads", "roles that machines use, and from which networks", "owners"),
     Topic(
         name=ALERTS,
