@@ -42,7 +42,7 @@ async def test_what_is_refused_is_shown_and_sent_once_more(tmp_path: Path) -> No
             code, said = await tool("deliver", "--replay", "pager")
             assert code == 0, said
             assert "pager: 2 sent, 0 parked" in said
-            assert sorted(each.key for each in pager.incidents()) == ["incident-1", "incident-2"]
+            assert sorted(each.dedup_key for each in pager.incidents()) == ["incident-1", "incident-2"]
             code, said = await tool("receipts", "--undelivered")
             assert code == 0, said
             code, said = await tool("receipts", "--json", "--state", "delivered")
