@@ -12,15 +12,15 @@ that it opened is open any more; replaced without it, a key leaves what it opene
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
 
 from alerts.destination import Context, Destination, Kind
-from alerts.http import Answer, Http, check_url, outcome_of, token
-from alerts.notice import Delivered, Failed, Notice, Outcome, Refused
+from alerts.http import Http, check_url, token
+from alerts.notice import Delivered, Failed, Notice, Outcome
+from alerts.pagerduty_answers import judged
 from alerts.pagerduty_event import IDS_MAX, Action, dedup_key, event_of
 from alerts.secrets import SecretRef
 from alerts.tls import Tls
@@ -32,30 +32,6 @@ HOSTS: Final = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.p
 
 ROUTING_KEY_LENGTH: Final = 32
 """Characters of an integration key."""
-
-THROTTLED_S: Final = 120.0
-"""Wait after a 429 that names none: "preferably with a backoff of a few minutes" (API Limits)."""
-
-FIELDS: Final = (
-    "routing_key",
-    "event_action",
-    "dedup_key",
-    "client",
-    "links",
-    "payload",
-    "summary",
-    "source",
-    "severity",
-    "timestamp",
-    "component",
-    "group",
-    "class",
-    "custom_details",
-)
-"""Fields of an event ("Send an Alert Event"), which a receipt may name."""
-
-QUOTED: Final = re.compile(r"'(?:payload\.)?([a-z_]+)'|\b(?:I|i)nvalid (routing_key|routing key)\b")
-"""How PagerDuty names a field: `'routing_key' is missing or blank`, `Invalid routing key`."""
 
 
 class PagerDutyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,53 +129,6 @@ def actions_of(notice: Notice) -> tuple[Action, ...]:
 def fingerprint(routing_key: str) -> str:
     """Return what a routing key is recognised by in a receipt: 32 bits of a hash, of which the key is not found."""
     return hashlib.sha256(b"cloverwatch routing key\0" + routing_key.encode()).hexdigest()[:8]
-
-
-def judged(answer: Answer, ours: str) -> Outcome:
-    """Return what an answer means by the documentation's table of response codes.
-
-    202: accepted. 400, and 413 of a gateway: not to be sent again. 429: after minutes. 5xx: later. Any other comes from
-    something on the way, since PagerDuty documents none: it is tried again, for a page is worth it.
-
-    Its words are not repeated, because they may quote what was sent: only which fields of an event they name.
-
-    Args:
-        answer: what came.
-        ours: the key of the event; the receipt has it where the answer names it.
-    """
-    said = _said(answer.body)
-    match answer.status:
-        case 202:
-            told = {"status": "202 success" if said.status == "success" else "202"}
-            return Delivered(told | ({"dedup_key": ours} if said.dedup_key == ours else {}))
-        case 400 | 413:
-            named = {"".join(found).replace(" ", "_") for text in said.texts for found in QUOTED.findall(text)}
-            about = ", ".join(name for name in FIELDS if name in named)
-            return Refused(f"answered {answer.status}" + (f", about {about}" if about else ""))
-        case 429:
-            return Failed("answered 429: too many events", answer.retry_after_s or THROTTLED_S)
-    if answer.status >= 500 or answer.status == 408:
-        return outcome_of(answer)
-    unexpected = f"answered {answer.status}, which PagerDuty does not: what is on the way to it?"
-    return Failed(unexpected, answer.retry_after_s)
-
-
-class _Said(msgspec.Struct):
-    status: str = ""
-    message: str = ""
-    dedup_key: str = ""
-    errors: list[str] = []
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        return (self.message, *self.errors)
-
-
-def _said(body: bytes) -> _Said:
-    try:
-        return msgspec.json.decode(body, type=_Said)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return _Said()
 
 
 def _key(ref: SecretRef, what: str) -> str:

@@ -12,7 +12,7 @@ from alerts.destination import Context
 from alerts.http import Answer
 from alerts.notice import Delivered, Failed, Refused
 from alerts.otlp import Otlp, OtlpConfig
-from alerts.pagerduty import judged
+from alerts.pagerduty_answers import judged
 from alerts.trouble import place
 
 PERSON = "e-0042"
