@@ -52,7 +52,7 @@ async def test_rsyslog_has_every_field(rsyslog: Rsyslog) -> None:
         await sender.stop()
     (got,) = rsyslog.messages()
     assert got["pri"] == "107"
-    assert got["timestamp"] == "2026-09-21T14:13:20.050Z"
+    assert got["timestamp"] == "2026-09-21T14:13:20.000Z", "of the revision, not of its sending"
     assert (got["host"], got["app"], got["msgid"]) == ("monitor-1.example", "cloverwatch", "place.outside")
     assert got["sd"].startswith(f'[cloverwatch@32473 alertId="{told.alert_id}" revision="0" status="open"')
     assert got["msg"].lstrip("\ufeff") == f"{told.title}: {told.explanation}"
