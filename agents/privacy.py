@@ -35,6 +35,10 @@ log = logging.getLogger(__name__)
 POLL_MS: Final = 200
 """How long one fetch may wait for records; it ends at once when one comes, so nobody waits for it."""
 
+FETCH_WAIT_MS: Final = 20
+"""How long a broker may hold a fetch back while there is nothing: an alert about somebody new waits for what was
+written to be read. Brokers answer at once when a record comes; the embedded one looks when the time is half over."""
+
 KEYS: Final = TopicPartition(PRIVACY_KEYS, 0)
 IDENTITIES: Final = TopicPartition(PRIVACY_IDENTITIES, 0)
 
@@ -213,6 +217,11 @@ class Privacy(Service):
             self.sealed.discard(token)
         if gone:
             log.warning("%d envelopes of persons who were erased are deleted", len(gone))
+
+
+def tail_of(settings: Settings) -> AIOKafkaConsumer:
+    """Return a consumer of keys and envelopes, not started, that is told of a record as soon as may be."""
+    return consumer_of(settings, PRIVACY_KEYS, PRIVACY_IDENTITIES, fetch_max_wait_ms=FETCH_WAIT_MS)
 
 
 async def at_end(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:

@@ -19,7 +19,7 @@ from agents.metrics import Metrics
 from agents.overseeing import Overseeing, PeerVersions
 from agents.policy_watch import PolicyWatch, officers_in, read_policy
 from agents.preflight import PartitionWatch, check_topics
-from agents.privacy import Privacy
+from agents.privacy import Privacy, tail_of
 from agents.pseudonym_keys import read_keys
 from agents.publisher import Publisher, partition_of
 from agents.reference import ReferenceTables
@@ -64,8 +64,6 @@ from schemas.topics import (
     ACCESS_EVENTS,
     ACCESS_VISITS,
     DIRECTORY_TOPICS,
-    PRIVACY_IDENTITIES,
-    PRIVACY_KEYS,
     RAW_TOPICS,
     REPORTS,
     STATE_HABITS,
@@ -296,9 +294,7 @@ class Worker:
         if ring is None:
             log.warning("identities = clear: alerts name people, and so does everything that they are delivered to")
             return None
-        consumer = self.loop.run_until_complete(
-            made(lambda: consumer_of(self.settings, PRIVACY_KEYS, PRIVACY_IDENTITIES))
-        )
+        consumer = self.loop.run_until_complete(made(lambda: tail_of(self.settings)))
         return Privacy(consumer, self.producer, ring, Sealer(officers_in(content)))
 
     def _judge(self, policy: Policy) -> Judge:

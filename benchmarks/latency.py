@@ -30,8 +30,11 @@ ALERT_EVERY: Final = 100
 WARM_UP_S: Final = 5.0
 """Not counted: connections, first batches, an empty memo."""
 
-SETTLE_S: Final = 3.0
-"""How long the last alerts may take to arrive."""
+SETTLE_S: Final = 30.0
+"""How long the last alerts may take to arrive: what comes late is late, what does not come by then is missing."""
+
+LOOK_S: Final = 0.1
+"""Between two looks whether all have arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,9 @@ async def _measure(settings: Settings, load: Load, pace: int, seconds: float, wo
         count = await _send(producer, messages, pace, sent)
         spent = time.monotonic() - began
         busy = usage(worker.pid).cpu_s - used.cpu_s
-        await asyncio.sleep(SETTLE_S)
+        settled = time.monotonic() + SETTLE_S
+        while not sent.keys() <= arrived.keys() and time.monotonic() < settled:
+            await asyncio.sleep(LOOK_S)
     finally:
         reading.cancel()
         await consumer.stop()
