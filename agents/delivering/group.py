@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 COMMIT_EVERY_S: Final = 1.0
 """How often offsets are committed: what a kill makes be looked at again."""
 
+FETCH_WAIT_MS: Final = 100
+"""How long a broker may hold back a fetch while there is nothing: ten questions a second and member. Brokers answer at
+once when a record comes; the embedded one looks when half of the time is over."""
+
 NEVER_POLLED_S: Final = 86_400
 """How long a member may go without reading: while its destination is down it does not, and is no dead member."""
 
@@ -86,6 +90,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
             session_timeout_ms=session,
             heartbeat_interval_ms=session // 3,
             max_poll_interval_ms=NEVER_POLLED_S * 1000,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
             partition_assignment_strategy=[RangePartitionAssignor],  # the same partitions of all topics
         )
         await within_start(self._settings, self._consumer.start)

@@ -15,6 +15,9 @@ from agents.settings import Settings
 POLL_MS: Final = 200
 """How long one fetch waits."""
 
+FETCH_WAIT_MS: Final = 20
+"""How long a broker may hold back a fetch for which there is nothing: what is there is wanted, not what comes."""
+
 WITHIN_S: Final = 300.0
 """Within which the past must be read: millions of receipts take a minute."""
 
@@ -42,7 +45,7 @@ async def look_back(
     tps = [TopicPartition(topic, partition) for partition in partitions]
     if not tps:
         return
-    consumer = consumer_of(settings)
+    consumer = consumer_of(settings, fetch_max_wait_ms=FETCH_WAIT_MS)
     await consumer.start()
     try:
         async with asyncio.timeout(WITHIN_S):
