@@ -57,6 +57,10 @@ READY_WITHIN_S: Final = 30.0
 DONE_WITHIN_S: Final = 120.0
 """From the last access to its verdict. The grace of 10 s for unknown names is the most of it."""
 
+QUIET_S: Final = 4.0
+"""Without an alert for this long none is under way: those of crowds take the way over another topic, and somebody new
+costs a round trip more; on a busy machine each of these takes a second."""
+
 COUNTERS_EVERY_S: Final = 2.0
 """Between two lines of counters."""
 
@@ -229,11 +233,11 @@ async def _follow(run_: Run, consumer: Any) -> None:
 
 
 async def _quiet(run_: Run) -> None:
-    """Return when no alert has come for a second."""
+    """Return when no alert has come for `QUIET_S`."""
     seen = -1
     while seen != len(run_.alerts):
         seen = len(run_.alerts)
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(QUIET_S)
 
 
 async def _metrics(settings: Settings) -> dict[str, float]:
