@@ -95,7 +95,7 @@ def test_every_figure_is_measured(embedded_broker: Broker, tmp_path: Path) -> No
 def test_delivery_is_measured(embedded_broker: Broker, tmp_path: Path) -> None:
     assert embedded_broker.kind == "embedded"
     out = tmp_path / "bench.json"
-    arguments = ["--only", "delivery", "--broker", "embedded", "--alerts", "2000", "--events", "0", "--out", str(out)]
+    arguments = ["--only", "delivery", "--broker", "embedded", "--alerts", "8000", "--events", "0", "--out", str(out)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *arguments], capture_output=True, text=True, check=False, timeout=540
     )
@@ -103,7 +103,7 @@ def test_delivery_is_measured(embedded_broker: Broker, tmp_path: Path) -> None:
     found = json.loads(out.read_text())["delivery"]
     assert found["throughput"].keys() >= {"file", "hec"}
     for name, run in found["throughput"].items():
-        assert run["there"] >= 2_000, name
+        assert run["there"] >= 8_000, name
         assert run["alerts_per_s"] > 0, name
     for way in ("each", "grouped"):
         assert found[way]["missing"] == 0, way
