@@ -17,6 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from rules.exemptions import Exemption, read_exemptions
+from rules.gateway.section import GatewayPolicy, read_gateway
 from rules.habits.thresholds import Behaviour
 from rules.jurisdictions import Perimeter
 from rules.networks import NetworkEntry, NetworkMap, RangeKind, shipped_map
@@ -163,6 +164,8 @@ class Policy:
     ticket_patterns: Mapping[str, re.Pattern[str]] = field(repr=False)
     shadowed: frozenset[str] = frozenset()
     """Ids of the rules in shadow."""
+    gateway: GatewayPolicy | None = None
+    """None: the file has no `[gateway]`; no decisions are made, and accesses are not matched with any."""
 
     def settings(self, rule_id: str) -> RuleSettings:
         """Return what the policy says of a rule."""
@@ -196,6 +199,7 @@ _SECTIONS: Final = [
     "exemptions",
     "sources",
     "behaviour",
+    "gateway",
     *DELIVERY_SECTIONS,
 ]
 
@@ -287,6 +291,7 @@ def parse(text: str, name: str, rule_ids: frozenset[str]) -> Policy:
         cool_down=_duration(file, ("behaviour", "cool_down"), (behaviour or Behaviour()).cool_down, least=1),
         ticket_patterns=_ticket_patterns(file, purposes),
         shadowed=frozenset(rule_id for rule_id, given in rules.items() if given.shadow),
+        gateway=read_gateway(file, data, rule_ids),
     )
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
-
-import msgspec
+from typing import Final
 
 from schemas.directory import ROWS
-
-Cleanup = Literal["delete", "compact", "compact,delete"]
-
-DAY_MS: Final = 86_400_000
+from schemas.gateway_topics import GATEWAY_TOPICS
+from schemas.topic import DAY_MS as DAY_MS
+from schemas.topic import Topic as Topic
 
 ACCESS_EVENTS: Final = "access.events"
 RAW_CLOUDTRAIL: Final = "access.raw.cloudtrail"
@@ -39,22 +36,6 @@ RAW_MAX_BYTES: Final = 8 * 1024 * 1024
 
 HEADER_ROOM: Final = 64 * 1024
 """What a message may carry beside its value (key, headers, batch header)."""
-
-
-class Topic(msgspec.Struct, frozen=True, kw_only=True):
-    """One topic and what is promised of it. Retention is in milliseconds; None is for ever."""
-
-    name: str
-    key: str
-    partitions: int | None
-    """None: as many as the settings say for `access.events`."""
-    cleanup: Cleanup
-    retention_ms: int | None
-    max_message_bytes: int = 1024 * 1024
-    writers: str
-    readers: str
-    personal_data: str
-    holds: str
 
 
 def _directory(name: str, holds: str, personal: str) -> Topic:
@@ -276,6 +257,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         personal_data="sums of employees' days under hashed ids",
         holds="what the days of people of one role and team came to: a version a day",
     ),
+    *GATEWAY_TOPICS,
     Topic(
         name=DEAD_LETTERS,
         key="the message's own",

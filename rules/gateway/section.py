@@ -1,0 +1,198 @@
+"""`[gateway]` of the policy: how decisions are made, which data must pass gateways, what approvals may grant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final, Literal
+
+import msgspec
+
+from schemas.access import Action
+from schemas.directory import Sensitivity
+from schemas.places import PlaceClass
+from schemas.toml_file import Path, TomlFile, duration
+
+
+class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[gateway.gateways.NAME]`: a caller of the decision point, by the name under which it authenticates."""
+
+    site: str = ""
+    datasets: tuple[str, ...] = ("*",)
+    """Patterns of the datasets behind it."""
+    quiet_after: str = "1h"
+    """A gateway that asked before and is not heard for so long, or whose decisions see no access, is told."""
+
+
+class Obliging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[gateway.obligations]]`: what an access of such data from such a place is allowed under."""
+
+    sensitivity: tuple[Sensitivity, ...] = ()
+    places: tuple[PlaceClass, ...] = ()
+    actions: tuple[Action, ...] = ()
+    """Empty: any."""
+    pseudonymised: bool = False
+    row_limit: int | None = None
+    ticket: bool = False
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[gateway.conditions]]`: denies a request whose properties are so. It can only tighten what rules say.
+
+    Keys are `subject.NAME`, `action.NAME`, `resource.NAME` of the request's `properties`, or `context.NAME`.
+    """
+
+    name: str
+    sentence: str
+    when: dict[str, Any]
+    unless: dict[str, Any] = {}
+    actions: tuple[Action, ...] = ()
+    """Empty: any."""
+
+
+class Approvals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[gateway.approvals]`."""
+
+    longest: str = "12h"
+    """How long a grant may hold at most."""
+    never: tuple[str, ...] = ("employee.inactive", "employee.unknown")
+    """Rules whose findings no approval overrides."""
+
+
+class BreakGlass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[gateway.break_glass]`: without it there is none."""
+
+    roles: tuple[str, ...]
+    """Whoever holds one of them may."""
+    longest: str = "1h"
+    review_within: str = "24h"
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    valid_for: str = "15m"
+    uses: int = 1000
+    must_pass: tuple[str, ...] = ("*",)
+    sensitivities: tuple[Sensitivity, ...] = ("restricted", "allowable")
+    principals: tuple[Literal["employee", "external", "service", "workload"], ...] = ("employee", "external")
+    wait: str = "30s"
+    unrecorded: Literal["deny", "allow"] = "deny"
+    tolerates: tuple[str, ...] = ()
+    subject_types: dict[str, Literal["employee", "external", "service", "workload"]] = msgspec.field(
+        default_factory=lambda: {"user": "employee"}
+    )
+    resource_types: tuple[str, ...] = ("dataset", "record")
+    actions: dict[str, Action] = {}
+    gateways: dict[str, Any] = {}
+    obligations: list[Any] = []
+    conditions: list[Any] = []
+    approvals: Any = {}
+    break_glass: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayPolicy:
+    """A checked `[gateway]`. Durations are milliseconds."""
+
+    valid_for: int
+    """How long an allow may be used."""
+    uses: int
+    """Accesses that one decision covers."""
+    must_pass: tuple[str, ...]
+    """Patterns of datasets whose accesses must come with a decision."""
+    sensitivities: frozenset[Sensitivity]
+    """And of which sensitivities."""
+    principals: frozenset[str]
+    """And by which principals."""
+    wait: int
+    """How much later than an access its decision may arrive, or the other way round, without a false alert."""
+    unrecorded: Literal["deny", "allow"]
+    """What is answered while decisions cannot be recorded."""
+    tolerates: frozenset[str]
+    """Rules whose findings do not deny."""
+    subject_types: Mapping[str, str]
+    """AuthZEN subject types, and which principal each is; `employee external service workload` stand for themselves."""
+    resource_types: tuple[str, ...]
+    """AuthZEN resource types that are datasets."""
+    actions: Mapping[str, Action]
+    """AuthZEN action names that are not ours, and which action each is."""
+    gateways: Mapping[str, Gateway]
+    quiet_after: Mapping[str, int]
+    """By gateway."""
+    obligations: tuple[Obliging, ...]
+    conditions: tuple[Condition, ...]
+    approvals_longest: int
+    never: frozenset[str]
+    break_glass: BreakGlass | None
+    break_glass_longest: int = 0
+    review_within: int = 0
+
+    def passes(self, dataset_id: str) -> bool:
+        """Whether accesses to the dataset must come with a decision, if its sensitivity is one of those."""
+        return any(fnmatchcase(dataset_id, pattern) for pattern in self.must_pass)
+
+
+_PATH: Final[Path] = ("gateway",)
+
+
+def read_gateway(file: TomlFile, data: Mapping[str, Any], rule_ids: frozenset[str]) -> GatewayPolicy | None:
+    """Return the policy's `[gateway]`, None where it has none.
+
+    Raises:
+        ConfigurationError: names file, line, key, value and what is allowed.
+    """
+    if "gateway" not in data:
+        return None
+    raw = file.read(_PATH, data["gateway"], _Section)
+    gateways = {name: file.read((*_PATH, "gateways", name), one, Gateway) for name, one in raw.gateways.items()}
+    glass = None if raw.break_glass is None else file.read((*_PATH, "break_glass"), raw.break_glass, BreakGlass)
+    approvals = file.read((*_PATH, "approvals"), raw.approvals, Approvals)
+    for path, named in (
+        (("gateway", "tolerates"), raw.tolerates),
+        (("gateway", "approvals", "never"), approvals.never),
+    ):
+        for name in named:
+            if name not in rule_ids:
+                raise file.fail(
+                    path, f"{name!r} is no rule; allowed: ids of `cloverwatch policy rules`, see docs/rules.md"
+                )
+    if raw.uses < 1:
+        raise file.fail((*_PATH, "uses"), f"{raw.uses}: allowed: 1 or more")
+    return GatewayPolicy(
+        valid_for=_duration(file, (*_PATH, "valid_for"), raw.valid_for),
+        uses=raw.uses,
+        must_pass=raw.must_pass,
+        sensitivities=frozenset(raw.sensitivities),
+        principals=frozenset(raw.principals),
+        wait=_duration(file, (*_PATH, "wait"), raw.wait),
+        unrecorded=raw.unrecorded,
+        tolerates=frozenset(raw.tolerates),
+        subject_types=raw.subject_types,
+        resource_types=raw.resource_types,
+        actions=raw.actions,
+        gateways=gateways,
+        quiet_after={
+            name: _duration(file, (*_PATH, "gateways", name, "quiet_after"), one.quiet_after)
+            for name, one in gateways.items()
+        },
+        obligations=tuple(
+            file.read((*_PATH, "obligations", number), one, Obliging) for number, one in enumerate(raw.obligations)
+        ),
+        conditions=tuple(
+            file.read((*_PATH, "conditions", number), one, Condition) for number, one in enumerate(raw.conditions)
+        ),
+        approvals_longest=_duration(file, (*_PATH, "approvals", "longest"), approvals.longest),
+        never=frozenset(approvals.never),
+        break_glass=glass,
+        break_glass_longest=0 if glass is None else _duration(file, (*_PATH, "break_glass", "longest"), glass.longest),
+        review_within=0
+        if glass is None
+        else _duration(file, (*_PATH, "break_glass", "review_within"), glass.review_within),
+    )
+
+
+def _duration(file: TomlFile, path: Path, text: str) -> int:
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise file.fail(path, str(error)) from None

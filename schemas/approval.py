@@ -1,0 +1,89 @@
+"""An approval: a time-boxed grant to reach data that is closed otherwise; asked for, given, withdrawn, reviewed."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Final, Literal
+
+import msgspec
+
+from schemas.access import Action
+from schemas.fields import Id, Text, Time
+
+MAX_BYTES: Final = 64 * 1024
+"""Length of an approval: the bound of a native record."""
+
+ApprovalState = Literal["requested", "approved", "refused", "withdrawn"]
+
+_DOMAIN: Final = "cloverwatch/approval/1"
+"""First in what is signed: no signature of anything else is one of an approval."""
+
+
+class Signed(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that somebody took, by the name under which the policy knows their key."""
+
+    by: Id
+    at: Time
+    reason: Text = ""
+    signature: Text = ""
+    """Ed25519, base64, over `Approval.step_part(name, by, at, reason)`."""
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest state of one approval: a record of `gateway.approvals`, keyed by `approval_id` (compacted).
+
+    It is valid on [`approved.at`, `min(until, withdrawn.at)`), so the last record answers for any past time.
+    """
+
+    approval_id: Id
+    person: Id
+    """The employee who may: `employee_id`."""
+    datasets: tuple[Id, ...]
+    """Ids or patterns (`fnmatch`)."""
+    actions: tuple[Action, ...]
+    purpose: Text = ""
+    ticket: Text = ""
+    until: Time
+    break_glass: bool = False
+    """Taken by oneself, in an emergency; told at once, and to be reviewed."""
+    requested: Signed
+    approved: Signed | None = None
+    """By another person inside the perimeter; of break-glass by the person themselves."""
+    refused: Signed | None = None
+    withdrawn: Signed | None = None
+    reviewed: Signed | None = None
+    """Of break-glass: whoever looked at it afterwards."""
+
+    @property
+    def state(self) -> ApprovalState:
+        """How far it is; that it expired is for whoever knows the time."""
+        if self.withdrawn is not None:
+            return "withdrawn"
+        if self.refused is not None:
+            return "refused"
+        return "requested" if self.approved is None else "approved"
+
+    @property
+    def since(self) -> int | None:
+        """When it begins to hold; None where nobody approved it."""
+        return None if self.approved is None else self.approved.at
+
+    @property
+    def ends(self) -> int:
+        """When it ends: at its end, or when it was withdrawn."""
+        return self.until if self.withdrawn is None else min(self.until, self.withdrawn.at)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of what is granted, hex: every step signs it, so that nothing is changed under it."""
+        granted = [
+            _DOMAIN, self.approval_id, self.person, self.datasets, self.actions, self.purpose, self.ticket,
+            self.until, self.break_glass,
+        ]  # fmt: skip
+        return sha256(msgspec.json.encode(granted)).hexdigest()
+
+    def step_part(self, step: str, by: str, at: int, reason: str) -> bytes:
+        """Return the bytes that a step's signature is over; `step` is the name of its field."""
+        return msgspec.json.encode([_DOMAIN, self.digest(), step, by, at, reason])
+
+
+decode: msgspec.json.Decoder[Approval] = msgspec.json.Decoder(Approval)

@@ -1,0 +1,100 @@
+"""What a worker says of its own work: which offsets were judged, what they gave, when it started, stopped or missed.
+
+Records of `monitor.coverage`, key `topic|partition`. Stored before the offsets that they speak of are committed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from schemas.fields import Count, Id, Text, Time
+
+
+class Hole(msgspec.Struct, frozen=True, kw_only=True):
+    """Offsets in which nothing was to be judged, or could be."""
+
+    first: Count
+    last: Count
+    why: Literal["control_or_aborted", "unexplained", "lost_by_retention"]
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True, tag="judged"):
+    """Offsets [`first`, `last`] of one partition, everything that came of them stored."""
+
+    topic: Id
+    partition: Count
+    first: Count
+    last: Count
+    records: Count
+    holes: tuple[Hole, ...] = ()
+    verdicts: dict[str, int] = {}
+    """Findings by rule id; of alerts that were published."""
+    dead_letters: Count = 0
+    duplicates: Count = 0
+    moved: Count = 0
+    """Records put into the partition that is their person's."""
+    alerts: Count = 0
+    """Alert revisions that came of it."""
+    alerts_hash: Annotated[str, Meta(min_length=64, max_length=64)]
+    """`hash_of` of those."""
+    policy: Text
+    directories: Text
+    """Hash of the offsets to which the directories were known at the end."""
+    worker: Id
+    """A random id of the process."""
+    at: Time
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
+    """A worker got a partition and begins at `offset`: what lies behind it and was judged already is judged again."""
+
+    topic: Id
+    partition: Count
+    offset: Count
+    policy: Text
+    version: Text
+    worker: Id
+    at: Time
+
+
+class Stopped(msgspec.Struct, frozen=True, kw_only=True, tag="stopped"):
+    """A worker gave a partition up in order; `offset` comes next."""
+
+    topic: Id
+    partition: Count
+    offset: Count
+    worker: Id
+    at: Time
+
+
+class InForce(msgspec.Struct, frozen=True, kw_only=True, tag="in_force"):
+    """A worker judges by this policy from now on."""
+
+    policy: Text
+    """Its version."""
+    sha256: Text
+    """Of the file's bytes, hex."""
+    legal_table: Text
+    geo_table: Text
+    worker: Id
+    at: Time
+
+
+Coverage = Judged | Started | Stopped | InForce
+decode: msgspec.json.Decoder[Coverage] = msgspec.json.Decoder(Coverage)
+
+
+def hash_of(alerts: list[tuple[str, int, str]]) -> str:
+    """Return the hash of alert revisions, hex.
+
+    Args:
+        alerts: (alert id, revision, SHA-256 of the record's value in hex), in any order; sorted here.
+    """
+    from hashlib import sha256
+
+    return sha256(
+        "".join(f"{alert}|{revision}|{value}\n" for alert, revision, value in sorted(alerts)).encode()
+    ).hexdigest()
