@@ -29,7 +29,8 @@ from rules.habits.thresholds import Behaviour
 from schemas.errors import ConfigurationError
 from schemas.fields import iso
 from schemas.request import LOOK, Step
-from schemas.topics import BY_NAME, DAY_MS, DIRECTORY_TOPICS, PRIVACY_IDENTITIES, PRIVACY_KEYS, STATE_HABITS
+from schemas.topic import DAY_MS
+from schemas.topics import BY_NAME, DIRECTORY_TOPICS, PRIVACY_IDENTITIES, PRIVACY_KEYS, STATE_HABITS
 
 HABITS: Final = "habits"
 """The file of the portrait, and its name in the summary."""

@@ -21,7 +21,8 @@ from schemas.action import Action
 from schemas.alert import Alert
 from schemas.directory import ROWS
 from schemas.receipt import Receipt
-from schemas.topics import ACCESS_EVENTS, ACTIONS, ALERTS, ALERTS_SHADOW, DAY_MS, RECEIPTS, TOPICS
+from schemas.topic import DAY_MS
+from schemas.topics import ACCESS_EVENTS, ACTIONS, ALERTS, ALERTS_SHADOW, RECEIPTS, TOPICS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PACKAGES: Final = ("schemas", "rules", "alerts", "agents", "demo")

@@ -12,7 +12,8 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from agents.settings import PREFIX, Settings
 from schemas.errors import ReferenceUnavailableError
-from schemas.topics import ACCESS_EVENTS, ALERTS, BY_NAME, PRIVACY_REQUESTS, RAW_TOPICS, TOPICS, Topic
+from schemas.topic import Topic
+from schemas.topics import ACCESS_EVENTS, ALERTS, BY_NAME, PRIVACY_REQUESTS, RAW_TOPICS, TOPICS
 
 LEADER_WITHIN_S: Final = 10.0
 """How long a new topic's partitions may stay without a leader."""

@@ -56,7 +56,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     place_class: PlaceClass
     obligations: Obligations = Obligations()
     reasons: tuple[Reason, ...] = ()
-    """What stood against it, for the administrator: of a deny why; of an allow what an approval or break-glass overrode."""
+    """What stood against it, for the administrator: of a deny why; of an allow what was overridden, by an approval
+    or break-glass."""
     conditions: tuple[Text, ...] = ()
     """Names of the policy's request conditions that refused it."""
     approval_id: Text = ""

@@ -19,8 +19,9 @@ EntryKind = Literal[
     "coverage", "alert", "receipt", "action", "decision", "approval", "request", "policy", "hole", "opened"
 ]
 """`coverage`: `about` is the whole record of `monitor.coverage`. `alert receipt action decision approval request
-policy`: a record of `alerts`, `alerts.receipts`, `alerts.actions`, `gateway.decisions`, `gateway.approvals`, `privacy.requests`,
-`policy.changes`. `hole`: offsets of such a topic that were gone when the log came to them (`about`: first, last, why).
+policy`: a record of `alerts`, `alerts.receipts`, `alerts.actions`, `gateway.decisions`, `gateway.approvals`,
+`privacy.requests`, `policy.changes`.
+`hole`: offsets of such a topic that were gone when the log came to them (`about`: first, last, why).
 `opened`: a process that writes the log began (`about`: version, topics with the offsets at which it goes on)."""
 
 LOGGED: Final[dict[str, EntryKind]] = {

@@ -6,8 +6,7 @@ from typing import Final
 
 from schemas.directory import ROWS
 from schemas.gateway_topics import GATEWAY_TOPICS
-from schemas.topic import DAY_MS as DAY_MS
-from schemas.topic import Topic as Topic
+from schemas.topic import DAY_MS, Topic
 
 ACCESS_EVENTS: Final = "access.events"
 RAW_CLOUDTRAIL: Final = "access.raw.cloudtrail"

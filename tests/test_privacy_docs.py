@@ -10,7 +10,8 @@ import pytest
 
 from agents.cli import parser
 from agents.request_log import FAMILY, TOLD
-from schemas.topics import BY_NAME, DAY_MS, TOPICS, Topic
+from schemas.topic import DAY_MS, Topic
+from schemas.topics import BY_NAME, TOPICS
 
 ROOT = Path(__file__).resolve().parent.parent
 

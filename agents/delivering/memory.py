@@ -17,7 +17,8 @@ from schemas.alert import Alert
 from schemas.codec import ALERT
 from schemas.errors import BadRecordError
 from schemas.receipt import Receipt
-from schemas.topics import ALERTS, DAY_MS, PARKED, RECEIPTS
+from schemas.topic import DAY_MS
+from schemas.topics import ALERTS, PARKED, RECEIPTS
 
 log = logging.getLogger(__name__)
 
