@@ -102,7 +102,7 @@ def test_the_worker_does_not_need_the_demo() -> None:
 
 
 STREAMING = ("faust", "mode", "aiokafka", "kafka")
-KNOWS_KAFKA = {ROOT / "demo/run.py"}
+KNOWS_KAFKA = {ROOT / f"demo/{name}.py" for name in ("run", "store", "enclave")}
 """What starts a real worker and fills its topics needs a client, beside agents, benchmarks and tests."""
 
 
