@@ -32,6 +32,8 @@ TOLD: Final = ("subject", "action", "dataset", "ip", "session", "purpose", "tick
 TO_STORE: Final = ("x-cloverwatch-decision-id", "x-cloverwatch-obligations")
 """Of the decision's headers, those that the store gets."""
 
+EXTENSIONS: Final = "type.googleapis.com/envoy.extensions.filters"
+
 WRITE_HEADERS: Final = """
 function envoy_on_request(handle)
   local headers = handle:headers()
@@ -90,7 +92,7 @@ def configuration(port: int, decision_point: int, store: int, token: str) -> dic
         _filter("router", "router.v3.Router"),
     ]
     manager = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": f"{EXTENSIONS}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway",
         "normalize_path": True,
         "route_config": {
@@ -136,7 +138,7 @@ def proxying(folder: Path, port: int, decision_point: int, store: int, token: st
     config.touch(mode=0o600)
     config.write_text(json.dumps(configuration(port, decision_point, store, token)), encoding="utf-8")
     with (folder / "envoy.log").open("wb") as out:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - our own arguments
             [path, "-c", config, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning"],
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -150,7 +152,7 @@ def proxying(folder: Path, port: int, decision_point: int, store: int, token: st
 
 
 def _filter(name: str, kind: str, **config: Any) -> dict[str, Any]:
-    typed = {"@type": f"type.googleapis.com/envoy.extensions.filters.http.{kind}", **config}
+    typed = {"@type": f"{EXTENSIONS}.http.{kind}", **config}
     return {"name": f"envoy.filters.http.{name}", "typed_config": typed}
 
 

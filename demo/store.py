@@ -54,7 +54,7 @@ class Store:
     async def _serve(self, request: web.Request) -> web.Response:
         """Report the access, then answer: nothing is served that is not reported."""
         headers = request.headers
-        person = headers.get("x-cloverwatch-subject") or headers.get("x-user", "nobody")
+        person: str = headers.get("x-cloverwatch-subject") or headers.get("x-user") or "nobody"
         event: dict[str, Any] = {
             "event_id": f"store-{uuid.uuid4().hex}",
             "occurred_at": time.time_ns() // 1_000_000,
