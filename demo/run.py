@@ -15,7 +15,6 @@ from typing import Any, Final
 import aiohttp
 import orjson
 from aiokafka import AIOKafkaProducer
-from prometheus_client.parser import text_string_to_metric_families
 
 from agents.clients import consumer_of, producer_of, with_admin
 from agents.privacy import read_people
@@ -25,15 +24,17 @@ from agents.settings import Settings
 from agents.topic_admin import create
 from alerts.keyring import KeyRing
 from alerts.pseudonyms import show
+from demo import enclave
 from demo.accesses import Planned
 from demo.broker import EmbeddedBroker, free_port
 from demo.files import month, write
 from demo.organisation import DAY, MONTH_DAYS, Organisation
-from demo.processes import running
+from demo.processes import log_of, running
 from demo.receivers import Pager, delivered, policy_for
 from demo.ui import Screen
 from demo.verdict import score
 from demo.watch import missing, stay, watched
+from demo.watching import metrics_of
 from schemas.alert import Alert
 from schemas.codec import ALERT, DIRECTORY, row_key
 from schemas.errors import ConfigurationError
@@ -128,14 +129,18 @@ def run(*, seed: int, events: int, watch: bool = False) -> int:
                     org, stream = month(seed, first_day(), events)
                     demo = Run(settings, ring, screen, stream, started=started)
                     code = asyncio.run(_play(demo, org, worker, hook))
+                    if not enclave.can_play():
+                        screen.say("Envoy has no binary for this platform: nothing is shown of gateways and the audit")
+                    elif not asyncio.run(enclave.play(settings, org, screen)):
+                        code = 1
                     if watch:
                         stay(worker, screen.say)
             except (WorkerFailedError, aiohttp.ClientError) as error:
                 screen.say(str(error))
                 code = 1
         for name in ("worker", "deliver") if code else ():
-            log = settings.data_dir / f"{name}.log"
-            screen.say(f"the last lines of `cloverwatch {name}`:\n{log.read_text(errors='replace')[-6000:]}")
+            text = log_of(name, settings).read_text(errors="replace")
+            screen.say(f"the last lines of `cloverwatch {name}`:\n{text[-6000:]}")
         return code
 
 
@@ -240,18 +245,6 @@ async def _quiet(run_: Run) -> None:
         await asyncio.sleep(QUIET_S)
 
 
-async def _metrics(settings: Settings) -> dict[str, float]:
-    """Return the worker's metrics, summed over their labels."""
-    url = f"http://127.0.0.1:{settings.web_port}/metrics"
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        text = await answer.text()
-    sums: dict[str, float] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
-    return sums
-
-
 async def _is_ready(settings: Settings) -> bool:
     url = f"http://127.0.0.1:{settings.web_port}/readyz"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
@@ -259,14 +252,14 @@ async def _is_ready(settings: Settings) -> bool:
 
 
 async def _all_judged(run_: Run) -> bool:
-    metrics = await _metrics(run_.settings)
+    metrics = await metrics_of(run_.settings.web_port)
     done = metrics.get("cloverwatch_events_judged_total", 0.0) + metrics.get("cloverwatch_duplicates_total", 0.0)
     done += metrics.get("cloverwatch_dead_letters_total", 0.0)
     return done >= len(run_.stream) and metrics.get("cloverwatch_waiting_events", 0.0) == 0
 
 
 async def _counters(run_: Run) -> None:
-    metrics = await _metrics(run_.settings)
+    metrics = await metrics_of(run_.settings.web_port)
     run_.screen.counters(
         run_.sent,
         len(run_.stream),
