@@ -239,9 +239,8 @@ async def _bypass(
         if alert is None:
             screen.say(f"  past the gateway: no alert within {SEEN_WITHIN_S:g} s")
             return False
-        screen.say(
-            f"  past the gateway, straight to the store: told after {told - appended} ms (goal {FLAGGED_WITHIN_MS})"
-        )
+        after = told - appended
+        screen.say(f"  past the gateway, straight to the store: told after {after} ms (goal {FLAGGED_WITHIN_MS})")
         screen.alert(alert)
         return alert.rule_id == "gateway.bypass" and after <= FLAGGED_WITHIN_MS
     finally:

@@ -20,6 +20,9 @@ SUITES: Final = {
 """By name, the marker expression of its tests. Each test belongs to exactly one (`tests/test_suites.py`). Hypothesis
 marks its tests by itself."""
 
+AT_ONCE: Final = {"broker": ["-n", "2", "--dist", "loadfile"]}
+"""Suites whose tests mostly wait for brokers: two files at a time."""
+
 BUILD: Final = Path("build/tests")
 NO_TESTS: Final = 5
 """What pytest exits with when it collected nothing."""
@@ -43,7 +46,18 @@ def run(name: str, more: list[str]) -> Outcome:
     began = time.monotonic()
     print(f"== {name}", flush=True)
     code = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-m", SUITES[name], f"--junitxml={report}", *more], check=False
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-m",
+            SUITES[name],
+            f"--junitxml={report}",
+            *AT_ONCE.get(name, []),
+            *more,
+        ],
+        check=False,
     ).returncode
     seconds = time.monotonic() - began
     if not report.exists():
