@@ -6,6 +6,7 @@ the stream finds nothing on, for as long as the verdict's facts hold.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
@@ -101,9 +102,9 @@ class Scales:
         relied = [each for each in getattr(verdict, "approved", ()) if each.finding.rule.id not in policy.tolerates]
         overridden = _gravest_first(each.finding for each in relied)
         approvals = {each.approval.approval_id: each.approval for each in relied}
-        glass = None
+        glass: Approval | None = None
         if against and not any(finding.rule.id in policy.never for finding in against):
-            glass = self._glass(asked, person)
+            glass = getattr(verdict, "break_glass", None)
         if glass is not None:
             against, overridden = (), _gravest_first((*against, *overridden))
         obligations = obligations_of(facts, policy.obligations)
@@ -120,24 +121,6 @@ class Scales:
             ticket_missing=obligations.ticket and (event.ticket is UNSET or facts.ticket == "refused"),
         )
 
-    def _glass(self, asked: Asked, person: Person) -> Approval | None:
-        """Return break-glass that covers it now; of several the one that ends last."""
-        event = asked.event
-        if self._policy.break_glass is None or event.principal != "employee":
-            return None
-        approvals: dict[str, Approval] = getattr(person, "approvals", None) or {}
-        covering = [
-            each
-            for each in approvals.values()
-            if each.break_glass
-            and each.refused is None
-            and each.since is not None
-            and each.since <= event.occurred_at < each.ends
-            and event.action in each.actions
-            and any(fnmatchcase(event.dataset_id, pattern) for pattern in each.datasets)
-        ]
-        return max(covering, key=lambda each: (each.ends, each.approval_id), default=None)
 
-
-def _gravest_first(findings: object) -> tuple[Finding, ...]:
-    return tuple(sorted(findings, key=lambda each: (-SEVERITIES.index(each.severity), each.rule.id)))  # type: ignore[call-overload]
+def _gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda each: (-SEVERITIES.index(each.severity), each.rule.id)))

@@ -26,7 +26,7 @@ from rules.rule import ANYBODY, Flag, Rule
 from rules.session import Session
 from schemas.codec import parse_row_key, row_key
 from schemas.directory import Row
-from tests.rules.streams import JUDGED_WITH, access, describe, knowing, line
+from tests.rules.streams import JUDGED_WITH, access, describe, knowing, line, role
 from tests.rules.test_properties import CHANGES, EXEMPTIONS, PEOPLE, ROWS, SAYS, TIMES
 from tests.rules.world import GEO, LEGAL
 
@@ -124,7 +124,7 @@ class World:
 
     def __init__(self, changes: list[tuple[str, Row]], policy: Policy, rules: tuple[Rule, ...]) -> None:
         self.policy = policy
-        self.knowledge: Knowledge = knowing(ROWS)
+        self.knowledge: Knowledge = knowing((*ROWS, role("inside-only", "e-2")))
         for what, changed in changes:
             if what == "row":
                 self.knowledge.apply(changed)
