@@ -63,7 +63,8 @@ class Decider(Protocol):
 
         Raises:
             BadRequestError: the request cannot be understood (an unknown subject or resource type, an action that is
-                none of ours and that the policy does not map, a property of the wrong type); its text goes to the caller.
+                none of ours and that the policy does not map, a property of the wrong type); its text goes to the
+                caller.
         """
 
     def search(
