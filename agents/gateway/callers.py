@@ -38,7 +38,7 @@ EVERY_S: Final = 1.0
 
 SCHEME: Final = "bearer "
 _HASH: Final = re.compile(r"sha256:([0-9a-f]{64})")
-_NAME: Final = re.compile(r"[!-~]{1,%d}" % ID_MAX)
+_NAME: Final = re.compile(rf"[!-~]{{1,{ID_MAX}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,16 @@ class Tokens:
         return frozenset(name for _, name in self.known)
 
 
-def new_token() -> tuple[str, str]:
-    """Return a new token, and what the file of tokens has of it."""
+def new_token(caller: str) -> tuple[str, str]:
+    """Return a new token of a caller, and its line in the file of tokens.
+
+    Raises:
+        ConfigurationError: a caller is not called so.
+    """
+    if _NAME.fullmatch(caller) is None or not caller.isascii() or '"' in caller or "\\" in caller:
+        raise ConfigurationError(f"--new-token: allowed: 1 to {ID_MAX} characters of ASCII, no spaces or quotes")
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    return token, f"sha256:{hashlib.sha256(token.encode()).hexdigest()}"
+    return token, f'"{caller}" = "sha256:{hashlib.sha256(token.encode()).hexdigest()}"'
 
 
 def read_tokens(path: Path) -> Tokens:
@@ -151,8 +157,10 @@ def load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
 
 
 def names_in(certificate: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names in a verified client's certificate, as `ssl.SSLSocket.getpeercert` gives it, in the order in
-    which they are looked for: DNS names, URIs, then the common name."""
+    """Return the names in a verified client's certificate, in the order in which they are looked for.
+
+    DNS names, URIs, then the common name; `certificate` is as `ssl.SSLSocket.getpeercert` gives it.
+    """
     alternative = certificate.get("subjectAltName", ())
     found = [value for kind in ("DNS", "URI") for each, value in alternative if each == kind]
     found += [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
@@ -164,7 +172,7 @@ class Callers:
 
     Args:
         tokens: theirs; None where there are none.
-        allowed: the callers of the policy; empty: whoever is authenticated.
+        allowed: the callers that the policy names.
     """
 
     def __init__(self, tokens: Tokens | None, allowed: Container[str]) -> None:
@@ -178,7 +186,7 @@ class Callers:
             Refusal: nobody that is known, or nobody that the policy names.
         """
         name = self._name(authorization, certificate)
-        if self.allowed and name not in self.allowed:
+        if name not in self.allowed:
             raise Refusal("forbidden", "this caller is none of [gateway.gateways] of the policy")
         return name
 

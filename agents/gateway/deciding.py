@@ -14,7 +14,8 @@ from agents.gateway.metrics import GatewayMetrics
 from agents.gateway.paging import page_of
 from agents.gateway.recording import SAY_EVERY_S, Recorder
 from agents.gateway.refusal import Refusal
-from rules.gateway.request import AccessRequest, BadRequestError, Decided, Decider
+from rules.gateway.decide import DecisionPoint
+from rules.gateway.request import AccessRequest, BadRequestError, Decided
 from rules.gateway.section import GatewayPolicy
 
 log = logging.getLogger(__name__)
@@ -44,10 +45,10 @@ class Deciding:
 
     def __init__(self, recorder: Recorder, metrics: GatewayMetrics, clock: Callable[[], int]) -> None:
         self._recorder, self._metrics, self._clock = recorder, metrics, clock
-        self._force: tuple[Decider, GatewayPolicy] | None = None
+        self._force: tuple[DecisionPoint, GatewayPolicy] | None = None
         self._said = float("-inf")
 
-    def adopt(self, decider: Decider, policy: GatewayPolicy) -> None:
+    def adopt(self, decider: DecisionPoint, policy: GatewayPolicy) -> None:
         """Decide so from the next request on."""
         self._force = decider, policy
 
@@ -90,7 +91,9 @@ class Deciding:
         page = page_of(kind, asked, most)
         decider, _ = self._in_force()
         try:
-            found = decider.search(kind, dict(asked), caller=asking.caller, now=self._clock(), most=page.most)
+            found = decider.search(
+                kind, dict(asked), caller=asking.caller, now=self._clock(), most=page.limit, after=page.after
+            )
         except BadRequestError as error:
             raise Refusal("malformed", str(error)) from None
         self._metrics.searches.labels(kind).inc()
@@ -140,7 +143,7 @@ class Deciding:
             self._metrics.count(each.record)
         return decided, not recorded
 
-    def _in_force(self) -> tuple[Decider, GatewayPolicy]:
+    def _in_force(self) -> tuple[DecisionPoint, GatewayPolicy]:
         if self._force is None:
             raise Refusal("not_ready", "no policy is in force yet", {"Retry-After": "1"})
         return self._force
@@ -150,6 +153,6 @@ class Deciding:
         if now - self._said >= SAY_EVERY_S:
             self._said = now
             log.critical(
-                "Decisions are answered and NOT recorded: [gateway] unrecorded = \"allow\" stands in the policy. "
+                'Decisions are answered and NOT recorded: [gateway] unrecorded = "allow" stands in the policy. '
                 "Nobody can check these accesses later"
             )

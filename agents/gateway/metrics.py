@@ -1,4 +1,4 @@
-"""Every metric of `cloverwatch gateway`, with its help text, unit and bounded labels (callers and rules of the policy)."""
+"""Every metric of `cloverwatch gateway`, with its help text, unit and bounded labels (callers of the policy, rules)."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ and grants nothing; it fits the question for which it was given and no other.
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final, NoReturn
@@ -15,42 +15,33 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from agents.gateway.refusal import Refusal
+from rules.gateway.search import Found
 
 ASKED: Final = ("subject", "action", "resource", "context")
 """What a question is: the rest of a request's body may differ from page to page."""
-
-OFFSET_MAX: Final = 1_000_000
-"""How far results can be paged through: every page computes those before it again."""
 
 
 class _Token(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     question: str
-    offset: int
+    after: str
     limit: int
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which results are asked for."""
+    """Which results are asked for: at most `limit`, behind the id `after`."""
 
     kind: str
     question: str
-    offset: int
+    after: str
     limit: int
 
-    @property
-    def most(self) -> int:
-        """How many results are needed: one more tells whether there is a next page."""
-        return self.offset + self.limit + 1
-
-    def response(self, found: Sequence[dict[str, str]]) -> dict[str, Any]:
-        """Return the response, of the first `most` results."""
-        results = list(found[self.offset : self.offset + self.limit])
-        more = len(found) > self.offset + self.limit
-        token = _Token(self.kind, self.question, self.offset + self.limit, self.limit)
-        next_token = urlsafe_b64encode(msgspec.json.encode(token)).decode() if more else ""
-        return {"results": results, "page": {"next_token": next_token, "count": len(results)}}
+    def response(self, found: Found) -> dict[str, Any]:
+        """Return the response. A page may be shorter than asked, or empty, and still not be the last one."""
+        token = _Token(self.kind, self.question, found.last or self.after, self.limit)
+        next_token = urlsafe_b64encode(msgspec.json.encode(token)).decode() if found.cut else ""
+        return {"results": list(found), "page": {"next_token": next_token, "count": len(found)}}
 
 
 def page_of(kind: str, asked: Mapping[str, Any], most: int) -> Page:
@@ -68,7 +59,7 @@ def page_of(kind: str, asked: Mapping[str, Any], most: int) -> Page:
     if not isinstance(wanted, dict):
         _malformed("page: allowed: an object")
     question = blake2b(msgspec.json.encode([asked.get(name) for name in ASKED], order="sorted"), digest_size=12)
-    limit, offset = wanted.get("limit"), 0
+    limit, after = wanted.get("limit"), ""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
         _malformed("page.limit: allowed: a whole number, 0 or more")
     token = wanted.get("token", "")
@@ -79,11 +70,11 @@ def page_of(kind: str, asked: Mapping[str, Any], most: int) -> Page:
             before = msgspec.json.decode(urlsafe_b64decode(token.encode()), type=_Token)
         except ValueError:
             _malformed("page.token: allowed: the next_token of a response")
-        if (before.kind, before.question) != (kind, question.hexdigest()) or not 0 <= before.offset <= OFFSET_MAX:
+        if (before.kind, before.question) != (kind, question.hexdigest()):
             _malformed("page.token: belongs to another search; repeat the search it came from, with the token")
-        offset = before.offset
+        after = before.after
         limit = before.limit if limit is None else limit
-    return Page(kind, question.hexdigest(), offset, most if limit is None else max(0, min(limit, most)))
+    return Page(kind, question.hexdigest(), after, most if limit is None else max(0, min(limit, most)))
 
 
 def _malformed(text: str) -> NoReturn:

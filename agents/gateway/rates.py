@@ -12,15 +12,17 @@ CALLERS_MAX = 10_000
 
 
 class Rates:
-    """So much a second, of each caller; a second's worth may be had at once.
+    """So much a second, of each caller.
 
     Args:
         per_s: how much.
         what: in words, for whoever has had it.
+        at_once_s: how many seconds' worth may be had at once after a pause.
         clock: seconds that never go back.
     """
 
-    def __init__(self, per_s: float, what: str, clock: Callable[[], float]) -> None:
+    def __init__(self, per_s: float, what: str, clock: Callable[[], float], at_once_s: float = 1.0) -> None:
+        self._most = max(1.0, per_s * at_once_s)
         self._per_s, self._what, self._clock = per_s, what, clock
         self._left: dict[str, tuple[float, float]] = {}
 
@@ -31,9 +33,8 @@ class Rates:
             Refusal: nothing is left; it says after how many seconds there is.
         """
         now = self._clock()
-        most = max(1.0, self._per_s)
-        left, at = self._left.pop(caller, (most, now))
-        left = min(most, left + (now - at) * self._per_s)
+        left, at = self._left.pop(caller, (self._most, now))
+        left = min(self._most, left + (now - at) * self._per_s)
         taken = left >= 1.0
         self._left[caller] = (left - cost if taken else left, now)
         if len(self._left) > CALLERS_MAX:

@@ -83,7 +83,9 @@ class Recorder:
             problem = f"not stored within {self._within_s:g} s"
         except KafkaError as error:
             problem = type(error).__name__
-        problem = problem or next((type(error).__name__ for each in sends if (error := each.exception())), None)
+        if problem is None:
+            failed = [type(each.exception()).__name__ for each in sends if each.exception() is not None]
+            problem = failed[0] if failed else None
         if problem is None:
             self._metrics.record.observe(time.perf_counter() - began)
             return True

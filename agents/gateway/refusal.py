@@ -31,7 +31,7 @@ STATUS: Final[dict[Why, int]] = {
     "busy": 503,
     "not_ready": 503,
 }
-"""HTTP's status of each. 400, 401, 403 and 500 are those of AuthZEN 1.0, "Error Responses"; a denial is none of them."""
+"""HTTP's status of each. 400, 401, 403 and 500 are AuthZEN 1.0's ("Error Responses"); a denial is none of them."""
 
 
 class Refusal(Exception):  # noqa: N818 - the request is refused; nothing of ours went wrong

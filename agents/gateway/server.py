@@ -45,6 +45,9 @@ REQUEST_ID: Final = "X-Request-ID"
 STOP_WITHIN_S: Final = 5.0
 """How long requests have to be answered once the process is told to stop: more than recording takes."""
 
+SEARCHES_AT_ONCE_S: Final = 10.0
+"""Seconds' worth of searches that may be had at once: somebody who pages through results, then thinks."""
+
 KEEPALIVE_S: Final = 75.0
 """How long an idle connection is kept: longer than nginx keeps one to us (60 s), so that it closes, not we."""
 
@@ -79,10 +82,10 @@ class DecisionServer(Service):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._listener, self._settings, self._tls = listener, settings, tls
+        self.listener, self._settings, self._tls = listener, settings, tls
         self._callers, self._deciding, self._metrics, self._not_ready = callers, deciding, metrics, not_ready
         self._rates = Rates(settings.gateway_rate, "evaluations", time.monotonic)
-        self._searches = Rates(settings.gateway_searches_per_s, "searches", time.monotonic)
+        self._searches = Rates(settings.gateway_searches_per_s, "searches", time.monotonic, SEARCHES_AT_ONCE_S)
         self._metadata = msgspec.json.encode(metadata(url))
         self._in_flight = 0
         self._silent: set[RequestHandler] = set()
@@ -111,7 +114,7 @@ class DecisionServer(Service):
         )
         self._server = await asyncio.get_running_loop().create_server(
             self._connection,
-            sock=self._listener,
+            sock=self.listener,
             ssl=self._tls,
             ssl_handshake_timeout=self._settings.gateway_read_within_s if self._tls else None,
         )
