@@ -142,7 +142,7 @@ def from_headers(headers: Mapping[str, str]) -> AccessRequest:
     asked = {
         "subject": {"type": value("Subject-Type", "employee"), "id": value("Subject")},
         "action": {"name": action},
-        "resource": {"type": "dataset", "id": value("Dataset")},
+        "resource": {"type": value("Resource-Type", "dataset"), "id": value("Dataset")},
         "context": context,
     }
     for name, entity in (("Subject", "subject"), ("Dataset", "resource")):
