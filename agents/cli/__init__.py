@@ -17,6 +17,7 @@ from agents.cli import (
     demo,
     docs,
     explain,
+    gateway,
     keys,
     person,
     policy,
@@ -37,7 +38,7 @@ from schemas.errors import CloverwatchError, ConfigurationError
 GROUPS: Final[tuple[tuple[str, tuple[ModuleType, ...]], ...]] = (
     ("See it work", (demo,)),
     ("Without a broker, on files", (replay, explain, check, policy)),
-    ("Run it", (worker, deliver, topics, send, settings_command)),
+    ("Run it", (worker, deliver, gateway, topics, send, settings_command)),
     ("See what it found", (alerts, receipts, dead_letters)),
     ("See what it knows", (person,)),
     ("People who act", (keys, reveal, privacy)),

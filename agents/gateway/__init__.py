@@ -1,0 +1,1 @@
+"""The gateways' decision point: AuthZEN over HTTP, each decision recorded before it is answered."""

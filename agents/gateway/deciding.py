@@ -1,0 +1,158 @@
+"""From a request to what is answered: decide, record, then answer. Nothing here knows HTTP."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from agents.gateway import answers, reading
+from agents.gateway.metrics import GatewayMetrics
+from agents.gateway.paging import page_of
+from agents.gateway.recording import SAY_EVERY_S, Recorder
+from agents.gateway.refusal import Refusal
+from rules.gateway.decide import DecisionPoint
+from rules.gateway.request import AccessRequest, BadRequestError, Decided
+from rules.gateway.section import GatewayPolicy
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["subject", "action", "resource"]
+
+STOP_AT: Final[dict[reading.Semantic, str]] = {"deny_on_first_deny": "deny", "permit_on_first_permit": "allow"}
+"""The effect after which nothing more of a batch is decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks, and under which request id."""
+
+    caller: str
+    request_id: str
+
+
+class Deciding:
+    """Decides, records, answers.
+
+    Args:
+        recorder: stores decisions.
+        metrics: told of them.
+        clock: milliseconds since 1970.
+    """
+
+    def __init__(self, recorder: Recorder, metrics: GatewayMetrics, clock: Callable[[], int]) -> None:
+        self._recorder, self._metrics, self._clock = recorder, metrics, clock
+        self._force: tuple[DecisionPoint, GatewayPolicy] | None = None
+        self._said = float("-inf")
+
+    def adopt(self, decider: DecisionPoint, policy: GatewayPolicy) -> None:
+        """Decide so from the next request on."""
+        self._force = decider, policy
+
+    async def single(self, request: AccessRequest, asking: Asking) -> tuple[Decided, bool]:
+        """Return the decision that is answered, and whether it is unrecorded.
+
+        Raises:
+            Refusal: the request cannot be understood.
+        """
+        decided = self._decide(request, asking)
+        (answered,), unrecorded = await self._recorded([decided])
+        return answered, unrecorded
+
+    async def batch(self, asked: list[Any], semantic: reading.Semantic, asking: Asking) -> list[dict[str, Any]]:
+        """Return the response to each evaluation of a batch, all of them recorded, up to the one that ends it."""
+        outcomes: list[Decided | dict[str, Any]] = []
+        for each in asked:
+            outcome = self._of_batch(each, asking)
+            outcomes.append(outcome)
+            effect = outcome.record.effect if isinstance(outcome, Decided) else "deny"
+            if effect == STOP_AT.get(semantic):
+                break
+        answered, unrecorded = await self._recorded([each for each in outcomes if isinstance(each, Decided)])
+        recorded = iter(answered)
+        responses = [
+            answers.evaluation(next(recorded), unrecorded=unrecorded) if isinstance(each, Decided) else each
+            for each in outcomes
+        ]
+        if semantic == "deny_on_first_deny":  # what could not be recorded is denied, from the first on
+            first = next((at for at, each in enumerate(responses) if not each["decision"]), len(responses))
+            return responses[: first + 1]
+        return responses
+
+    def search(self, kind: Kind, asked: Mapping[str, Any], asking: Asking, most: int) -> dict[str, Any]:
+        """Return the response to a search. It decides nothing, so nothing is recorded.
+
+        Raises:
+            Refusal: the request cannot be understood.
+        """
+        page = page_of(kind, asked, most)
+        decider, _ = self._in_force()
+        try:
+            found = decider.search(
+                kind, dict(asked), caller=asking.caller, now=self._clock(), most=page.limit, after=page.after
+            )
+        except BadRequestError as error:
+            raise Refusal("malformed", str(error)) from None
+        self._metrics.searches.labels(kind).inc()
+        return page.response(found)
+
+    def _of_batch(self, asked: Any, asking: Asking) -> Decided | dict[str, Any]:
+        """Return what one evaluation of a batch comes to; whatever is wrong with it is wrong with it alone."""
+        try:
+            if not isinstance(asked, dict):
+                raise Refusal("malformed", "an evaluation: allowed: an object")
+            return self._decide(reading.evaluation(asked), asking)
+        except Refusal as refusal:
+            return answers.failed(refusal.status, refusal.text)
+        except Exception as error:  # noqa: BLE001 - closed for this one; the others' decisions stand
+            log.error("An evaluation of a batch failed: %s", type(error).__name__)
+            return answers.failed(500, "the decision point failed; its log says more")
+
+    def _decide(self, request: AccessRequest, asking: Asking) -> Decided:
+        decider, _ = self._in_force()
+        began = time.thread_time()
+        try:
+            decided = decider.decide(
+                request,
+                caller=asking.caller,
+                now=self._clock(),
+                decision_id=str(uuid.uuid4()),
+                request_id=asking.request_id,
+            )
+        except BadRequestError as error:
+            raise Refusal("malformed", str(error)) from None
+        self._metrics.decide.observe(time.thread_time() - began)
+        return decided
+
+    async def _recorded(self, decided: list[Decided]) -> tuple[list[Decided], bool]:
+        """Return what is answered once these are recorded, or could not be, and whether they could not."""
+        _, policy = self._in_force()
+        stands = policy.unrecorded == "allow"
+        recorded = await self._recorder.record([each.record for each in decided], stands=stands)
+        if not recorded:
+            if stands:
+                self._say_unrecorded()
+            else:
+                decided = [answers.denied_unrecorded(each) for each in decided]
+            for each in decided:
+                self._metrics.unrecorded.labels(each.record.effect).inc()
+        for each in decided:
+            self._metrics.count(each.record)
+        return decided, not recorded
+
+    def _in_force(self) -> tuple[DecisionPoint, GatewayPolicy]:
+        if self._force is None:
+            raise Refusal("not_ready", "no policy is in force yet", {"Retry-After": "1"})
+        return self._force
+
+    def _say_unrecorded(self) -> None:
+        now = time.monotonic()
+        if now - self._said >= SAY_EVERY_S:
+            self._said = now
+            log.critical(
+                'Decisions are answered and NOT recorded: [gateway] unrecorded = "allow" stands in the policy. '
+                "Nobody can check these accesses later"
+            )

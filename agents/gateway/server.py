@@ -1,0 +1,285 @@
+"""The decision point over HTTP: AuthZEN Authorization API 1.0, and an endpoint for proxies.
+
+On aiohttp's low level: five paths need no router, and every answer is one of ours, errors too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+from mode import Service
+
+from agents.gateway import answers, reading
+from agents.gateway.callers import Callers
+from agents.gateway.deciding import Asking, Deciding, Kind
+from agents.gateway.metrics import GatewayMetrics
+from agents.gateway.rates import Rates
+from agents.gateway.refusal import Refusal
+from agents.settings import Settings
+from schemas.fields import TEXT_MAX
+
+log = logging.getLogger(__name__)
+
+EVALUATION: Final = "/access/v1/evaluation"
+EVALUATIONS: Final = "/access/v1/evaluations"
+SEARCH: Final[dict[str, Kind]] = {
+    "/access/v1/search/subject": "subject",
+    "/access/v1/search/resource": "resource",
+    "/access/v1/search/action": "action",
+}
+METADATA: Final = "/.well-known/authzen-configuration"
+AUTHORIZE: Final = "/authorize"
+"""Envoy adds the path of what it asks about, so that whatever begins so belongs to it."""
+
+REQUEST_ID: Final = "X-Request-ID"
+
+STOP_WITHIN_S: Final = 5.0
+"""How long requests have to be answered once the process is told to stop: more than recording takes."""
+
+SEARCHES_AT_ONCE_S: Final = 10.0
+"""Seconds' worth of searches that may be had at once: somebody who pages through results, then thinks."""
+
+KEEPALIVE_S: Final = 75.0
+"""How long an idle connection is kept: longer than nginx keeps one to us (60 s), so that it closes, not we."""
+
+Handler = Callable[[web.BaseRequest, Asking], Awaitable[web.Response]]
+
+
+class DecisionServer(Service):
+    """Answers whoever may ask.
+
+    Args:
+        listener: a socket that listens.
+        settings: say how much of everything.
+        url: the decision point's own address, without a slash at its end.
+        tls: for the connections; None on loopback alone.
+        callers: who asks.
+        deciding: decides.
+        metrics: told of it.
+        not_ready: why no decision can be made, nothing when it can.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        settings: Settings,
+        *,
+        url: str,
+        tls: ssl.SSLContext | None,
+        callers: Callers,
+        deciding: Deciding,
+        metrics: GatewayMetrics,
+        not_ready: Callable[[], list[str]],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.listener, self._settings, self._tls = listener, settings, tls
+        self._callers, self._deciding, self._metrics, self._not_ready = callers, deciding, metrics, not_ready
+        self._rates = Rates(settings.gateway_rate, "evaluations", time.monotonic)
+        self._searches = Rates(settings.gateway_searches_per_s, "searches", time.monotonic, SEARCHES_AT_ONCE_S)
+        self._metadata = msgspec.json.encode(metadata(url))
+        self._in_flight = 0
+        self._silent: set[RequestHandler] = set()
+        """Connections of which no request has come yet."""
+        self._http: web.Server | None = None
+        self._server: asyncio.Server | None = None
+        self._posts: dict[str, Handler] = {
+            EVALUATION: self._evaluation,
+            EVALUATIONS: self._evaluations,
+            **dict.fromkeys(SEARCH, self._search),
+        }
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return 0 if self._http is None else len(self._http.connections)
+
+    async def on_start(self) -> None:
+        """Answer."""
+        self._http = web.Server(
+            self._answer,
+            request_factory=self._request,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_S,
+            auto_decompress=False,  # a small body must not become a large one
+        )
+        self._server = await asyncio.get_running_loop().create_server(
+            self._connection,
+            sock=self.listener,
+            ssl=self._tls,
+            ssl_handshake_timeout=self._settings.gateway_read_within_s if self._tls else None,
+        )
+
+    async def on_stop(self) -> None:
+        """Take no more requests, answer those that are here."""
+        if self._server is not None and self._http is not None:
+            self._server.close()
+            self._http.pre_shutdown()
+            await self._http.shutdown(STOP_WITHIN_S)
+
+    def _connection(self) -> asyncio.Protocol:
+        assert self._http is not None  # noqa: S101  # started
+        made: RequestHandler = self._http()
+        self._silent.add(made)
+        asyncio.get_running_loop().call_later(self._settings.gateway_read_within_s, self._first_is_there, made)
+        return made
+
+    def _first_is_there(self, connection: RequestHandler) -> None:
+        """Close a connection whose first request is not there in time; aiohttp sees to those that follow."""
+        if connection in self._silent:
+            self._silent.discard(connection)
+            connection.force_close()
+
+    def _request(
+        self, message: Any, payload: Any, protocol: RequestHandler, writer: Any, task: asyncio.Task[None]
+    ) -> web.BaseRequest:
+        self._silent.discard(protocol)
+        return web.BaseRequest(
+            message,
+            payload,
+            protocol,
+            writer,
+            task,
+            asyncio.get_running_loop(),
+            client_max_size=self._settings.gateway_body_bytes,
+        )
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        began = time.perf_counter()
+        self._in_flight += 1
+        self._metrics.in_flight.set(self._in_flight)
+        try:
+            response = await self._route(request)
+        except Refusal as refusal:
+            response = self._refused(refusal)
+        except Exception as error:  # noqa: BLE001 - closed; what it says may quote the request
+            log.error("A request failed: %s", type(error).__name__)
+            response = self._refused(Refusal("failed", "the decision point failed; its log says more"))
+        finally:
+            self._in_flight -= 1
+            self._metrics.in_flight.set(self._in_flight)
+        asked = request.headers.get(REQUEST_ID)
+        if asked is not None and asked.isascii() and asked.isprintable():
+            response.headers[REQUEST_ID] = asked
+        response.headers["Cache-Control"] = "no-store"
+        self._metrics.answer.observe(time.perf_counter() - began)
+        return response
+
+    def _refused(self, refusal: Refusal) -> web.Response:
+        """AuthZEN 1.0, "Error Responses": the body is an error message string."""
+        self._metrics.refused.labels(refusal.why).inc()
+        response = web.Response(text=refusal.text + "\n", status=refusal.status, headers=refusal.headers)
+        if refusal.why in {"too_large", "too_slow", "busy"}:
+            response.force_close()  # what is left of its body is not read
+        return response
+
+    async def _route(self, request: web.BaseRequest) -> web.Response:
+        path = request.path
+        if self._in_flight > self._settings.gateway_concurrent or self.connections > self._settings.gateway_connections:
+            raise Refusal("busy", "too many requests at once; come again", {"Retry-After": "1"})
+        if path == METADATA:
+            _only(request, "GET", "HEAD")
+            return web.Response(body=self._metadata, content_type="application/json")
+        asking = self._asking(request)
+        proxied = path == AUTHORIZE or path.startswith(AUTHORIZE + "/")
+        handler = self._authorize if proxied else self._posts.get(path)
+        if handler is None:
+            raise Refusal("not_found", "nothing is here; see /.well-known/authzen-configuration")
+        if not proxied:
+            _only(request, "POST")
+        if reasons := self._not_ready():
+            raise Refusal("not_ready", "; ".join(reasons), {"Retry-After": "1"})
+        return await handler(request, asking)
+
+    def _asking(self, request: web.BaseRequest) -> Asking:
+        certificate = request.get_extra_info("peercert") if self._tls is not None else None
+        if len(request.headers.getall("Authorization", ())) > 1:
+            raise Refusal("malformed", "Authorization stands twice")
+        caller = self._callers.caller(request.headers.get("Authorization"), certificate)
+        asked = request.headers.get(REQUEST_ID, "")
+        if not (asked.isascii() and asked.isprintable() and len(asked) <= TEXT_MAX):
+            raise Refusal("malformed", f"{REQUEST_ID}: allowed: at most {TEXT_MAX} printable characters of ASCII")
+        return Asking(caller, asked)
+
+    async def _evaluation(self, request: web.BaseRequest, asking: Asking) -> web.Response:
+        self._rates.take(asking.caller)
+        return await self._one(reading.evaluation(await self._body(request)), asking)
+
+    async def _evaluations(self, request: web.BaseRequest, asking: Asking) -> web.Response:
+        self._rates.take(asking.caller)
+        asked = await self._body(request)
+        listed, semantic = reading.batch(asked, self._settings.gateway_evaluations)
+        if not listed:
+            return await self._one(reading.evaluation(asked), asking)
+        if len(listed) > 1:
+            self._rates.take(asking.caller, len(listed) - 1)
+        return _json({"evaluations": await self._deciding.batch(listed, semantic, asking)})
+
+    async def _one(self, asked: Any, asking: Asking) -> web.Response:
+        decided, unrecorded = await self._deciding.single(asked, asking)
+        return _json(answers.evaluation(decided, unrecorded=unrecorded))
+
+    async def _search(self, request: web.BaseRequest, asking: Asking) -> web.Response:
+        self._searches.take(asking.caller)
+        asked = await self._body(request)
+        return _json(self._deciding.search(SEARCH[request.path], asked, asking, self._settings.gateway_results))
+
+    async def _authorize(self, request: web.BaseRequest, asking: Asking) -> web.Response:
+        self._rates.take(asking.caller)
+        for name in request.headers:
+            if name.lower().startswith(reading.PROXY.lower()) and len(request.headers.getall(name)) > 1:
+                raise Refusal("malformed", "a header of ours stands twice: the proxy lets a client's through")
+        decided, unrecorded = await self._deciding.single(reading.from_headers(request.headers), asking)
+        allowed = decided.record.effect == "allow"
+        return web.Response(
+            text="" if allowed else decided.sentence + "\n",
+            status=200 if allowed else 403,
+            headers=answers.proxy_headers(decided, unrecorded=unrecorded),
+        )
+
+    async def _body(self, request: web.BaseRequest) -> dict[str, Any]:
+        if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
+            raise Refusal("malformed", "Content-Type: allowed: application/json, in UTF-8")
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise Refusal("malformed", "Content-Encoding: allowed: none")
+        most = self._settings.gateway_body_bytes
+        if (request.content_length or 0) > most:
+            raise Refusal("too_large", f"the body: allowed: {most} bytes")
+        try:
+            async with asyncio.timeout(self._settings.gateway_read_within_s):
+                raw = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise Refusal("too_large", f"the body: allowed: {most} bytes") from None
+        except TimeoutError:
+            within = self._settings.gateway_read_within_s
+            raise Refusal("too_slow", f"the body was not there within {within:g} s") from None
+        return reading.body(raw)
+
+
+def metadata(url: str) -> dict[str, str]:
+    """Return the decision point's metadata (AuthZEN 1.0, "Policy Decision Point Metadata")."""
+    return {
+        "policy_decision_point": url,
+        "access_evaluation_endpoint": url + EVALUATION,
+        "access_evaluations_endpoint": url + EVALUATIONS,
+        **{f"search_{kind}_endpoint": url + path for path, kind in SEARCH.items()},
+    }
+
+
+def _only(request: web.BaseRequest, *methods: str) -> None:
+    if request.method not in methods:
+        allowed = ", ".join(methods)
+        raise Refusal("method", f"allowed here: {allowed}", {"Allow": allowed})
+
+
+def _json(answer: Mapping[str, Any]) -> web.Response:
+    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
