@@ -23,7 +23,7 @@ from alerts.people import Person
 from rules.jurisdictions import LegalTable
 from rules.policy import Policy
 from schemas.approval import Approval
-from schemas.errors import BadRecordError
+from schemas.errors import BadRecordError, ReferenceUnavailableError
 from schemas.gateway_topics import GATEWAY_APPROVALS
 
 POLL_MS: Final = 200
@@ -35,6 +35,12 @@ at once when a record comes; the embedded one looks when the time is half over."
 
 RECORDS_A_TURN: Final = 200
 """Records verified before other work gets a turn: a signature costs some 0.1 ms, an approval has two or three."""
+
+READ_WITHIN_S: Final = 10.0
+"""How long a record that was stored may take to be read back: a look takes a fifth of a second."""
+
+START_WITHIN_S: Final = 60.0
+"""How long the topic may take to be read: 100,000 approvals are some 30 s of signatures."""
 
 APPROVALS: Final = TopicPartition(GATEWAY_APPROVALS, 0)
 
@@ -118,15 +124,42 @@ class ApprovalTail(Service):
         self._wanted = True
 
     async def until(self, offset: int) -> None:
-        """Return when the record of an offset is read."""
-        async with self._moved:
-            await self._moved.wait_for(lambda: self.position > offset and self._former is None)
+        """Return when the record of an offset is read.
+
+        Raises:
+            ReferenceUnavailableError: it is not within `READ_WITHIN_S`.
+        """
+        try:
+            async with asyncio.timeout(READ_WITHIN_S), self._moved:
+                await self._moved.wait_for(lambda: self.position > offset and self._former is None)
+        except TimeoutError:
+            raise ReferenceUnavailableError(
+                f"{GATEWAY_APPROVALS}: offset {offset} was not read within {READ_WITHIN_S:g} s; look at the brokers"
+            ) from None
 
     async def to_end(self) -> None:
-        """Return when everything is read that the topic holds now."""
-        await self.ready.wait()
+        """Return when everything is read that the topic holds now.
+
+        Raises:
+            ReferenceUnavailableError: it is not within `READ_WITHIN_S`, or no broker answers.
+        """
+        await self.begun()
         ends = await self._consumer.end_offsets([APPROVALS])
         await self.until(max(ends[APPROVALS], self._consumer.highwater(APPROVALS) or 0) - 1)
+
+    async def begun(self) -> None:
+        """Return when everything that was there at the start is read.
+
+        Raises:
+            ReferenceUnavailableError: it is not within `START_WITHIN_S`.
+        """
+        try:
+            async with asyncio.timeout(START_WITHIN_S):
+                await self.ready.wait()
+        except TimeoutError:
+            raise ReferenceUnavailableError(
+                f"{GATEWAY_APPROVALS} was not read within {START_WITHIN_S:g} s; look at the brokers"
+            ) from None
 
     async def on_start(self) -> None:
         """Begin at the beginning."""
