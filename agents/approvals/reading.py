@@ -86,7 +86,7 @@ class ApprovalTail(Service):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._consumer, self._people, self._policy = consumer, people, policy
+        self._consumer, self._people, self.policy = consumer, people, policy
         self._on_change, self._on_bad, self._on_gone = on_change, on_bad, on_gone
         self._legal, self._whereabouts, self._after = legal, whereabouts, after
         self.ready = asyncio.Event()
@@ -107,7 +107,7 @@ class ApprovalTail(Service):
 
     def terms(self) -> Terms | None:
         """Return what the policy in force lets approvals be."""
-        return terms_of(self._policy(), self._legal, self._whereabouts)
+        return terms_of(self.policy(), self._legal, self._whereabouts)
 
     @property
     def approvals(self) -> Mapping[str, Approval]:
