@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from agents.clients import consumer_of, faust_security, producer_of, with_admin
+from agents.coverage import Coverage
 from agents.gauges import refresh
 from agents.integrity import Integrity
 from agents.ledger import TP
@@ -184,6 +185,14 @@ class Worker:
             lambda: self.lag.answered_at,
             lambda: self.session.policy.behaviour is not None,
         )
+        self.coverage = Coverage(
+            publisher.coverage,
+            lambda: self.session.policy.version,
+            lambda: self.tables.known()[0],
+            wall_clock,
+            version("cloverwatch"),
+        )
+        self.coverage.in_force(policy.version, content, legal.digest, geo.digest)
         self.watch = Watch(
             session=self.session,
             publisher=publisher,
@@ -192,6 +201,7 @@ class Worker:
             metrics=self.metrics,
             warm=self._warm,
             reporter=self.reporter,
+            gave=self.coverage.begin,
         )
         self.overseeing = Overseeing(
             self.session.across,
@@ -202,14 +212,16 @@ class Worker:
             lambda: consumer_of(settings),
             self._told_across,
             self.watch.bad,
+            self.coverage.begin,
         )
         versions = self.loop.run_until_complete(made(lambda: consumer_of(settings, STATE_PEERS)))
         self.peer_versions = PeerVersions(versions, self.session.peers)
-        self.integrity = Integrity(publisher, self._provenance, wall_clock, self.watch.count_alert)
-        self.app.before_commit = InOrder(self.integrity, self.habits, self.overseer_state)
+        self.integrity = Integrity(publisher, self._provenance, wall_clock, self.watch.count_alert, self.coverage.about)
+        self.app.before_commit = InOrder(self.integrity, self.habits, self.overseer_state, self.coverage)
         assert settings.policy is not None  # noqa: S101  # held by `run`
         self.app.beside(
             Producing(self.producer),
+            self.coverage,
             self.settler,
             self.integrity,
             PartitionWatch(self.producer, partitions),
@@ -304,6 +316,7 @@ class Worker:
         if self.privacy is not None:
             self.privacy.seal_to(Sealer(officers_in(content)))
         self.session.adopt(self._judge(policy))
+        self.coverage.in_force(policy.version, content, self.legal.digest, self.geo.digest)
         self.metrics.policy.remove(self._policy_version)
         self.metrics.policy.labels(policy.version).set(1)
         self._policy_version = policy.version
@@ -346,6 +359,7 @@ class Worker:
         self.habits.forget()
         self.reporter.forget()
         self.overseeing.forget()
+        self.coverage.forget()
 
     def committed(self) -> None:
         """Take note of a commit."""
