@@ -1,0 +1,1 @@
+"""`cloverwatch audit`: one file a subcommand."""
