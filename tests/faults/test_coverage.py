@@ -94,6 +94,7 @@ async def test_one_worker_says_all_that_it_gave(run: RealRun) -> None:
             about_none.append(mark)
             continue
         ref = alert.event
+        assert ref.offset is not None
         (home,) = [each for each in judged if each.partition == ref.partition and each.first <= ref.offset <= each.last]
         by_range[home.partition, home.first].append(mark)
     assert sum(verdicts.values()) > 20
