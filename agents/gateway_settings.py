@@ -8,7 +8,7 @@ from pathlib import Path
 from agents.setting_fields import PORT_MAX, setting
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class GatewaySettings:
     """The decision point's part of the settings. Times in seconds where the name ends in `_s`."""
 

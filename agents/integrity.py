@@ -56,6 +56,7 @@ class Integrity(Service):
         provenance: with what the worker judges now.
         clock: the wall clock, milliseconds.
         published: told of every alert that is stored.
+        about: told of its partition, the last offset that it is about, and the alert as it stands in the topic.
     """
 
     def __init__(
@@ -64,11 +65,13 @@ class Integrity(Service):
         provenance: Callable[[], JudgedWith],
         clock: Callable[[], int],
         published: Callable[[Alert], None],
+        about: Callable[[TP, int, Alert, bytes], None] = lambda *_: None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._publisher, self._provenance, self._clock, self._published = publisher, provenance, clock, published
-        self._pending: list[Alert] = []
+        self._about = about
+        self._pending: list[tuple[Alert, TP, int]] = []
         self._lock = asyncio.Lock()
         self._noted = asyncio.Event()
 
@@ -96,10 +99,12 @@ class Integrity(Service):
     async def _flush(self) -> None:
         async with self._lock:
             while self._pending:
-                alert = self._pending[0]
-                await (await self._publisher.alert(alert))
+                alert, tp, last = self._pending[0]
+                (told,) = await self._publisher.told([alert])
+                await told.sent
                 self._pending.pop(0)
                 self._published(alert)
+                self._about(tp, last, told.alert, told.value)
 
     def _note(self, kind: _Kind, tp: TP, first: int, last: int) -> None:
         topic, partition = tp
@@ -107,20 +112,19 @@ class Integrity(Service):
         now = self._clock()
         identity = digest(FAMILY, kind.rule_id, topic, partition, first, last)
         count = last - first + 1
-        self._pending.append(
-            Alert(
-                alert_id=identity,
-                family=FAMILY,
-                rule_id=kind.rule_id,
-                severity=kind.severity,
-                title=kind.title,
-                explanation=f"{topic}, partition {partition}, offsets {first} to {last} ({count}): {kind.sentence}.",
-                reasons=(Reason(rule_id=kind.rule_id, rule_version=1, severity=kind.severity, sentence=kind.sentence),),
-                occurred_at=now,
-                detected_at=now,
-                facts={"topic": topic, "partition": partition, "first": first, "last": last, "records": count},
-                judged_with=self._provenance(),
-                dedup_key=digest(FAMILY, kind.rule_id, topic),
-            )
+        alert = Alert(
+            alert_id=identity,
+            family=FAMILY,
+            rule_id=kind.rule_id,
+            severity=kind.severity,
+            title=kind.title,
+            explanation=f"{topic}, partition {partition}, offsets {first} to {last} ({count}): {kind.sentence}.",
+            reasons=(Reason(rule_id=kind.rule_id, rule_version=1, severity=kind.severity, sentence=kind.sentence),),
+            occurred_at=now,
+            detected_at=now,
+            facts={"topic": topic, "partition": partition, "first": first, "last": last, "records": count},
+            judged_with=self._provenance(),
+            dedup_key=digest(FAMILY, kind.rule_id, topic),
         )
+        self._pending.append((alert, tp, last))
         self._noted.set()

@@ -16,11 +16,12 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from mode import Service
 
+from agents.coverage import Gave, attribute
 from agents.publisher import Publisher
 from agents.reporting import decode_report
 from agents.settling import Open, Settler
 from agents.snapshots import Snapshots
-from agents.transport import Delivery
+from agents.transport import Delivery, RecordBatch
 from rules.habits.across import Across
 from rules.habits.crowds import Visit
 from rules.habits.overseer import VERSION, Overseer, PeersVersion
@@ -57,11 +58,15 @@ class Overseeing:
         consumer: Callable[[], AIOKafkaConsumer],
         told: Callable[[Haul], None],
         bad: Callable[[Any, BadRecordError], Any],
+        gave: Callable[[RecordBatch], Gave] = Gave.of,
     ) -> None:
-        """Take what judges, what keeps the state, what writes, and `told`, which counts what is stored."""
+        """Take what judges, what keeps the state, what writes, and what is told.
+
+        `told` counts what is stored; `gave` takes note of a batch that is about to be judged.
+        """
         self._across, self._overseer, self._state = across, overseer, state
         self._publisher, self._settler, self._consumer = publisher, settler, consumer
-        self._told, self._bad = told, bad
+        self._told, self._bad, self._gave = told, bad, gave
         self._read_reports = False
         self._read_visits: set[int] = set()
 
@@ -92,6 +97,7 @@ class Overseeing:
 
     async def _take(self, delivery: Delivery, done: Callable[[], None]) -> None:
         clock = time.time_ns() // 1_000_000
+        gave = self._gave(delivery.batch)
         sends, alerts = [], []
         for record in delivery.batch.records:
             try:
@@ -100,11 +106,12 @@ class Overseeing:
                     raise msgspec.ValidationError(f"version {report.version}, this program reads {VERSION}")
             except msgspec.MsgspecError as error:
                 sends.append(await self._bad(record, BadRecordError("wrong_type", f"report: {error}")))
+                gave.dead_letters += 1
                 continue
             outcome = self._overseer.take(report, record.offset, record.timestamp, clock)
             alerts += outcome.alerts
             sends += [await self._publisher.peers(key, version) for key, version in outcome.versions]
-        await self._store(alerts, sends, delivery, done)
+        await self._store(alerts, sends, Open(delivery, gave=gave), done)
 
     async def visit(self, delivery: Delivery) -> None:
         """Take a batch of `access.visits`."""
@@ -116,29 +123,33 @@ class Overseeing:
         if not batch.span.open:
             return
         clock = time.time_ns() // 1_000_000
+        gave = self._gave(batch)
         sends, alerts = [], []
         for record in batch.records:
             try:
                 visits = unpack_visits(record.value)
             except BadRecordError as error:
                 sends.append(await self._bad(record, error))
+                gave.dead_letters += 1
                 continue
             alerts += [alert for each in visits if (alert := self._across.visit(each, clock)) is not None]
-        await self._store(alerts, sends, delivery)
+        await self._store(alerts, sends, Open(delivery, gave=gave))
 
     async def _store(
-        self, alerts: list[Alert], sends: list[Any], delivery: Delivery, done: Callable[[], None] = lambda: None
+        self, alerts: list[Alert], sends: list[Any], item: Open, done: Callable[[], None] = lambda: None
     ) -> None:
         """Publish alerts where they belong; settle the batch when all is stored."""
         haul = Haul()
         self._across.hand_over(alerts, haul)
-        sends += await self._publisher.alerts(haul.alerts, haul.shadow)
+        told = await self._publisher.told(haul.alerts, haul.shadow)
+        attribute(haul, told[: len(haul.alerts)], item.gave, ())
+        sends += [each.sent for each in told]
 
         def then() -> None:
             self._told(haul)
             done()
 
-        await self._settler.put(sends, [Open(delivery)], then)
+        await self._settler.put(sends, [item], then)
 
     async def _read_again(self, partition: int, first: int) -> None:
         """Take the visits before the first one that is to be judged; what they came to was told then."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -14,8 +14,10 @@ from rules.habits.crowds import Visit
 from rules.habits.overseer import VERSION, PeersVersion, Report
 from schemas.alert import Alert
 from schemas.codec import encode
+from schemas.coverage import Coverage, InForce
 from schemas.deadletter import DeadLetter
 from schemas.errors import BadRecordError
+from schemas.gateway_topics import COVERAGE
 from schemas.topics import ACCESS_EVENTS, ACCESS_VISITS, ALERTS, ALERTS_SHADOW, DEAD_LETTERS, REPORTS, STATE_PEERS
 
 Sent = asyncio.Future[Any]
@@ -24,6 +26,15 @@ Hidden = Callable[[Sequence[Alert]], Awaitable[Sequence[tuple[Alert, bytes]]]]
 
 AT_ONCE: Final = 400
 """Visits, people's days or sources in one message: 2 KB each at the very most, so far below what a topic takes."""
+
+
+class Told(NamedTuple):
+    """An alert as it is published."""
+
+    alert: Alert
+    value: bytes
+    """The record."""
+    sent: Sent
 
 
 def partition_of(key: str, partitions: int) -> int:
@@ -57,13 +68,17 @@ class Publisher:
 
     async def alerts(self, alerts: Sequence[Alert], shadow: Sequence[Alert] = ()) -> list[Sent]:
         """Publish alerts and those of the shadow, in order; what is published later comes later, whoever waits."""
+        return [each.sent for each in await self.told(alerts, shadow)]
+
+    async def told(self, alerts: Sequence[Alert], shadow: Sequence[Alert] = ()) -> list[Told]:
+        """Publish as `alerts` does; return them as they stand in the topics, in this order."""
         if not alerts and not shadow:
             return []
         async with self._in_order:  # somebody new takes a round trip: no later revision overtakes an earlier one
             both = [*alerts, *shadow]
             told = [(each, encode(each)) for each in both] if self._hidden is None else await self._hidden(both)
             return [
-                await self._alert(ALERTS if number < len(alerts) else ALERTS_SHADOW, *each)
+                Told(*each, await self._alert(ALERTS if number < len(alerts) else ALERTS_SHADOW, *each))
                 for number, each in enumerate(told)
             ]
 
@@ -109,6 +124,11 @@ class Publisher:
     async def peers(self, key: str, version: PeersVersion) -> Sent:
         """Publish a part of the peers' version of a day."""
         return await self._send(STATE_PEERS, key=key.encode(), value=msgspec.msgpack.encode(version), partition=0)
+
+    async def coverage(self, record: Coverage) -> Sent:
+        """Say what was judged, or by what."""
+        key = record.worker if isinstance(record, InForce) else f"{record.topic}|{record.partition}"
+        return await self._send(COVERAGE, key=key.encode(), value=msgspec.json.encode(record), partition=0)
 
     async def visits(self, visits: Sequence[Visit]) -> list[Sent]:
         """Hand visits on to whoever judges the crowds of their data subjects: a message a partition."""

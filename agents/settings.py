@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
+from agents.audit_settings import AuditSettings
 from agents.gateway_settings import GatewaySettings
 from agents.setting_fields import PORT_MAX, bounds, convert, kind_of, setting
 from schemas.errors import ConfigurationError
@@ -27,7 +28,7 @@ FILE_VARIABLE: Final = PREFIX + "SETTINGS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(GatewaySettings):
+class Settings(AuditSettings, GatewaySettings):
     """Everything that may differ from one deployment to the next. Times in seconds where the name ends in `_s`."""
 
     broker: str = setting(

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from mode import Service
 
+from agents.coverage import Gave
 from agents.publisher import Sent
 from agents.transport import Delivery
 
@@ -29,6 +30,8 @@ class Open:
     delivery: Delivery
     parts: int = 1
     """The batch itself and each event of it that waits."""
+    gave: Gave = field(default_factory=Gave)
+    """What came of it, for the audit."""
 
     def done(self, parts: int = 1) -> None:
         """Count parts as stored; the last one acks the batch."""

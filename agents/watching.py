@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from mode import Service
 
+from agents.coverage import Gave, attribute
 from agents.ledger import TP
 from agents.metrics import Metrics
 from agents.publisher import Publisher, Sent
 from agents.reference import ReferenceTables
 from agents.reporting import Reporter
 from agents.settling import Open, Settler
-from agents.transport import Delivery
+from agents.transport import Delivery, RecordBatch
 from rules.habits.rhythm import Heard
 from rules.haul import Haul
 from rules.session import Session
@@ -57,6 +58,8 @@ class Watch:
     """Takes what is judged across people."""
     warm: Callable[[], Awaitable[Set[TP]]]
     """Awaited before partitions are read for the first time; returns those whose past is known now."""
+    gave: Callable[[RecordBatch], Gave] = Gave.of
+    """Takes note of a batch that is about to be judged."""
     _warmed: set[TP] = field(default_factory=set)
 
     def forget(self) -> None:
@@ -75,7 +78,7 @@ class Watch:
                 self._warmed |= warmed
         if not batch.span.open:
             return  # given up: it is read again, here or elsewhere
-        item = Open(delivery)
+        item = Open(delivery, gave=self.gave(batch))
         done = self.settler.begin()
         with self.settler.or_broken():
             haul = self.session.take(batch.records, wall_clock(), batch.partition, item)
@@ -83,7 +86,7 @@ class Watch:
                 item.parts += haul.held
                 delivery.hold()
             self.metrics.read(batch.topic, len(batch.records), batch.records[-1].timestamp)
-            await self._store(haul, [item, *haul.released], done)
+            await self._store(haul, [item, *haul.released], done, item.gave)
         first, last = batch.records[0], batch.records[-1]
         self.reporter.read(batch.partition, haul, len(batch.records), first.timestamp, last.timestamp)
 
@@ -102,6 +105,7 @@ class Watch:
         batch = delivery.batch
         name = SOURCE_OF[batch.topic]
         source = SOURCES[name]
+        gave = self.gave(batch)
         sends: list[Sent] = []
         skipped: dict[str, int] = {}
         for record in batch.records:
@@ -117,12 +121,13 @@ class Watch:
                 else:
                     skipped[found.skipped or "other"] = skipped.get(found.skipped or "other", 0) + 1
             sends += [await self._bad_of_one(record, each) for each in bad.values()]
+            gave.dead_letters += len(bad)
         first, last = batch.records[0], batch.records[-1]
         self.reporter.hear([Heard(f"source:{name}", len(batch.records), first.timestamp, last.timestamp)])
         for reason, number in skipped.items():
             self.metrics.skipped.labels(name, reason).inc(number)
         self.metrics.read(batch.topic, len(batch.records), last.timestamp)
-        await self.settler.put(sends, [Open(delivery)])
+        await self.settler.put(sends, [Open(delivery, gave=gave)])
 
     async def _bad_of_one(self, record: Any, found: list[Translated]) -> Sent:
         """Put away a message of many records once for each reason, not once for each record: it is kept whole."""
@@ -144,8 +149,12 @@ class Watch:
         self.metrics.reference_bad.labels(message.topic, error.reason).inc()
         await (await self.bad(message, error))
 
-    async def _store(self, haul: Haul, settle: Iterable[Open], done: Callable[[], None]) -> None:
-        sends = await self.publisher.alerts(haul.alerts, haul.shadow)
+    async def _store(
+        self, haul: Haul, settle: Iterable[Open], done: Callable[[], None], gave: Gave | None = None
+    ) -> None:
+        told = await self.publisher.told(haul.alerts, haul.shadow)
+        attribute(haul, told[: len(haul.alerts)], gave, [open_.gave for open_ in haul.released])
+        sends = [each.sent for each in told]
         for message, error in haul.bad:
             sends.append(await self.bad(message, error))
         for message, person in haul.misplaced:

@@ -38,17 +38,24 @@ class Listener(TransportObserver):
         self._worker.forget()
         log.info("Assigned in generation %d: %s", generation, sorted(tps))
 
-    def on_revoked(self, tps: Set[TP]) -> None:  # noqa: ARG002 - the protocol's signature
+    def on_revoked(self, tps: Set[TP]) -> None:
         """Give up what is remembered: partitions go."""
+        self._worker.coverage.revoked(tps)
         self._worker.forget()
+
+    def on_positioned(self, tp: TP, offset: int, committed: int | None) -> None:
+        """Say where judging begins."""
+        self._worker.coverage.positioned(tp, offset, committed)
 
     def on_hole(self, hole: Hole) -> None:
         """Count a hole, and say it where it is a loss."""
         self._worker.metrics.gaps.labels(hole.tp[0], hole.kind.value).inc(len(hole))
+        self._worker.coverage.hole(hole)
         self._worker.integrity.hole(hole)
 
     def on_rewind(self, tp: TP, expected: int, first: int) -> None:
         """Say that a log went back."""
+        self._worker.coverage.rewound(tp, first)
         self._worker.integrity.rewound(tp, expected, first)
         self._worker.rewound(tp, first)
 
@@ -58,7 +65,7 @@ class Listener(TransportObserver):
 
 
 class InOrder:
-    """What must be safe before offsets are, one after the other: alerts about the stream, then states."""
+    """What must be safe before offsets are, one after the other: alerts about the stream, states, what was judged."""
 
     def __init__(self, *parts: BeforeCommit) -> None:
         self._parts = parts

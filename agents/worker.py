@@ -13,6 +13,7 @@ from typing import Any
 
 from agents.approvals.working import WorkersApprovals
 from agents.clients import consumer_of, faust_security, producer_of, with_admin
+from agents.coverage import Coverage
 from agents.gauges import refresh
 from agents.integrity import Integrity
 from agents.ledger import TP
@@ -185,6 +186,14 @@ class Worker:
             lambda: self.lag.answered_at,
             lambda: self.session.policy.behaviour is not None,
         )
+        self.coverage = Coverage(
+            publisher.coverage,
+            lambda: self.session.policy.version,
+            lambda: self.tables.known()[0],
+            wall_clock,
+            version("cloverwatch"),
+        )
+        self.coverage.in_force(policy.version, content, legal.digest, geo.digest)
         self.watch = Watch(
             session=self.session,
             publisher=publisher,
@@ -193,6 +202,7 @@ class Worker:
             metrics=self.metrics,
             warm=self._warm,
             reporter=self.reporter,
+            gave=self.coverage.begin,
         )
         self.overseeing = Overseeing(
             self.session.across,
@@ -203,16 +213,18 @@ class Worker:
             lambda: consumer_of(settings),
             self._told_across,
             self.watch.bad,
+            self.coverage.begin,
         )
         versions = self.loop.run_until_complete(made(lambda: consumer_of(settings, STATE_PEERS)))
         self.peer_versions = PeerVersions(versions, self.session.peers)
-        self.integrity = Integrity(publisher, self._provenance, wall_clock, self.watch.count_alert)
+        self.integrity = Integrity(publisher, self._provenance, wall_clock, self.watch.count_alert, self.coverage.about)
         granting = made(lambda: WorkersApprovals(settings, self.watch, content, self._provenance))
         self.approvals = self.loop.run_until_complete(granting)
-        self.app.before_commit = InOrder(self.integrity, self.habits, self.overseer_state)
+        self.app.before_commit = InOrder(self.integrity, self.habits, self.overseer_state, self.coverage)
         assert settings.policy is not None  # noqa: S101  # held by `run`
         self.app.beside(
             Producing(self.producer),
+            self.coverage,
             self.settler,
             self.integrity,
             PartitionWatch(self.producer, partitions),
@@ -311,6 +323,7 @@ class Worker:
             self.privacy.seal_to(Sealer(officers_in(content)))
         self.session.adopt(self._judge(policy))
         self.approvals.adopt(content)
+        self.coverage.in_force(policy.version, content, self.legal.digest, self.geo.digest)
         self.metrics.policy.remove(self._policy_version)
         self.metrics.policy.labels(policy.version).set(1)
         self._policy_version = policy.version
@@ -354,6 +367,7 @@ class Worker:
         self.habits.forget()
         self.reporter.forget()
         self.overseeing.forget()
+        self.coverage.forget()
 
     def committed(self) -> None:
         """Take note of a commit."""

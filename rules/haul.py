@@ -65,6 +65,8 @@ class Haul:
     """Messages in a partition that is not their person's, with the person."""
     released: list[Any] = field(default_factory=list)
     """Tokens of events that waited and are judged now, one for each."""
+    repeated: list[Any] = field(default_factory=list)
+    """Of these, those that were repetitions; `duplicates` counts them too."""
     held: int = 0
     judged: int = 0
     duplicates: int = 0

@@ -292,6 +292,7 @@ class Session:
             pending = queue.popleft()
             if not pending.identified and self._repeated(pending, person):
                 haul.duplicates += 1
+                haul.repeated.append(pending.token)
                 haul.released.append(pending.token)
                 continue
             before = haul.held

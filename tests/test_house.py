@@ -29,7 +29,7 @@ LONGER: dict[str, tuple[int, str]] = {
     "demo/incidents.py": (380, "one function an incident, side by side"),
     "schemas/countries.py": (310, "a table"),
     "rules/networks.py": (370, "one algorithm with its kinds"),
-    "agents/worker.py": (360, "the composition root"),
+    "agents/worker.py": (380, "the composition root"),
     "rules/policy.py": (415, "the types of the file and its reading"),
     "agents/delivering/runner.py": (325, "one destination's whole way, in the order in which it is gone"),
     "rules/session.py": (420, "the hot path"),

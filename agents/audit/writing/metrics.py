@@ -1,0 +1,55 @@
+"""Every metric of `cloverwatch audit log`."""
+
+from __future__ import annotations
+
+import platform
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from schemas.entry import LOGGED
+
+
+class AuditMetrics:
+    """The metrics of the process that writes the log, in a registry of their own."""
+
+    def __init__(self, version: str) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        r = self.registry
+        ProcessCollector(registry=r)
+        GCCollector(registry=r)
+        build = Gauge("cloverwatch_build_info", "Version of the program; always 1.", ["version", "python"], registry=r)
+        build.labels(version, platform.python_version()).set(1)
+        self.ready = Gauge("cloverwatch_audit_ready", "1 while the log is written.", registry=r)
+        self.size = Gauge("cloverwatch_audit_log_entries", "Entries of the log.", registry=r)
+        self.entries = Counter("cloverwatch_audit_entries", "Entries appended, by kind.", ["kind"], registry=r)
+        self.lag = Gauge(
+            "cloverwatch_audit_lag_records", "Records that are not in the log yet, by topic.", ["topic"], registry=r
+        )
+        self.age = Gauge(
+            "cloverwatch_audit_checkpoint_age_seconds",
+            "Time since a checkpoint was last signed; grows while nothing is to be appended.",
+            registry=r,
+        )
+        self.witnessed = Gauge(
+            "cloverwatch_audit_unwitnessed_entries",
+            "Entries behind the last checkpoint that every witness was asked about with success.",
+            registry=r,
+        )
+        self.witness_failures = Counter(
+            "cloverwatch_audit_witness_failures", "Witnesses that did not cosign when asked.", ["witness"], registry=r
+        )
+        self.append_failures = Counter(
+            "cloverwatch_audit_append_failures", "Appends that the storage refused, tried again.", registry=r
+        )
+        self.missing = Counter(
+            "cloverwatch_audit_missing_records",
+            "Offsets that were gone when the log came to them, by why.",
+            ["topic", "why"],
+            registry=r,
+        )
+        for kind in {*LOGGED.values(), "hole", "opened"}:
+            self.entries.labels(kind)
+        for topic in LOGGED:
+            self.lag.labels(topic).set(0)

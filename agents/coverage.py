@@ -1,0 +1,330 @@
+"""What the worker says of its own work: which offsets it judged and what they gave, stored before they are committed.
+
+What a batch gives is added up with the batch, and goes out when the batch is part of the finished prefix: batches
+finish out of order and events wait, so what a waiting event gives in the end still counts where its record stands. An
+auditor sees every offset in one range, in one hole, or after a `Started` that says that it was judged again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final
+
+from mode import Service
+from msgspec import UNSET
+
+from agents.ledger import TP
+from agents.ledger import Hole as LedgerHole
+from agents.publisher import Told
+from rules.haul import Haul
+from schemas.alert import Alert
+from schemas.coverage import Coverage as Record
+from schemas.coverage import Hole, InForce, Judged, Started, Stopped, hash_of
+
+log = logging.getLogger(__name__)
+
+HOLES_MAX: Final = 400
+"""Holes of one record at most, some 90 bytes each: with the counts of every rule a record stays below the 65,535 bytes
+of an entry of the audit log. A range with more of them becomes several."""
+
+STOP_WITHIN_S: Final = 5.0
+"""How long a worker that stops waits until the brokers have what it says last: they may be why it stops."""
+
+Mark = tuple[str, int, str]
+"""(alert id, revision, SHA-256 of the record in hex)."""
+
+
+@dataclass(slots=True, eq=False)
+class Gave:
+    """What one batch gave so far."""
+
+    first: int = 0
+    last: int = -1
+    records: int = 0
+    place: TP = ("", 0)
+    policy: str = ""
+    dead_letters: int = 0
+    duplicates: int = 0
+    moved: int = 0
+    verdicts: dict[str, int] = field(default_factory=dict)
+    alerts: list[Mark] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, batch: Any) -> Gave:
+        """Return what a batch (`RecordBatch`) gave so far: nothing."""
+        return cls(batch.span.first, batch.span.last, len(batch.records), (batch.topic, batch.partition))
+
+    def add(self, alert: Alert, value: bytes) -> None:
+        """Count an alert that is published as `value`."""
+        self.alerts.append((alert.alert_id, alert.revision, sha256(value).hexdigest()))
+        for reason in alert.reasons:
+            self.verdicts[reason.rule_id] = self.verdicts.get(reason.rule_id, 0) + 1
+
+
+def attribute(haul: Haul, told: Iterable[Told], current: Gave | None, released: Sequence[Gave]) -> None:
+    """Count what a haul gave with the batches that gave it.
+
+    Args:
+        haul: of a batch, or of events that had waited.
+        told: its alerts as they were published; without those of the shadow, which are no alerts.
+        current: the batch; None where only waiting events were judged.
+        released: the batch of each event that had waited, one for each.
+    """
+    if current is not None:
+        current.dead_letters += len(haul.bad)
+        current.moved += len(haul.misplaced)
+        current.duplicates += haul.duplicates - len(haul.repeated)
+    for token in haul.repeated:
+        token.gave.duplicates += 1
+    fallback = current if current is not None else released[-1] if released else None
+    for each in told:
+        found = fallback
+        ref = each.alert.event
+        if released and ref is not UNSET and ref.offset is not None:
+            place = ref.topic, ref.partition
+            found = next(
+                (gave for gave in released if gave.first <= ref.offset <= gave.last and gave.place == place), fallback
+            )
+        if found is not None:
+            found.add(each.alert, each.value)
+
+
+@dataclass(slots=True)
+class _Held:
+    """A partition that this worker has."""
+
+    next: int
+    """The first offset of which nothing is said yet."""
+    gave: deque[Gave] = field(default_factory=deque)
+    """Batches behind it, in the order of the log."""
+    holes: deque[Hole] = field(default_factory=deque)
+    extra: list[Gave] = field(default_factory=list)
+    """Alerts beside those of batches: about the stream itself, and of batches that were judged and read again."""
+
+
+class Coverage(Service):
+    """Says what was judged, and holds commits back until that is stored.
+
+    Args:
+        send: publishes a record.
+        policy: says by which policy is judged now.
+        directories: the hash of the offsets to which the directories are known.
+        clock: the wall clock, milliseconds.
+        version: of the program.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Record], Any],
+        policy: Callable[[], str],
+        directories: Callable[[], str],
+        clock: Callable[[], int],
+        version: str,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._send, self._policy, self._directories, self._clock = send, policy, directories, clock
+        self._version = version
+        self.worker = secrets.token_hex(8)
+        """A random id of this process."""
+        self._held: dict[TP, _Held] = {}
+        self._pending: list[Record] = []
+        self._lock = asyncio.Lock()
+        self._noted = asyncio.Event()
+
+    # --- what is judged
+
+    def begin(self, batch: Any) -> Gave:
+        """Take note of a batch (`RecordBatch`) that is about to be judged; what it gives is added to the answer."""
+        gave = Gave.of(batch)
+        gave.policy = self._policy()
+        held = self._held.get(gave.place)
+        if held is not None:
+            held.gave.append(gave)
+        return gave
+
+    def about(self, tp: TP, last: int, alert: Alert, value: bytes) -> None:
+        """Count an alert about the stream itself with the range in which `last` is."""
+        held = self._held.get(tp)
+        if held is not None:
+            gave = Gave(last, last, place=tp)
+            gave.add(alert, value)
+            held.extra.append(gave)
+
+    # --- whose it is
+
+    def positioned(self, tp: TP, offset: int, committed: int | None) -> None:
+        """Take note that reading begins at `offset`; before it lies what retention deleted, from what was committed."""
+        begin = offset if committed is None else min(offset, committed)
+        before = self._held.get(tp)
+        held = self._held[tp] = _Held(begin)
+        if before is not None:
+            # Read again within one assignment: what was published of it is, and is not published again.
+            held.extra = before.extra + [gave for gave in before.gave if gave.alerts]
+            if before.next == begin:
+                return
+        self._start(tp, begin)
+
+    def rewound(self, tp: TP, first: int) -> None:
+        """Take note that a log went back: offsets from `first` on are others."""
+        if tp in self._held:
+            self._held[tp] = _Held(first)
+            self._start(tp, first)
+
+    def hole(self, hole: LedgerHole) -> None:
+        """Take note of offsets that will not be delivered."""
+        held = self._held.get(hole.tp)
+        if held is not None:
+            held.holes.append(Hole(first=hole.first, last=hole.last, why=hole.kind.value))
+
+    def revoked(self, tps: Iterable[TP]) -> None:
+        """Say that partitions are given up; what could be committed has been said."""
+        for topic, partition in sorted((topic, partition) for topic, partition in tps):
+            held = self._held.pop((topic, partition), None)
+            if held is not None:
+                self._note(
+                    Stopped(topic=topic, partition=partition, offset=held.next, worker=self.worker, at=self._clock())
+                )
+
+    def forget(self) -> None:
+        """Partitions change hands: each is said to begin when it is positioned."""
+        self._held.clear()
+
+    def in_force(self, policy: str, content: bytes, legal_table: str, geo_table: str) -> None:
+        """Say by what is judged from now on; `content` is the policy file's."""
+        self._note(
+            InForce(
+                policy=policy,
+                sha256=sha256(content).hexdigest(),
+                legal_table=legal_table,
+                geo_table=geo_table,
+                worker=self.worker,
+                at=self._clock(),
+            )
+        )
+
+    def _start(self, tp: TP, offset: int) -> None:
+        topic, partition = tp
+        self._note(
+            Started(
+                topic=topic,
+                partition=partition,
+                offset=offset,
+                policy=self._policy(),
+                version=self._version,
+                worker=self.worker,
+                at=self._clock(),
+            )
+        )
+
+    # --- saying it
+
+    async def before_commit(self, offsets: Mapping[TP, int]) -> None:
+        """Return when what was judged below `offsets` is said, and stored."""
+        for tp, offset in offsets.items():
+            self._pending += self._judged((tp[0], tp[1]), offset)
+        await self._flush()
+
+    def _judged(self, tp: TP, until: int) -> list[Judged]:
+        """Return what is to be said of a partition up to `until`: a record for each policy that it was judged by."""
+        held = self._held.get(tp)
+        if held is None or until <= held.next:
+            return []
+        runs: list[list[Gave]] = []
+        while held.gave and held.gave[0].last < until:
+            gave = held.gave.popleft()
+            if runs and runs[-1][0].policy == gave.policy:
+                runs[-1].append(gave)
+            else:
+                runs.append([gave])
+        found: list[Judged] = []
+        for number, run in enumerate(runs or [[]]):
+            end = until - 1 if number >= len(runs) - 1 else run[-1].last
+            extra = [each for each in held.extra if each.last <= end]
+            held.extra = [each for each in held.extra if each.last > end]
+            holes = []
+            while held.holes and held.holes[0].last <= end:
+                holes.append(held.holes.popleft())
+            found += self._records(tp, held.next, end, run, extra, holes)
+            held.next = end + 1
+        return found
+
+    def _records(
+        self, tp: TP, first: int, last: int, run: list[Gave], extra: list[Gave], holes: list[Hole]
+    ) -> list[Judged]:
+        """Return the record of a range; before it those of its beginning, where it has too many holes for one.
+
+        What the range gave stands in the last: the beginning of a range gave nothing that is not said later.
+        """
+        found = []
+        records = sum(gave.records for gave in run)
+        while len(holes) > HOLES_MAX:
+            some, holes = holes[:HOLES_MAX], holes[HOLES_MAX:]
+            part = some[-1].last + 1 - first - sum(hole.last + 1 - hole.first for hole in some)
+            records -= part
+            found.append(self._record(tp, (first, some[-1].last), part, [], some, run))
+            first = some[-1].last + 1
+        found.append(self._record(tp, (first, last), records, run + extra, holes, run))
+        return found
+
+    def _record(
+        self, tp: TP, span: tuple[int, int], records: int, gave: list[Gave], holes: list[Hole], run: list[Gave]
+    ) -> Judged:
+        verdicts: dict[str, int] = {}
+        for each in gave:
+            for rule, number in each.verdicts.items():
+                verdicts[rule] = verdicts.get(rule, 0) + number
+        alerts = list({mark: None for each in gave for mark in each.alerts})
+        topic, partition = tp
+        return Judged(
+            topic=topic,
+            partition=partition,
+            first=span[0],
+            last=span[1],
+            records=records,
+            holes=tuple(holes),
+            verdicts=verdicts,
+            dead_letters=sum(each.dead_letters for each in gave),
+            duplicates=sum(each.duplicates for each in gave),
+            moved=sum(each.moved for each in gave),
+            alerts=len(alerts),
+            alerts_hash=hash_of(alerts),
+            policy=run[-1].policy if run else self._policy(),
+            directories=self._directories(),
+            worker=self.worker,
+            at=self._clock(),
+        )
+
+    def _note(self, record: Record) -> None:
+        self._pending.append(record)
+        self._noted.set()
+
+    async def _flush(self) -> None:
+        """Store what is to be said, in its order."""
+        async with self._lock:
+            while self._pending:
+                some = self._pending[:]
+                await asyncio.gather(*[await self._send(record) for record in some])
+                del self._pending[: len(some)]
+
+    @Service.task
+    async def _publish(self) -> None:
+        while not self.should_stop:
+            await self.wait(self._noted.wait())
+            self._noted.clear()
+            await self._flush()
+
+    async def on_stop(self) -> None:
+        """Say that every partition is given up."""
+        self.revoked(list(self._held))
+        try:
+            async with asyncio.timeout(STOP_WITHIN_S):
+                await self._flush()
+        except TimeoutError:
+            log.warning("What is said of the last partitions is not stored: the brokers do not answer")
