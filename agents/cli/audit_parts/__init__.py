@@ -1,0 +1,1 @@
+"""The subcommands of `cloverwatch audit`, one file each."""
