@@ -1,1 +1,1 @@
-"""The subcommands of `cloverwatch audit`, one file each."""
+"""`cloverwatch audit`: one file a subcommand."""
