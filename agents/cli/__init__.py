@@ -11,6 +11,7 @@ from typing import Final
 
 from agents.cli import (
     alerts,
+    audit,
     check,
     dead_letters,
     deliver,
@@ -41,6 +42,7 @@ GROUPS: Final[tuple[tuple[str, tuple[ModuleType, ...]], ...]] = (
     ("See what it found", (alerts, receipts, dead_letters)),
     ("See what it knows", (person,)),
     ("People who act", (keys, reveal, privacy)),
+    ("Let somebody else check it", (audit,)),
     ("Written from the code", (docs,)),
 )
 """Every command, in the order in which somebody new needs them."""

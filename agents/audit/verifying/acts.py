@@ -96,7 +96,8 @@ class Acts:
                 begun.add(record.sha256)
                 self._findings.add(
                     "policy",
-                    f"the policy {record.policy} (SHA-256 {record.sha256[:16]}…) came into force at {iso(record.at)}, and the "
+                    f"the policy {record.policy} (SHA-256 {record.sha256[:16]}…) came into force at "
+                    f"{iso(record.at)}, and the "
                     "log holds no change that was adopted and says who and why",
                     index=index,
                 )

@@ -93,7 +93,12 @@ class Alerts:
             return
         destination, alert_id, state = (str(about.get(name, "")) for name in ("destination", "alert_id", "state"))
         revision, partition, offset = (about.get(name) for name in ("revision", "partition", "offset"))
-        if not isinstance(revision, int) or not isinstance(partition, int) or not isinstance(offset, int) or not alert_id:
+        if (
+            not isinstance(revision, int)
+            or not isinstance(partition, int)
+            or not isinstance(offset, int)
+            or not alert_id
+        ):
             self._findings.add("entry", "a receipt that does not say of which alert", index=index, topic=RECEIPTS)
             return
         self.receipts[destination, state] += 1
@@ -148,7 +153,10 @@ class Alerts:
             for each in tried
         ):
             named = ", ".join(claim.alerts[:3]) + (" …" if len(claim.alerts) > 3 else "")
-            self._say(claim, f"{where}: the hash of its alerts is not that of the alerts which the log holds ({named or 'none'})")
+            self._say(
+                claim,
+                f"{where}: the hash of its alerts is not that of the alerts which the log holds ({named or 'none'})",
+            )
 
     def _say(self, claim: Claim, what: str) -> None:
         self._findings.add(
@@ -166,7 +174,8 @@ class Alerts:
                 continue
             self._findings.add(
                 "delivery",
-                f"a receipt is of alert {alert_id} revision {revision}, which the log does not hold at {ALERTS}/{partition} "
+                f"a receipt is of alert {alert_id} revision {revision}, which the log does not hold at "
+                f"{ALERTS}/{partition} "
                 f"offset {offset}: the alert was left out",
                 index=index, topic=ALERTS, partition=partition, offset=offset,
             )  # fmt: skip
@@ -196,7 +205,13 @@ class Alerts:
             why = [f"parked at {name}" for name in parked] + [f"no receipt of {name}" for name in owed]
             self.undelivered.append(
                 Undelivered(
-                    alert_id, revision, last.partition, last.offset, last.index, last.at, "; ".join(why) or "no receipt at all"
+                    alert_id,
+                    revision,
+                    last.partition,
+                    last.offset,
+                    last.index,
+                    last.at,
+                    "; ".join(why) or "no receipt at all",
                 )
             )
             if last.at + self._grace < now and not (told and parked and not owed):

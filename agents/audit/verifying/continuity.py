@@ -9,8 +9,8 @@ from agents.audit.verifying.findings import Findings
 from schemas.entry import LOGGED, Entry
 
 EXPLAINED: Final = frozenset({"control_or_aborted", "compacted"})
-"""Holes in which there was nothing to log: markers of transactions and aborted records (`docs/delivery.md`), and records
-of a compacted topic that a later one of the same key replaced before the log came to them."""
+"""Holes in which there was nothing to log: markers of transactions and aborted records (`docs/delivery.md`), and
+records of a compacted topic that a later one of the same key replaced before the log came to them."""
 
 
 @dataclass(slots=True)
@@ -102,9 +102,17 @@ class Continuity:
         if offset > span.following:
             said = f"offsets {span.following} to {offset - 1} are missing: records were left out of the log"
         else:
-            said = f"offset {offset} comes after offset {span.following - 1}: entries were repeated or put into another order"
+            said = (
+                f"offset {offset} comes after offset {span.following - 1}: entries were repeated or put into "
+                "another order"
+            )
         self._findings.add(
-            "offsets", said, index=index, topic=entry.topic, partition=entry.partition, offset=min(offset, span.following)
+            "offsets",
+            said,
+            index=index,
+            topic=entry.topic,
+            partition=entry.partition,
+            offset=min(offset, span.following),
         )
 
 
@@ -112,13 +120,11 @@ def _positions(topics: Any) -> list[tuple[tuple[str, int], int]]:
     """Return where a writer goes on: `{"alerts": {"0": 12}}`, or `{"alerts/0": 12}`."""
     found: list[tuple[tuple[str, int], int]] = []
     for name, value in topics.items() if isinstance(topics, dict) else ():
-        if isinstance(value, int):
-            topic, _, partition = str(name).rpartition("/")
-            value, name = {partition: value}, topic
-        if isinstance(value, dict):
-            found += [
-                ((str(name), int(partition)), offset)
-                for partition, offset in value.items()
-                if str(partition).isdecimal() and isinstance(offset, int)
-            ]
+        topic, _, partition = str(name).rpartition("/") if isinstance(value, int) else (str(name), "", "")
+        offsets = {partition: value} if isinstance(value, int) else value if isinstance(value, dict) else {}
+        found += [
+            ((topic, int(number)), offset)
+            for number, offset in offsets.items()
+            if str(number).isdecimal() and isinstance(offset, int)
+        ]
     return found

@@ -7,7 +7,7 @@ judged, and nobody said why.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +20,10 @@ from schemas.entry import Entry
 
 NOTHING: Final = hash_of([])
 """What the hash of a range without alerts is."""
+
+
+REPEATED_WITHIN: Final = 64
+"""Records of a partition among which a repetition is looked for: what one send holds, and is sent again."""
 
 
 class Claim(msgspec.Struct, frozen=True, gc=False):
@@ -57,6 +61,8 @@ class Judgement:
     verdicts: Counter[str] = field(default_factory=Counter)
     gaps: list[tuple[int, int, int]] = field(default_factory=list)
     """Offsets that no range holds so far: [first, last], and the index of the entry that passed them over."""
+    said: deque[str] = field(default_factory=lambda: deque(maxlen=REPEATED_WITHIN))
+    """Hashes of its last records."""
     owners: dict[str, int] = field(default_factory=dict)
     """By worker that has the partition, the offset that comes next for it."""
     starts: int = 0
@@ -75,24 +81,34 @@ class Completeness:
         self.claims: list[Claim] = []
         self.in_force: list[tuple[int, InForce]] = []
         """(index, record), each where another policy or table came into force."""
-        self.workers: dict[str, InForce] = {}
+        self.workers: dict[str, set[str]] = {}
+        """By worker, the policies that it said were in force. A range is told when its last event is done, so it may
+        be of the one before the newest."""
+        self.repeated = 0
+        """Records that were stored twice: whoever sent them did not hear that the brokers had them."""
         self._findings = findings
 
     def take(self, index: int, entry: Entry) -> Coverage | None:
         """Take one entry; return its record, None where it is none."""
         try:
-            record = msgspec.convert(entry.about, Coverage)
+            record: Coverage = msgspec.convert(entry.about, Coverage)
         except msgspec.ValidationError as error:
             self._findings.add("entry", f"not a record of coverage ({error})", index=index, topic=entry.topic)
             return None
+        if isinstance(record, InForce):
+            self._in_force(index, record)
+            return record
+        of = self._of(record, record.first if isinstance(record, Judged) else record.offset)
+        if entry.sha256 in of.said:
+            self.repeated += 1
+            return record
+        of.said.append(entry.sha256)
         if isinstance(record, Judged):
             self._judged(index, record)
         elif isinstance(record, Started):
             self._started(index, record)
-        elif isinstance(record, Stopped):
-            self._stopped(index, record)
         else:
-            self._in_force(index, record)
+            self._stopped(index, record)
         return record
 
     def end(self) -> None:
@@ -108,7 +124,9 @@ class Completeness:
                     offset=first,
                 )
 
-    def _say(self, index: int, record: Judged | Started | Stopped, offset: int, what: str, *, gone: bool = False) -> None:
+    def _say(
+        self, index: int, record: Judged | Started | Stopped, offset: int, what: str, *, gone: bool = False
+    ) -> None:
         self._findings.add(
             "not_covered" if gone else "coverage",
             what,
@@ -141,7 +159,12 @@ class Completeness:
         if expected is None:
             self._say(index, record, record.offset, f"worker {record.worker} gave up what it never began")
         elif record.offset > expected:
-            self._say(index, record, expected, f"worker {record.worker} stopped at {record.offset} and judged to {expected - 1}")
+            self._say(
+                index,
+                record,
+                expected,
+                f"worker {record.worker} stopped at {record.offset} and judged to {expected - 1}",
+            )
             if record.offset > of.following:
                 self._miss(of, of.following, record.offset - 1, index)
         if not of.owners:
@@ -157,12 +180,16 @@ class Completeness:
         expected = of.owners.get(record.worker)
         if expected is None:
             self._say(
-                index, record, first, f"offsets {first} to {last} were judged by worker {record.worker}, which never said that it began"
+                index,
+                record,
+                first,
+                f"offsets {first} to {last} were judged by worker {record.worker}, which never said that it began",
             )
         elif first < expected:
             self._say(
                 index, record, first,
-                f"offsets {first} to {min(last, expected - 1)} were judged twice by worker {record.worker}, and no start says so",
+                f"offsets {first} to {min(last, expected - 1)} were judged twice by worker {record.worker}, "
+                "and no start says so",
             )  # fmt: skip
         of.owners[record.worker] = last + 1
         if first > of.following:
@@ -174,12 +201,13 @@ class Completeness:
         of.since = of.since or record.at
         of.until = max(of.until, record.at)
         of.ranges += 1
-        policy = self.workers.get(record.worker)
-        if policy is None or policy.policy != record.policy:
-            was = "none" if policy is None else policy.policy
+        policies = self.workers.get(record.worker, set())
+        if record.policy not in policies:
+            was = ", ".join(sorted(policies)) or "none"
             self._findings.add(
                 "policy",
-                f"offsets {first} to {last} were judged under the policy {record.policy}; in force for that worker was {was}",
+                f"offsets {first} to {last} were judged under the policy {record.policy}; in force for that "
+                f"worker was {was}",
                 index=index, topic=record.topic, partition=record.partition, offset=first,
             )  # fmt: skip
 
@@ -212,7 +240,8 @@ class Completeness:
             if record.alerts != len(record.alerts_of):
                 self._findings.add(
                     "verdicts",
-                    f"the range {record.first} to {record.last} counts {record.alerts} alerts and names {len(record.alerts_of)}",
+                    f"the range {record.first} to {record.last} counts {record.alerts} alerts and names "
+                    f"{len(record.alerts_of)}",
                     index=index, topic=record.topic, partition=record.partition, offset=record.first,
                 )  # fmt: skip
             self.claims.append(
@@ -224,7 +253,7 @@ class Completeness:
 
     def _in_force(self, index: int, record: InForce) -> None:
         before = self.in_force[-1][1] if self.in_force else None
-        self.workers[record.worker] = record
+        self.workers.setdefault(record.worker, set()).add(record.policy)
         now = record.sha256, record.legal_table, record.geo_table
         if before is None or now != (before.sha256, before.legal_table, before.geo_table):
             self.in_force.append((index, record))

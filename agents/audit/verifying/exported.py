@@ -112,7 +112,8 @@ def records(folder: Path, topic: str, partition: int) -> Iterator[Record]:
     number = 0
     try:
         with gzip.open(path, "rb") as lines:
-            for number, line in enumerate(lines, 1):
+            for line in lines:
+                number += 1
                 yield _decode(line)
     except (OSError, EOFError, zlib.error, msgspec.DecodeError, ValueError) as error:
         raise ConfigurationError(f"{path}:{number}: cannot be read: {error}") from None
@@ -166,14 +167,14 @@ class Exported:
 
     def end(self, spans: Continuity, before: int) -> None:
         """Name what is left; records that are younger than `before` (milliseconds) may be logged later."""
-        for key, here in list(self._next.items()):
+        for key in list(self._next):
             span = spans.spans.get(key)
-            while here is not None:
+            while (here := self._next[key]) is not None:
                 if here.timestamp >= before or (span is None and not spans.spans):
                     self.beyond += 1
                 else:
                     self._extra(key, here, None)
-                here = self._advance(key)
+                self._advance(key)
         for index, entry in self._missing:
             name = _key_text(entry)
             compacted = "compact" in BY_NAME[entry.topic].cleanup
@@ -181,7 +182,8 @@ class Exported:
                 self.gone += 1
                 continue
             self._say(
-                f"the log speaks of a record{f' of {name}' if name else ''} that the topic does not hold: it was removed",
+                f"the log speaks of a record{f' of {name}' if name else ''} that the topic does not hold: it "
+                "was removed",
                 entry.topic, entry.partition, entry.offset, index,
             )  # fmt: skip
 
@@ -201,7 +203,8 @@ class Exported:
         digest = "" if raw is None else sha256(raw).hexdigest()
         if digest != entry.sha256:
             self._say(
-                f"the record's SHA-256 is {digest[:16] or 'none'}…, the log has {entry.sha256[:16] or 'none'}…: it was edited",
+                f"the record's SHA-256 is {digest[:16] or 'none'}…, the log has "
+                f"{entry.sha256[:16] or 'none'}…: it was edited",
                 entry.topic, entry.partition, entry.offset, index,
             )  # fmt: skip
         if raw is None:

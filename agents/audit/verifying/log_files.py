@@ -82,7 +82,7 @@ def read_file(file: Path) -> bytes:
 
 
 def entries_in(bundle: bytes, width: int) -> list[bytes] | None:
-    """Return the first entries of a bundle (each a big-endian length of two bytes, then so many); None if it is none."""
+    """Return the first entries of a bundle (each: its length in two bytes, big-endian; it); None if it is none."""
     found, at, end = [], 0, len(bundle)
     while at < end:
         begin = at + 2
@@ -139,7 +139,10 @@ class Walk:
             last = number * WIDTH + width - 1
             why = "is not there" if raw is None else f"does not hold the {width} entries that it must"
             self.findings.add(
-                "tree", f"{path} {why}: entries {number * WIDTH} to {last} cannot be read", index=number * WIDTH, file=path
+                "tree",
+                f"{path} {why}: entries {number * WIDTH} to {last} cannot be read",
+                index=number * WIDTH,
+                file=path,
             )
         return found
 
@@ -159,7 +162,9 @@ class Walk:
             if self._tiles is None:
                 self._tiles = self._tree.copy(self._full_of_tiles)
             self._differ += [
-                (number * WIDTH + at, path) for at, (one, two) in enumerate(zip(hashes, there, strict=True)) if one != two
+                (number * WIDTH + at, path)
+                for at, (one, two) in enumerate(zip(hashes, there, strict=True))
+                if one != two
             ]
         if self._tiles is not None:
             for leaf in there or hashes:

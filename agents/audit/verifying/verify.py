@@ -26,6 +26,9 @@ GRACE_MS: Final = 15 * 60_000
 """What is younger than this at the log's end may be under way still: an alert stored and not yet logged, or not yet
 delivered. Delivery counts as late after minutes."""
 
+WITNESSED: Final = "checkpoint.witnessed"
+"""File beside `checkpoint`: the newest one that had enough cosignatures."""
+
 TELL_EVERY: Final = 100_000
 """Entries between two lines of progress."""
 
@@ -67,10 +70,12 @@ class Outcome:
     acts: Acts
     exported: Exported | None
     signers: list[str] = field(default_factory=list)
-    witnessed: list[tuple[str, int]] = field(default_factory=list)
-    """(witness, when it signed, seconds since 1970)."""
+    witnessed: list[tuple[str, int, int]] = field(default_factory=list)
+    """(witness, when it signed in seconds since 1970, how many entries)."""
     kept: list[tuple[str, int]] = field(default_factory=list)
     """Earlier checkpoints that were compared: (file, size)."""
+    beside: Checkpoint | None = None
+    """The last checkpoint that had enough cosignatures, where the newest has not."""
     agreed: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
@@ -81,6 +86,16 @@ class Outcome:
     read: int = 0
     spent: float = 0.0
     """Seconds."""
+
+    @property
+    def rate(self) -> float:
+        """Entries a second."""
+        return self.read / max(self.spent, 1e-9)
+
+    @property
+    def proven(self) -> int:
+        """How many entries were seen by somebody else, or earlier: they cannot have been replaced since."""
+        return max([self.agreed, *(size for _, _, size in self.witnessed)])
 
 
 def verify(asked: Asked) -> Outcome:
@@ -131,26 +146,48 @@ def _signatures(asked: Asked, outcome: Outcome) -> None:
         there = ", ".join(sorted({name for name, _, _ in signed.signatures}))
         add(
             "checkpoint",
-            f"not signed by {' or '.join(sorted(names))} (signatures there: {there}): it is forged, or damaged, or the key is another",
+            f"not signed by {' or '.join(sorted(names))} (signatures there: {there}): it is forged, or "
+            "damaged, or the key is another",
             file="checkpoint",
         )
-    for key in asked.witnesses:
-        at = signed.signed_by(key)
-        if at is not None:
-            outcome.witnessed.append((key.name, at))
-    if len(outcome.witnessed) < asked.needed:
-        missing = sorted({key.name for key in asked.witnesses} - {name for name, _ in outcome.witnessed})
-        add(
-            "witness",
-            f"{len(outcome.witnessed)} of {len(asked.witnesses)} witnesses signed, {asked.needed} are needed; "
-            f"no signature of: {', '.join(missing)}",
-            file="checkpoint",
-        )
+    if asked.witnesses:
+        _cosignatures(asked, outcome)
+
+
+def _cosignatures(asked: Asked, outcome: Outcome) -> None:
+    """Look for cosignatures on the checkpoint, then on the last one that had enough (the file beside it)."""
+    signed = outcome.signed
+    outcome.witnessed = _cosigned(asked, signed)
+    if len(outcome.witnessed) >= asked.needed:
+        return
+    beside = asked.folder / WITNESSED
+    if beside.is_file():
+        try:
+            before = checkpoint(read_file(beside))
+        except NoteError as error:
+            outcome.findings.add("checkpoint", f"is no checkpoint: {error}", file=WITNESSED)
+            return
+        outcome.witnessed = _cosigned(asked, before)
+        if before.origin == signed.origin and len(outcome.witnessed) >= asked.needed:
+            outcome.beside = before
+            return
+    missing = sorted({key.name for key in asked.witnesses} - {name for name, _, _ in outcome.witnessed})
+    outcome.findings.add(
+        "witness",
+        f"{len(outcome.witnessed)} of {len(asked.witnesses)} witnesses signed, {asked.needed} are needed; "
+        f"no signature of: {', '.join(missing)}",
+        file="checkpoint",
+    )
+
+
+def _cosigned(asked: Asked, signed: Checkpoint) -> list[tuple[str, int, int]]:
+    found = [(key.name, signed.signed_by(key)) for key in asked.witnesses]
+    return [(name, at, signed.size) for name, at in found if at is not None]
 
 
 def _earlier(asked: Asked, outcome: Outcome) -> list[tuple[str, Checkpoint]]:
     """Return the checkpoints that were kept, as far as they are of this log and signed by it, or by a witness."""
-    found = []
+    found = [] if outcome.beside is None else [(WITNESSED, outcome.beside)]
     for path in asked.earlier:
         try:
             kept = checkpoint(read_file(path))
@@ -162,7 +199,9 @@ def _earlier(asked: Asked, outcome: Outcome) -> list[tuple[str, Checkpoint]]:
             outcome.findings.add("checkpoint", said, file=str(path))
             continue
         if all(kept.signed_by(key) is None for key in (*asked.keys, *asked.witnesses)):
-            outcome.findings.add("checkpoint", "is signed by no key that was given: it is forged, or damaged", file=str(path))
+            outcome.findings.add(
+                "checkpoint", "is signed by no key that was given: it is forged, or damaged", file=str(path)
+            )
             continue
         outcome.kept.append((str(path), kept.size))
         found.append((str(path), kept))
@@ -233,8 +272,8 @@ def _verdicts(outcome: Outcome, exported: Exported) -> None:
             found.update(rules or ())
         told = Counter({rule: count for rule, count in claim.verdicts.items() if count})
         if whole and found != told:
-            rules = sorted(rule for rule in {*found, *told} if found[rule] != told[rule])
-            said = ", ".join(f"{rule} {told[rule]} and not {found[rule]}" for rule in rules)
+            wrong = sorted(rule for rule in {*found, *told} if found[rule] != told[rule])
+            said = ", ".join(f"{rule} {told[rule]} and not {found[rule]}" for rule in wrong)
             outcome.findings.add(
                 "verdicts",
                 f"the range {claim.first} to {claim.last} counts findings that its alerts do not have: {said}",
