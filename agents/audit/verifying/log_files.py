@@ -81,8 +81,8 @@ def read_file(file: Path) -> bytes:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
 
 
-def entries_in(bundle: bytes, width: int) -> list[bytes] | None:
-    """Return the first entries of a bundle (each: its length in two bytes, big-endian; it); None if it is none."""
+def entries_in(bundle: bytes) -> list[bytes] | None:
+    """Return the entries of a bundle (each: its length in two bytes, big-endian; it); None if it is none."""
     found, at, end = [], 0, len(bundle)
     while at < end:
         begin = at + 2
@@ -90,7 +90,7 @@ def entries_in(bundle: bytes, width: int) -> list[bytes] | None:
         if begin > end or at > end:
             return None
         found.append(bundle[begin:at])
-    return found[:width] if width <= len(found) <= WIDTH else None
+    return found
 
 
 @dataclass(slots=True)
@@ -120,8 +120,9 @@ class Walk:
         for number in range(-(-self.signed.size // WIDTH)):
             begin = number * WIDTH
             width = min(WIDTH, self.signed.size - begin)
-            entries = self._bundle(number, width)
-            hashes = self._hashes(number, width, entries)
+            tile = self._tile_of(number, width)
+            entries = self._bundle(number, width, tile)
+            hashes = self._hashes(number, width, entries, tile)
             if hashes is None:
                 self._readable = False
                 break
@@ -129,45 +130,66 @@ class Walk:
                 self._tree.add(leaf)
                 if self._waiting:
                     self._compare_earlier()
-            yield from enumerate(entries or [None] * width, begin)
+            yield from enumerate(entries, begin)
         self._end()
 
-    def _bundle(self, number: int, width: int) -> list[bytes] | None:
-        path, raw = self.files.tile(ENTRIES, number, width)
-        found = None if raw is None else entries_in(raw, width)
-        if found is None:
-            last = number * WIDTH + width - 1
-            why = "is not there" if raw is None else f"does not hold the {width} entries that it must"
-            self.findings.add(
-                "tree",
-                f"{path} {why}: entries {number * WIDTH} to {last} cannot be read",
-                index=number * WIDTH,
-                file=path,
-            )
-        return found
-
-    def _hashes(self, number: int, width: int, entries: list[bytes] | None) -> list[bytes] | None:
-        """Return the hashes of the leaves of one tile; those in the tile where the entries are not there."""
+    def _tile_of(self, number: int, width: int) -> list[bytes]:
+        """Return the hashes that a tile of level 0 holds for its entries; none where it is not there."""
         path, raw = self.files.tile(0, number, width)
-        tile = None if raw is None or len(raw) < width * HASH_BYTES else raw[: width * HASH_BYTES]
-        if tile is None:
+        if raw is None or len(raw) < width * HASH_BYTES:
             self.findings.add(
                 "tree", f"{path} is not there, or shorter than {width} hashes", index=number * WIDTH, file=path
             )
-            if entries is None:
-                return None
-        there = [] if tile is None else [tile[at : at + HASH_BYTES] for at in range(0, len(tile), HASH_BYTES)]
-        hashes = there if entries is None else [leaf_hash(entry) for entry in entries]
-        if tile is not None and hashes != there:
+            return []
+        return [raw[at : at + HASH_BYTES] for at in range(0, width * HASH_BYTES, HASH_BYTES)]
+
+    def _bundle(self, number: int, width: int, tile: list[bytes]) -> list[bytes | None]:
+        """Return the entries of a bundle, None in the place of those that are not there.
+
+        In a bundle with too few or too many entries each stands where the tile has its hash.
+        """
+        path, raw = self.files.tile(ENTRIES, number, width)
+        found = None if raw is None else entries_in(raw)
+        begin = number * WIDTH
+        if (
+            found is not None
+            and len(found) >= width
+            and (len(found) == width or path != tile_path(ENTRIES, number, width))
+        ):
+            return list(found[:width])
+        if found is None or not tile:
+            why = "is not there" if raw is None else f"does not hold the {width} entries that it must"
+            said = f"{path} {why}: entries {begin} to {begin + width - 1} cannot be read"
+            self.findings.add("tree", said, index=begin, file=path)
+            return [None] * width
+        by_hash = {leaf_hash(entry): entry for entry in found}
+        placed = [by_hash.get(leaf) for leaf in tile]
+        for at, entry in enumerate(placed, begin):
+            if entry is None:
+                self.findings.add(
+                    "tree", f"entry {at} is not in its bundle: it was cut out, or replaced", index=at, file=path
+                )
+        if len(found) > width:
+            said = f"{path} holds {len(found)} entries, and {width} were logged: some were put in"
+            self.findings.add("tree", said, index=begin, file=path)
+        return placed
+
+    def _hashes(self, number: int, width: int, entries: list[bytes | None], tile: list[bytes]) -> list[bytes] | None:
+        """Return the hashes of the leaves of one tile; those in the tile where entries are not there."""
+        if None in entries and not tile:
+            return None
+        hashes = [tile[at] if entry is None else leaf_hash(entry) for at, entry in enumerate(entries)]
+        if tile and hashes != tile:
             if self._tiles is None:
                 self._tiles = self._tree.copy(self._full_of_tiles)
+            path = tile_path(0, number, width)
             self._differ += [
                 (number * WIDTH + at, path)
-                for at, (one, two) in enumerate(zip(hashes, there, strict=True))
+                for at, (one, two) in enumerate(zip(hashes, tile, strict=True))
                 if one != two
             ]
         if self._tiles is not None:
-            for leaf in there or hashes:
+            for leaf in tile or hashes:
                 self._tiles.add(leaf)
         return hashes
 
