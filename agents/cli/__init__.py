@@ -12,6 +12,7 @@ from typing import Final
 from agents.cli import (
     alerts,
     approvals,
+    audit,
     check,
     dead_letters,
     deliver,
@@ -20,6 +21,7 @@ from agents.cli import (
     explain,
     gateway,
     keys,
+    match,
     person,
     policy,
     privacy,
@@ -27,7 +29,9 @@ from agents.cli import (
     replay,
     reveal,
     send,
+    sites,
     topics,
+    transfers,
     worker,
 )
 from agents.cli import settings as settings_command
@@ -39,10 +43,12 @@ from schemas.errors import CloverwatchError, ConfigurationError
 GROUPS: Final[tuple[tuple[str, tuple[ModuleType, ...]], ...]] = (
     ("See it work", (demo,)),
     ("Without a broker, on files", (replay, explain, check, policy)),
-    ("Run it", (worker, deliver, gateway, topics, send, settings_command)),
+    ("Run it", (worker, deliver, gateway, match, topics, send, settings_command)),
     ("See what it found", (alerts, receipts, dead_letters)),
     ("See what it knows", (person,)),
+    ("Where data lives", (sites, transfers)),
     ("People who act", (keys, approvals, reveal, privacy)),
+    ("Let somebody else check it", (audit,)),
     ("Written from the code", (docs,)),
 )
 """Every command, in the order in which somebody new needs them."""

@@ -1,0 +1,115 @@
+"""What people and gateways did: decisions, approvals, break-glass, actions, requests; and under which policy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from agents.audit.verifying.continuity import Continuity
+from agents.audit.verifying.coverage import Completeness
+from agents.audit.verifying.findings import Findings
+from schemas.entry import Entry
+from schemas.fields import iso
+from schemas.gateway_topics import GATEWAY_APPROVALS, GATEWAY_DECISIONS
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A change of the policy as the log holds it."""
+
+    index: int
+    sha256: str
+    before: str
+    version: str
+    changes: tuple[str, ...]
+    adopted_at: int
+
+
+class Acts:
+    """Counts what was done, and checks what it rests on."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.decisions: Counter[str] = Counter()
+        """By effect; `break_glass` counts those that rest on it, `by approval` those that need one."""
+        self.approvals: Counter[str] = Counter()
+        self.actions: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
+        self.changes: list[Change] = []
+        self._approved: dict[str, int] = {}
+        """Until when each approval holds that was given."""
+        self._rests: dict[str, tuple[int, Entry, int]] = {}
+        """By approval, the latest decision that rests on it: index, entry, time."""
+        self._findings = findings
+
+    def take(self, index: int, entry: Entry) -> None:
+        """Take the entry of a record."""
+        about = entry.about
+        if entry.kind == "decision":
+            self._decision(index, entry)
+        elif entry.kind == "approval":
+            state = str(about.get("state", "deleted"))
+            self.approvals[state] += 1
+            if about.get("break_glass") is True:
+                self.approvals["break_glass"] += 1
+            if state in {"approved", "withdrawn"} and isinstance(until := about.get("until"), int):
+                self._approved[str(about.get("approval_id"))] = until
+        elif entry.kind == "action":
+            self.actions[str(about.get("kind", "?"))] += 1
+        elif entry.kind == "request":
+            self.requests[str(about.get("kind", "?"))] += 1
+        elif entry.kind == "policy":
+            self.changes.append(_change(index, about))
+
+    def _decision(self, index: int, entry: Entry) -> None:
+        about = entry.about
+        self.decisions[str(about.get("effect", "?"))] += 1
+        if about.get("break_glass") is True:
+            self.decisions["break_glass"] += 1
+        approval, at = about.get("approval_id"), about.get("decided_at")
+        if isinstance(approval, str) and approval:
+            self.decisions["by approval"] += 1
+            moment = at if isinstance(at, int) else entry.at
+            before = self._rests.get(approval)
+            if before is None or before[2] < moment:
+                self._rests[approval] = index, entry, moment
+
+    def end(self, spans: Continuity, completeness: Completeness) -> None:
+        """Check decisions against approvals, and what was in force against the changes that were recorded."""
+        span = spans.spans.get((GATEWAY_APPROVALS, 0))
+        whole = span is None or span.first == 0
+        for approval, (index, entry, at) in self._rests.items():
+            until = self._approved.get(approval)
+            if until is None and whole:
+                said = f"a decision rests on the approval {approval}, and the log holds none of that id that was given"
+            elif until is not None and at > until:
+                said = f"a decision of {iso(at)} rests on the approval {approval}, which ended at {iso(until)}"
+            else:
+                continue
+            self._findings.add(
+                "approval", said, index=index, topic=GATEWAY_DECISIONS, partition=entry.partition, offset=entry.offset
+            )
+        known = {change.sha256 for change in self.changes if change.adopted_at}
+        begun = {completeness.in_force[0][1].sha256} if completeness.in_force else set()
+        for index, record in completeness.in_force:
+            if record.sha256 not in known | begun:
+                begun.add(record.sha256)
+                self._findings.add(
+                    "policy",
+                    f"the policy {record.policy} (SHA-256 {record.sha256[:16]}…) came into force at "
+                    f"{iso(record.at)}, and the "
+                    "log holds no change that was adopted and says who and why",
+                    index=index,
+                )
+
+
+def _change(index: int, about: dict[str, Any]) -> Change:
+    changes, adopted = about.get("changes"), about.get("adopted_at")
+    return Change(
+        index=index,
+        sha256=str(about.get("sha256", "")),
+        before=str(about.get("before", "")),
+        version=str(about.get("version", "")),
+        changes=tuple(map(str, changes)) if isinstance(changes, list | tuple) else (),
+        adopted_at=adopted if isinstance(adopted, int) else 0,
+    )

@@ -1,0 +1,279 @@
+"""Completeness: that the ranges which workers say they judged tile every partition, without a gap nobody explains.
+
+A worker that gets a partition says where it begins (`Started`); each range that it judges begins where its former one
+ended. What another worker judged already may be judged again: its start says so. Offsets that no range holds were not
+judged, and nobody said why.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from agents.audit.verifying.continuity import EXPLAINED
+from agents.audit.verifying.findings import Findings
+from schemas.coverage import Coverage, InForce, Judged, Started, Stopped, hash_of
+from schemas.entry import Entry
+
+NOTHING: Final = hash_of([])
+"""What the hash of a range without alerts is."""
+
+
+REPEATED_WITHIN: Final = 64
+"""Records of a partition among which a repetition is looked for: what one send holds, and is sent again."""
+
+
+class Claim(msgspec.Struct, frozen=True, gc=False):
+    """A range with alerts: compared when all alerts of the log are known."""
+
+    index: int
+    topic: str
+    partition: int
+    first: int
+    last: int
+    alerts: tuple[str, ...]
+    alerts_hash: str
+    verdicts: dict[str, int]
+    at: int
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What was judged of one partition."""
+
+    first: int
+    following: int
+    since: int = 0
+    until: int = 0
+    """When the first and the last range was stored, milliseconds."""
+    ranges: int = 0
+    records: int = 0
+    again: int = 0
+    """Offsets that were judged a second time, after a start that says so."""
+    alerts: int = 0
+    dead_letters: int = 0
+    duplicates: int = 0
+    moved: int = 0
+    holes: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    gaps: list[tuple[int, int, int]] = field(default_factory=list)
+    """Offsets that no range holds so far: [first, last], and the index of the entry that passed them over."""
+    said: deque[str] = field(default_factory=lambda: deque(maxlen=REPEATED_WITHIN))
+    """Hashes of its last records."""
+    owners: dict[str, int] = field(default_factory=dict)
+    """By worker that has the partition, the offset that comes next for it."""
+    starts: int = 0
+    stops: int = 0
+    left: int = 0
+    """When the last owner gave it up; 0 while it has one."""
+    without: list[tuple[int, int]] = field(default_factory=list)
+    """Times without any owner, milliseconds: [from, to]."""
+
+
+class Completeness:
+    """Follows the records of `monitor.coverage`."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.judged: dict[tuple[str, int], Judgement] = {}
+        self.claims: list[Claim] = []
+        self.in_force: list[tuple[int, InForce]] = []
+        """(index, record), each where another policy or table came into force."""
+        self.workers: dict[str, set[str]] = {}
+        """By worker, the policies that it said were in force. A range is told when its last event is done, so it may
+        be of the one before the newest."""
+        self.repeated = 0
+        """Records that were stored twice: whoever sent them did not hear that the brokers had them."""
+        self._findings = findings
+
+    def take(self, index: int, entry: Entry) -> Coverage | None:
+        """Take one entry; return its record, None where it is none."""
+        try:
+            record: Coverage = msgspec.convert(entry.about, Coverage)
+        except msgspec.ValidationError as error:
+            self._findings.add("entry", f"not a record of coverage ({error})", index=index, topic=entry.topic)
+            return None
+        if isinstance(record, InForce):
+            self._in_force(index, record)
+            return record
+        of = self._of(record, record.first if isinstance(record, Judged) else record.offset)
+        if entry.sha256 in of.said:
+            self.repeated += 1
+            return record
+        of.said.append(entry.sha256)
+        if isinstance(record, Judged):
+            self._judged(index, record)
+        elif isinstance(record, Started):
+            self._started(index, record)
+        else:
+            self._stopped(index, record)
+        return record
+
+    def end(self) -> None:
+        """Say what nobody judged."""
+        for (topic, partition), judged in self.judged.items():
+            for first, last, index in judged.gaps:
+                self._findings.add(
+                    "not_covered",
+                    f"offsets {first} to {last} were judged by nobody: the ranges pass over them",
+                    index=index,
+                    topic=topic,
+                    partition=partition,
+                    offset=first,
+                )
+
+    def _say(
+        self, index: int, record: Judged | Started | Stopped, offset: int, what: str, *, gone: bool = False
+    ) -> None:
+        self._findings.add(
+            "not_covered" if gone else "coverage",
+            what,
+            index=index,
+            topic=record.topic,
+            partition=record.partition,
+            offset=offset,
+        )
+
+    def _of(self, record: Judged | Started | Stopped, offset: int) -> Judgement:
+        key = record.topic, record.partition
+        if key not in self.judged:
+            self.judged[key] = Judgement(offset, offset)
+        return self.judged[key]
+
+    def _started(self, index: int, record: Started) -> None:
+        of = self._of(record, record.offset)
+        if of.left and not of.owners:
+            of.without.append((of.left, record.at))
+        of.left = 0
+        of.starts += 1
+        of.owners[record.worker] = record.offset
+        if record.offset > of.following:
+            self._miss(of, of.following, record.offset - 1, index)
+
+    def _stopped(self, index: int, record: Stopped) -> None:
+        of = self._of(record, record.offset)
+        of.stops += 1
+        expected = of.owners.pop(record.worker, None)
+        if expected is None:
+            self._say(index, record, record.offset, f"worker {record.worker} gave up what it never began")
+        elif record.offset > expected:
+            self._say(
+                index,
+                record,
+                expected,
+                f"worker {record.worker} stopped at {record.offset} and judged to {expected - 1}",
+            )
+            if record.offset > of.following:
+                self._miss(of, of.following, record.offset - 1, index)
+        if not of.owners:
+            of.left = record.at
+
+    def _judged(self, index: int, record: Judged) -> None:
+        first, last = record.first, record.last
+        of = self._of(record, first)
+        if first > last:
+            self._say(index, record, first, f"a range from {first} to {last}: it ends before it begins")
+            return
+        self._inside(index, record, of)
+        expected = of.owners.get(record.worker)
+        if expected is None:
+            self._say(
+                index,
+                record,
+                first,
+                f"offsets {first} to {last} were judged by worker {record.worker}, which never said that it began",
+            )
+        elif first < expected:
+            self._say(
+                index, record, first,
+                f"offsets {first} to {min(last, expected - 1)} were judged twice by worker {record.worker}, "
+                "and no start says so",
+            )  # fmt: skip
+        of.owners[record.worker] = last + 1
+        if first > of.following:
+            self._miss(of, of.following, first - 1, index)
+        elif first < of.following:
+            of.again += min(last, of.following - 1) - first + 1
+            self._fill(of, first, last)
+        of.following = max(of.following, last + 1)
+        of.since = of.since or record.at
+        of.until = max(of.until, record.at)
+        of.ranges += 1
+        policies = self.workers.get(record.worker, set())
+        if record.policy not in policies:
+            was = ", ".join(sorted(policies)) or "none"
+            self._findings.add(
+                "policy",
+                f"offsets {first} to {last} were judged under the policy {record.policy}; in force for that "
+                f"worker was {was}",
+                index=index, topic=record.topic, partition=record.partition, offset=first,
+            )  # fmt: skip
+
+    def _inside(self, index: int, record: Judged, of: Judgement) -> None:
+        """Check what a range says of itself."""
+        absent, reached = 0, record.first
+        for hole in record.holes:
+            if not reached <= hole.first <= hole.last <= record.last:
+                self._say(index, record, hole.first, f"a hole from {hole.first} to {hole.last} is not within its range")
+                continue
+            absent, reached = absent + hole.last - hole.first + 1, hole.last + 1
+            of.holes[hole.why] += hole.last - hole.first + 1
+            if hole.why not in EXPLAINED:
+                said = f"offsets {hole.first} to {hole.last} were not judged: {hole.why}"
+                self._say(index, record, hole.first, said, gone=True)
+        span = record.last - record.first + 1
+        if record.records + absent != span:
+            self._say(
+                index, record, record.first,
+                f"the range {record.first} to {record.last} holds {span} offsets, and {record.records} records with "
+                f"{absent} in holes are told: {span - record.records - absent} are not accounted for",
+            )  # fmt: skip
+        of.records += record.records
+        of.alerts += record.alerts
+        of.dead_letters += record.dead_letters
+        of.duplicates += record.duplicates
+        of.moved += record.moved
+        of.verdicts.update(record.verdicts)
+        if record.alerts or record.alerts_of or record.alerts_hash != NOTHING or record.verdicts:
+            if record.alerts != len(record.alerts_of):
+                self._findings.add(
+                    "verdicts",
+                    f"the range {record.first} to {record.last} counts {record.alerts} alerts and names "
+                    f"{len(record.alerts_of)}",
+                    index=index, topic=record.topic, partition=record.partition, offset=record.first,
+                )  # fmt: skip
+            self.claims.append(
+                Claim(
+                    index, record.topic, record.partition, record.first, record.last, record.alerts_of,
+                    record.alerts_hash, record.verdicts, record.at,
+                )
+            )  # fmt: skip
+
+    def _in_force(self, index: int, record: InForce) -> None:
+        before = self.in_force[-1][1] if self.in_force else None
+        self.workers.setdefault(record.worker, set()).add(record.policy)
+        now = record.sha256, record.legal_table, record.geo_table
+        if before is None or now != (before.sha256, before.legal_table, before.geo_table):
+            self.in_force.append((index, record))
+
+    @staticmethod
+    def _miss(of: Judgement, first: int, last: int, index: int) -> None:
+        of.gaps.append((first, last, index))
+        of.following = last + 1
+
+    @staticmethod
+    def _fill(of: Judgement, first: int, last: int) -> None:
+        """Take a range out of the gaps: another worker judged it late."""
+        left = []
+        for begin, end, index in of.gaps:
+            if begin > last or end < first:
+                left.append((begin, end, index))
+                continue
+            if begin < first:
+                left.append((begin, first - 1, index))
+            if end > last:
+                left.append((last + 1, end, index))
+            of.again -= min(end, last) - max(begin, first) + 1
+        of.gaps = left

@@ -1,0 +1,239 @@
+"""Topics as files: what `cloverwatch audit export` writes, read back and compared with the log, record by record.
+
+A folder holds `TOPIC/PARTITION.jsonl.gz`, one record a line in the order of offsets, and `export.json`, which says from
+where to where each partition was there. Both a record that the log does not speak of and one that is not there any more
+are findings, but for what retention and compaction explain.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from base64 import b64decode
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from agents.audit.verifying.continuity import Continuity
+from agents.audit.verifying.findings import Findings
+from schemas.entry import ABOUT, LOGGED, Entry
+from schemas.errors import ConfigurationError
+from schemas.topics import ALERTS, BY_NAME
+
+MANIFEST: Final = "export.json"
+SUFFIX: Final = ".jsonl.gz"
+
+KEY_OF: Final[dict[str, tuple[str, ...]]] = {
+    "alerts": ("alert_id",),
+    "alerts.receipts": ("destination", "alert_id"),
+    "gateway.approvals": ("approval_id",),
+}
+"""Of what an entry repeats, what the key of a compacted topic is made of (`docs/topics.md`)."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One line: a record of a topic. `key_base64`, `value_base64` stand in place of what is no UTF-8."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: str | None = None
+    key_base64: str | None = None
+    value: str | None = None
+    value_base64: str | None = None
+
+    @property
+    def raw(self) -> bytes | None:
+        """The value's bytes; None of a tombstone."""
+        if self.value is not None:
+            return self.value.encode()
+        return None if self.value_base64 is None else b64decode(self.value_base64)
+
+    @property
+    def raw_key(self) -> bytes | None:
+        """The key's bytes."""
+        if self.key is not None:
+            return self.key.encode()
+        return None if self.key_base64 is None else b64decode(self.key_base64)
+
+
+class Range(msgspec.Struct, frozen=True, kw_only=True):
+    """From where to where a partition was there when it was exported."""
+
+    first: int
+    following: int
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """`export.json`."""
+
+    at: int
+    """When, milliseconds."""
+    topics: dict[str, dict[str, Range]] = {}
+
+
+_decode: Final = msgspec.json.Decoder(Record).decode
+
+
+def manifest_of(folder: Path) -> Manifest:
+    """Return a folder's manifest; an empty one where there is none.
+
+    Raises:
+        ConfigurationError: it is no folder, or its manifest cannot be read.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder} is no folder; `cloverwatch audit export` writes one")
+    path = folder / MANIFEST
+    if not path.is_file():
+        return Manifest(at=0)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be used: {error}") from None
+
+
+def partitions_of(folder: Path, topic: str) -> list[int]:
+    """Return which partitions of a topic are there."""
+    names = [path.name.removesuffix(SUFFIX) for path in (folder / topic).glob(f"*{SUFFIX}")]
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
+def records(folder: Path, topic: str, partition: int) -> Iterator[Record]:
+    """Yield the records of one partition, in order.
+
+    Raises:
+        ConfigurationError: a line is none, or the file is broken; names file and line.
+    """
+    path = folder / topic / f"{partition}{SUFFIX}"
+    number = 0
+    try:
+        with gzip.open(path, "rb") as lines:
+            for line in lines:
+                number += 1
+                yield _decode(line)
+    except (OSError, EOFError, zlib.error, msgspec.DecodeError, ValueError) as error:
+        raise ConfigurationError(f"{path}:{number}: cannot be read: {error}") from None
+
+
+class Exported:
+    """Compares the log with the export, entry by entry; one open file a partition."""
+
+    def __init__(self, folder: Path, findings: Findings) -> None:
+        manifest = manifest_of(folder)
+        self.compared = 0
+        self.gone = 0
+        """Records of the log that retention or compaction took from the topic since."""
+        self.beyond = 0
+        """Records of topics that are younger than the log."""
+        self.reasons: dict[tuple[str, int], tuple[str, ...]] = {}
+        """By alert and revision, the rules that speak in it."""
+        self._lines: dict[tuple[str, int], Iterator[Record]] = {}
+        self._next: dict[tuple[str, int], Record | None] = {}
+        self._first: dict[tuple[str, int], int] = {}
+        self._latest: dict[tuple[str, int, str], int] = {}
+        self._missing: list[tuple[int, Entry]] = []
+        self._findings = findings
+        self.topics = [topic for topic in LOGGED if (folder / topic).is_dir()]
+        for topic in self.topics:
+            for partition in partitions_of(folder, topic):
+                key = topic, partition
+                self._lines[key] = records(folder, topic, partition)
+                self._advance(key)
+                head = self._next[key]
+                told = manifest.topics.get(topic, {}).get(str(partition))
+                self._first[key] = told.first if told is not None else head.offset if head is not None else 0
+
+    def take(self, index: int, entry: Entry) -> None:
+        """Compare one entry of a record; entries of a partition come in the order of offsets."""
+        if entry.topic not in self.topics:
+            return
+        key = entry.topic, entry.partition
+        here = self._next.get(key)
+        while here is not None and here.offset < entry.offset:
+            self._extra(key, here, index)
+            here = self._advance(key)
+        if here is None or here.offset != entry.offset:
+            if entry.offset < self._first.get(key, 0):
+                self.gone += 1
+            else:
+                self._missing.append((index, entry))
+            return
+        self._compare(index, entry, here)
+        self._advance(key)
+
+    def end(self, spans: Continuity, before: int) -> None:
+        """Name what is left; records that are younger than `before` (milliseconds) may be logged later."""
+        for key in list(self._next):
+            span = spans.spans.get(key)
+            while (here := self._next[key]) is not None:
+                if here.timestamp >= before or (span is None and not spans.spans):
+                    self.beyond += 1
+                else:
+                    self._extra(key, here, None)
+                self._advance(key)
+        for index, entry in self._missing:
+            name = _key_text(entry)
+            compacted = "compact" in BY_NAME[entry.topic].cleanup
+            if compacted and self._latest.get((entry.topic, entry.partition, name), -1) > entry.offset:
+                self.gone += 1
+                continue
+            self._say(
+                f"the log speaks of a record{f' of {name}' if name else ''} that the topic does not hold: it "
+                "was removed",
+                entry.topic, entry.partition, entry.offset, index,
+            )  # fmt: skip
+
+    def _advance(self, key: tuple[str, int]) -> Record | None:
+        here = self._next[key] = next(self._lines[key], None)
+        if here is not None and key[0] in KEY_OF:
+            name = (here.raw_key or b"").decode("utf-8", "replace")
+            self._latest[(*key, name)] = here.offset
+        return here
+
+    def _extra(self, key: tuple[str, int], record: Record, index: int | None) -> None:
+        self._say("the topic holds a record that the log does not speak of", *key, record.offset, index)
+
+    def _compare(self, index: int, entry: Entry, record: Record) -> None:
+        self.compared += 1
+        raw = record.raw
+        digest = "" if raw is None else sha256(raw).hexdigest()
+        if digest != entry.sha256:
+            self._say(
+                f"the record's SHA-256 is {digest[:16] or 'none'}…, the log has "
+                f"{entry.sha256[:16] or 'none'}…: it was edited",
+                entry.topic, entry.partition, entry.offset, index,
+            )  # fmt: skip
+        if raw is None:
+            return
+        try:
+            value = msgspec.json.decode(raw)
+        except msgspec.DecodeError:
+            return
+        if not isinstance(value, dict):
+            return
+        if entry.topic == ALERTS:
+            self._remember(value)
+        names = ABOUT.get(entry.kind, tuple(entry.about))
+        wrong = [name for name in names if name in entry.about and name in value and entry.about[name] != value[name]]
+        if wrong:
+            self._say(
+                f"the log's entry and the record differ in {', '.join(wrong)}",
+                entry.topic, entry.partition, entry.offset, index,
+            )  # fmt: skip
+
+    def _remember(self, value: dict[str, Any]) -> None:
+        alert_id, revision, reasons = value.get("alert_id"), value.get("revision", 0), value.get("reasons")
+        if isinstance(alert_id, str) and isinstance(revision, int) and isinstance(reasons, list):
+            rules = [each.get("rule_id") for each in reasons if isinstance(each, dict)]
+            self.reasons[alert_id, revision] = tuple(rule for rule in rules if isinstance(rule, str))
+
+    def _say(self, what: str, topic: str, partition: int, offset: int, index: int | None) -> None:
+        self._findings.add("topic", what, index=index, topic=topic, partition=partition, offset=offset)
+
+
+def _key_text(entry: Entry) -> str:
+    return "|".join(str(entry.about.get(name, "")) for name in KEY_OF.get(entry.topic, ()))

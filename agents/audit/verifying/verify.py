@@ -1,0 +1,281 @@
+"""The whole verification: checkpoint, witnesses, tree, history, entries, completeness, deliveries, topics."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, get_args
+
+import msgspec
+
+from agents.audit.verifying.acts import Acts
+from agents.audit.verifying.alerts import Alerts
+from agents.audit.verifying.continuity import Continuity
+from agents.audit.verifying.coverage import Completeness
+from agents.audit.verifying.exported import Exported
+from agents.audit.verifying.findings import Findings
+from agents.audit.verifying.log_files import LogFiles, Walk, read_file
+from agents.audit.verifying.notes import Checkpoint, NoteError, Verifier, checkpoint
+from schemas.entry import Entry, EntryKind
+
+GRACE_MS: Final = 15 * 60_000
+"""What is younger than this at the log's end may be under way still: an alert stored and not yet logged, or not yet
+delivered. Delivery counts as late after minutes."""
+
+WITNESSED: Final = "checkpoint.witnessed"
+"""File beside `checkpoint`: the newest one that had enough cosignatures."""
+
+TELL_EVERY: Final = 100_000
+"""Entries between two lines of progress."""
+
+KINDS: Final = frozenset(get_args(EntryKind))
+_decode: Final = msgspec.json.Decoder(Entry).decode
+
+
+class _Kind(msgspec.Struct):
+    kind: str
+
+
+_kind: Final = msgspec.json.Decoder(_Kind).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be verified, with what."""
+
+    folder: Path
+    keys: Sequence[Verifier]
+    witnesses: Sequence[Verifier] = ()
+    needed: int = 0
+    """How many of the witnesses must have signed."""
+    earlier: Sequence[Path] = ()
+    export: Path | None = None
+    grace: int = GRACE_MS
+    tell: Callable[[str], None] = lambda _: None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of it."""
+
+    signed: Checkpoint
+    findings: Findings
+    spans: Continuity
+    completeness: Completeness
+    alerts: Alerts
+    acts: Acts
+    exported: Exported | None
+    signers: list[str] = field(default_factory=list)
+    witnessed: list[tuple[str, int, int]] = field(default_factory=list)
+    """(witness, when it signed in seconds since 1970, how many entries)."""
+    kept: list[tuple[str, int]] = field(default_factory=list)
+    """Earlier checkpoints that were compared: (file, size)."""
+    beside: Checkpoint | None = None
+    """The last checkpoint that had enough cosignatures, where the newest has not."""
+    agreed: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+    """Entries of kinds that this version does not know."""
+    since: int = 0
+    until: int = 0
+    """Times of the first and the last entry, milliseconds."""
+    read: int = 0
+    spent: float = 0.0
+    """Seconds."""
+
+    @property
+    def rate(self) -> float:
+        """Entries a second."""
+        return self.read / max(self.spent, 1e-9)
+
+    @property
+    def proven(self) -> int:
+        """How many entries were seen by somebody else, or earlier: they cannot have been replaced since."""
+        return max([self.agreed, *(size for _, _, size in self.witnessed)])
+
+
+def verify(asked: Asked) -> Outcome:
+    """Verify a log.
+
+    Raises:
+        ConfigurationError: files that were named cannot be read.
+        NoteError: the log's checkpoint is no checkpoint at all.
+    """
+    begun = time.perf_counter()
+    findings = Findings()
+    files = LogFiles(asked.folder)
+    signed = checkpoint(files.checkpoint())
+    outcome = Outcome(
+        signed,
+        findings,
+        Continuity(findings),
+        Completeness(findings),
+        Alerts(findings, grace=asked.grace),
+        Acts(findings),
+        None if asked.export is None else Exported(asked.export, findings),
+    )
+    _signatures(asked, outcome)
+    walk = Walk(files, signed, _earlier(asked, outcome), findings)
+    for index, raw in walk:
+        if raw is not None:
+            _take(outcome, index, raw)
+        outcome.read += 1
+        if outcome.read % TELL_EVERY == 0:
+            rate = outcome.read / (time.perf_counter() - begun)
+            asked.tell(f"{outcome.read:,} of {signed.size:,} entries ({rate:,.0f}/s)")
+    outcome.agreed = walk.agreed
+    outcome.completeness.end()
+    outcome.alerts.end(outcome.completeness.claims, outcome.spans, outcome.until)
+    outcome.acts.end(outcome.spans, outcome.completeness)
+    if outcome.exported is not None:
+        outcome.exported.end(outcome.spans, outcome.until - asked.grace)
+        _verdicts(outcome, outcome.exported)
+    outcome.spent = time.perf_counter() - begun
+    return outcome
+
+
+def _signatures(asked: Asked, outcome: Outcome) -> None:
+    signed, add = outcome.signed, outcome.findings.add
+    names = {key.name for key in asked.keys}
+    outcome.signers = [key.name for key in asked.keys if signed.signed_by(key) is not None]
+    if not outcome.signers:
+        there = ", ".join(sorted({name for name, _, _ in signed.signatures}))
+        add(
+            "checkpoint",
+            f"not signed by {' or '.join(sorted(names))} (signatures there: {there}): it is forged, or "
+            "damaged, or the key is another",
+            file="checkpoint",
+        )
+    if asked.witnesses:
+        _cosignatures(asked, outcome)
+
+
+def _cosignatures(asked: Asked, outcome: Outcome) -> None:
+    """Look for cosignatures on the checkpoint, then on the last one that had enough (the file beside it)."""
+    signed = outcome.signed
+    outcome.witnessed = _cosigned(asked, signed)
+    if len(outcome.witnessed) >= asked.needed:
+        return
+    beside = asked.folder / WITNESSED
+    if beside.is_file():
+        try:
+            before = checkpoint(read_file(beside))
+        except NoteError as error:
+            outcome.findings.add("checkpoint", f"is no checkpoint: {error}", file=WITNESSED)
+            return
+        outcome.witnessed = _cosigned(asked, before)
+        if before.origin == signed.origin and len(outcome.witnessed) >= asked.needed:
+            outcome.beside = before
+            return
+    missing = sorted({key.name for key in asked.witnesses} - {name for name, _, _ in outcome.witnessed})
+    outcome.findings.add(
+        "witness",
+        f"{len(outcome.witnessed)} of {len(asked.witnesses)} witnesses signed, {asked.needed} are needed; "
+        f"no signature of: {', '.join(missing)}",
+        file="checkpoint",
+    )
+
+
+def _cosigned(asked: Asked, signed: Checkpoint) -> list[tuple[str, int, int]]:
+    found = [(key.name, signed.signed_by(key)) for key in asked.witnesses]
+    return [(name, at, signed.size) for name, at in found if at is not None]
+
+
+def _earlier(asked: Asked, outcome: Outcome) -> list[tuple[str, Checkpoint]]:
+    """Return the checkpoints that were kept, as far as they are of this log and signed by it, or by a witness."""
+    found = [] if outcome.beside is None else [(WITNESSED, outcome.beside)]
+    for path in asked.earlier:
+        try:
+            kept = checkpoint(read_file(path))
+        except NoteError as error:
+            outcome.findings.add("checkpoint", f"is no checkpoint: {error}", file=str(path))
+            continue
+        if kept.origin != outcome.signed.origin:
+            said = f"is of the log {kept.origin!r}, and this one is {outcome.signed.origin!r}: it proves nothing here"
+            outcome.findings.add("checkpoint", said, file=str(path))
+            continue
+        if all(kept.signed_by(key) is None for key in (*asked.keys, *asked.witnesses)):
+            outcome.findings.add(
+                "checkpoint", "is signed by no key that was given: it is forged, or damaged", file=str(path)
+            )
+            continue
+        outcome.kept.append((str(path), kept.size))
+        found.append((str(path), kept))
+    return found
+
+
+def _take(outcome: Outcome, index: int, raw: bytes) -> None:
+    """Take one entry."""
+    try:
+        entry = _decode(raw)
+    except msgspec.DecodeError as error:
+        _unread(outcome, index, raw, error)
+        return
+    outcome.kinds[entry.kind] += 1
+    at = entry.at if isinstance(entry.at, int) else 0
+    outcome.since = outcome.since or at
+    outcome.until = max(outcome.until, at)
+    if entry.kind == "opened":
+        outcome.spans.opened(index, entry)
+        return
+    if entry.kind == "hole":
+        outcome.spans.hole(index, entry)
+        return
+    outcome.spans.record(index, entry)
+    if outcome.exported is not None:
+        outcome.exported.take(index, entry)
+    if entry.kind == "alert":
+        outcome.alerts.alert(index, entry)
+    elif entry.kind == "receipt":
+        outcome.alerts.receipt(index, entry)
+    elif entry.kind == "coverage":
+        _coverage(outcome, index, entry)
+    else:
+        outcome.acts.take(index, entry)
+
+
+def _coverage(outcome: Outcome, index: int, entry: Entry) -> None:
+    outcome.completeness.take(index, entry)
+    if sha256(msgspec.json.encode(entry.about)).hexdigest() != entry.sha256:
+        outcome.findings.add(
+            "verdicts",
+            "what the entry says of a range is not what its own hash is over: it was edited",
+            index=index, topic=entry.topic, partition=entry.partition, offset=entry.offset,
+        )  # fmt: skip
+
+
+def _unread(outcome: Outcome, index: int, raw: bytes, error: Exception) -> None:
+    try:
+        kind = _kind(raw).kind
+    except msgspec.DecodeError:
+        outcome.findings.add("entry", f"cannot be read ({error})", index=index)
+        return
+    if kind in KINDS:
+        outcome.findings.add("entry", f"an entry of kind {kind} that is none ({error})", index=index)
+    else:
+        outcome.unknown[kind[:64]] += 1
+
+
+def _verdicts(outcome: Outcome, exported: Exported) -> None:
+    """Compare the counts of findings by rule with the alerts' own reasons, where the export has them all."""
+    for claim in outcome.completeness.claims:
+        found: Counter[str] = Counter()
+        whole = True
+        for text in claim.alerts:
+            alert_id, _, revision = text.rpartition("|")
+            rules = exported.reasons.get((alert_id, int(revision))) if revision.isdecimal() else None
+            whole = whole and rules is not None
+            found.update(rules or ())
+        told = Counter({rule: count for rule, count in claim.verdicts.items() if count})
+        if whole and found != told:
+            wrong = sorted(rule for rule in {*found, *told} if found[rule] != told[rule])
+            said = ", ".join(f"{rule} {told[rule]} and not {found[rule]}" for rule in wrong)
+            outcome.findings.add(
+                "verdicts",
+                f"the range {claim.first} to {claim.last} counts findings that its alerts do not have: {said}",
+                index=claim.index, topic=claim.topic, partition=claim.partition, offset=claim.first,
+            )  # fmt: skip
