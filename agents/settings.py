@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
+from agents.matching_settings import MatchingSettings
 from agents.setting_fields import PORT_MAX, bounds, convert, kind_of, setting
 from schemas.errors import ConfigurationError
 from schemas.secret import Secret
@@ -26,7 +27,7 @@ FILE_VARIABLE: Final = PREFIX + "SETTINGS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(MatchingSettings):
     """Everything that may differ from one deployment to the next. Times in seconds where the name ends in `_s`."""
 
     broker: str = setting(

@@ -18,6 +18,7 @@ from agents.cli import (
     docs,
     explain,
     keys,
+    match,
     person,
     policy,
     privacy,
@@ -37,7 +38,7 @@ from schemas.errors import CloverwatchError, ConfigurationError
 GROUPS: Final[tuple[tuple[str, tuple[ModuleType, ...]], ...]] = (
     ("See it work", (demo,)),
     ("Without a broker, on files", (replay, explain, check, policy)),
-    ("Run it", (worker, deliver, topics, send, settings_command)),
+    ("Run it", (worker, deliver, match, topics, send, settings_command)),
     ("See what it found", (alerts, receipts, dead_letters)),
     ("See what it knows", (person,)),
     ("People who act", (keys, reveal, privacy)),

@@ -87,7 +87,9 @@ class Comparer:
                 self._passes.clear()
             passes = self._passes[event.dataset_id] = self.gateway.passes(event.dataset_id)
         return (
-            passes and event.principal in self.gateway.principals and self.sensitivity(event) in self.gateway.sensitivities
+            passes
+            and event.principal in self.gateway.principals
+            and self.sensitivity(event) in self.gateway.sensitivities
         )
 
     def concerns(self, event: AccessEvent) -> bool:
@@ -127,10 +129,14 @@ class Comparer:
         if whose == "another's":
             return self._only(kinds.OTHER_PERSON, "it names a decision that was made for somebody else")
         if whose == "theirs":
-            return self._only(kinds.EXPIRED, f"it names a decision that ended more than {KEPT_MS // 60_000} minutes before")
+            return self._only(
+                kinds.EXPIRED, f"it names a decision that ended more than {KEPT_MS // 60_000} minutes before"
+            )
         if not self.must_pass(event):
             return NOTHING
-        return self._only(kinds.BYPASS, "the decision that it names was never made, or not within the time that is waited")
+        return self._only(
+            kinds.BYPASS, "the decision that it names was never made, or not within the time that is waited"
+        )
 
     def _unnamed(self, event: AccessEvent, about: list[Known]) -> Compared:
         session, at = known(event.session_id), event.occurred_at
@@ -161,7 +167,7 @@ class Comparer:
     def _only(self, kind: Kind, sentence: str) -> Compared:
         return Compared(None, (Finding(kind, sentence),)) if kind.enabled(self.policy) else NOTHING
 
-    def _rank(self, event: AccessEvent, decision: Known) -> tuple[int, int, int, str]:
+    def _rank(self, event: AccessEvent, decision: Known) -> tuple[int, int, str]:
         """Of several decisions that would cover it, the one with the least against it; of these the latest."""
         used_up = decision.used >= decision.uses
         return (len(self._against(event, decision)) + used_up, *_latest(decision))

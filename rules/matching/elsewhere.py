@@ -23,7 +23,9 @@ KEPT_MS: Final = 3_600_000
 
 
 def _hashes(decision_id: str, person: str) -> tuple[int, int]:
-    return xxh3_64_intdigest(decision_id.encode()), xxh3_64_intdigest(f"{len(decision_id)} {decision_id} {person}".encode())
+    return xxh3_64_intdigest(decision_id.encode()), xxh3_64_intdigest(
+        f"{len(decision_id)} {decision_id} {person}".encode()
+    )
 
 
 class Elsewhere:

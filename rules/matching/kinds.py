@@ -42,7 +42,7 @@ class Kind:
         return policy.severity(sensitivity, place) if said == "matrix" else said
 
 
-_PASS: Final = "`must_pass`, `sensitivities` and `principals` of `[gateway]` say which accesses need a decision."
+_WHICH: Final = "`must_pass`, `sensitivities` and `principals` of `[gateway]` say which accesses need a decision."
 
 BYPASS: Final = Kind(
     id="gateway.bypass",
@@ -51,7 +51,7 @@ BYPASS: Final = Kind(
     why="Data behind gateways is reached through them alone: an access without a decision has found another way, and "
     "every other control is void on it.",
     example="A dump over a database's own port, which no gateway was asked about.",
-    tune=f"{_PASS} `wait` is how much later than the access its decision may arrive.",
+    tune=f"{_WHICH} `wait` is how much later than the access its decision may arrive.",
 )
 DENIED: Final = Kind(
     id="gateway.denied_yet_done",
@@ -59,7 +59,7 @@ DENIED: Final = Kind(
     severity="critical",
     why="A denial that nobody enforces is worse than none: it is believed.",
     example="The gateway answered deny; the proxy let the request through after a faulty deployment.",
-    tune=_PASS,
+    tune=_WHICH,
 )
 EXPIRED: Final = Kind(
     id="gateway.expired",
