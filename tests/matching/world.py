@@ -45,19 +45,23 @@ def policy_of(more: str = "") -> Policy:
     return parse(POLICY + more, "policy.toml", RULE_IDS | MATCHING_IDS)
 
 
-def knowledge() -> Knowledge:
-    found = Knowledge()
-    rows: list[tuple[str, dict[str, Any]]] = [
+def rows() -> list[tuple[str, dict[str, Any]]]:
+    """The directories: two people in Ireland, two datasets behind gateways, and one that is nobody's secret."""
+    found: list[tuple[str, dict[str, Any]]] = [
         ("datasets", {"dataset_id": "vault-users", "sensitivity": "restricted", "subject_region": "IE"}),
         ("datasets", {"dataset_id": "vault-mail", "sensitivity": "allowable", "subject_region": "IE"}),
         ("datasets", {"dataset_id": "vault-stats", "sensitivity": "public", "subject_region": "IE"}),
     ]
     for name in ("ann", "bob"):
-        rows.append(("employees", {"employee_id": name, "status": "active", "employer": "clover-ie"}))
-        rows.append(("locations", {"employee_id": name, "evidence": "contract", "country": "IE"}))
-    for topic, fields in rows:
-        row = {"valid_from": 0, "recorded_at": 0, **fields}
-        found.apply(DIRECTORY[f"directory.{topic}"].decode(orjson.dumps(row)))
+        found.append(("employees", {"employee_id": name, "status": "active", "employer": "clover-ie"}))
+        found.append(("locations", {"employee_id": name, "evidence": "contract", "country": "IE"}))
+    return [(f"directory.{topic}", {"valid_from": 0, "recorded_at": 0, **fields}) for topic, fields in found]
+
+
+def knowledge() -> Knowledge:
+    found = Knowledge()
+    for topic, fields in rows():
+        found.apply(DIRECTORY[topic].decode(orjson.dumps(fields)))
     return found
 
 
