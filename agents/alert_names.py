@@ -25,15 +25,22 @@ def alert_names() -> AlertNames:
     from rules.habits import across
     from rules.habits import report as behaviour
     from rules.judge import FAILED
+    from rules.matching import kinds
 
     stream = {kind.rule_id for kind in (integrity.LOST, integrity.UNEXPLAINED, integrity.REWOUND)}
     privacy = {f"{request_log.FAMILY}.{name}" for name, *_ in request_log.TOLD.values()}
     return AlertNames(
         families=frozenset(
             {report.ACCESS, report.DATASET, FAILED, behaviour.FAMILY, across.FAMILY, across.SILENCE, integrity.FAMILY}
-            | {unreviewed.FAMILY}
+            | {kinds.FAMILY, unreviewed.FAMILY}
             | ALWAYS
             | INTEGRITY
         ),
-        rule_ids=RULE_IDS | BEHAVIOUR_IDS | {FAILED} | stream | privacy | unreviewed.RULE_IDS,
+        rule_ids=RULE_IDS
+        | BEHAVIOUR_IDS
+        | kinds.MATCHING_IDS
+        | {FAILED}
+        | stream
+        | privacy
+        | unreviewed.RULE_IDS,
     )

@@ -15,6 +15,7 @@ from alerts.people import Person, officers_of, read_people
 from alerts.reading import read_plan
 from rules.behaviour import BEHAVIOUR_IDS
 from rules.catalogue import RULE_IDS
+from rules.matching.kinds import MATCHING_IDS
 from rules.policy import Policy, parse
 from schemas.errors import ConfigurationError
 from schemas.toml_file import TomlFile
@@ -35,7 +36,7 @@ def read_policy(path: Path) -> tuple[bytes, Policy]:
         raise ConfigurationError(f"policy: {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"policy: {path} is not UTF-8 at byte {error.start}") from None
-    policy = parse(text, str(path), RULE_IDS | BEHAVIOUR_IDS)
+    policy = parse(text, str(path), RULE_IDS | BEHAVIOUR_IDS | MATCHING_IDS)
     names = alert_names()
     # Who is told is refused here too: one file, one answer whether it is right.
     read_plan(text, str(path), KINDS, families=names.families, rule_ids=names.rule_ids)

@@ -16,6 +16,7 @@ from agents.destination_docs import destinations_markdown
 from agents.settings import PREFIX, Settings
 from rules.behaviour import RULES as BEHAVIOUR_RULES
 from rules.catalogue import RULES
+from rules.matching.kinds import KINDS
 from schemas.access import AccessEvent
 from schemas.action import Action
 from schemas.alert import Alert
@@ -124,6 +125,17 @@ def rules_markdown() -> str:
         if behaviour.cases:
             rows = [_row(case.name, "yes" if case.fires else "no") for case in behaviour.cases]
             parts.append("| case | fires |\n| --- | --- |\n" + "\n".join(rows) + "\n")
+    parts.append(
+        "# Rules about gateways\n\nWhat an access can have against the decision that it needs, and what a gateway can "
+        "have: one table, `rules/matching/kinds.py`. They look where the policy has a `[gateway]` and `cloverwatch "
+        "match` runs; how they are matched stands in [matching](matching.md). A policy's severity, also `matrix`, and "
+        "`enabled` hold for them as for the others.\n"
+    )
+    parts += [
+        f"## {kind.id}\n\n**{kind.title}** (version {kind.version}, severity {kind.severity}). {kind.why}\n\n"
+        f"- Example: {kind.example}\n- To tune: {kind.tune}\n"
+        for kind in KINDS
+    ]
     return "\n".join(parts)
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final, get_type_hints
 
 from agents.audit_settings import AuditSettings
 from agents.gateway_settings import GatewaySettings
+from agents.matching_settings import MatchingSettings
 from agents.setting_fields import PORT_MAX, bounds, convert, kind_of, setting
 from schemas.errors import ConfigurationError
 from schemas.secret import Secret
@@ -28,7 +29,7 @@ FILE_VARIABLE: Final = PREFIX + "SETTINGS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(AuditSettings, GatewaySettings):
+class Settings(AuditSettings, GatewaySettings, MatchingSettings):
     """Everything that may differ from one deployment to the next. Times in seconds where the name ends in `_s`."""
 
     broker: str = setting(

@@ -65,10 +65,11 @@ def access_alert_id(event: AccessEvent) -> str:
     of another person, or for something else, has an id of its own: otherwise its alert would replace the first one's in
     a compacted topic, however long after. An id must not be a way to hide.
     """
-    return digest(ACCESS, *_identity(event))
+    return digest(ACCESS, *identity_of(event))
 
 
-def _identity(event: AccessEvent) -> tuple[object, ...]:
+def identity_of(event: AccessEvent) -> tuple[object, ...]:
+    """Return what makes an access the same one, for the ids of alerts about it."""
     return (
         event.event_id,
         event.person,
@@ -107,15 +108,15 @@ def _access_alert(
         rule_id=top.rule.id,
         severity=top.severity,
         title=top.rule.title,
-        explanation=f"{_who_did_what(verdict)}: {said}.",
+        explanation=f"{who_did_what(verdict)}: {said}.",
         reasons=tuple(_reason(finding) for finding in ordered),
         occurred_at=facts.at,
         detected_at=detected_at,
         event=ref,
-        facts=_facts(verdict, now, policy),
+        facts=facts_of(verdict, now, policy),
         judged_with=judged_with,
-        dedup_key=_dedup_key(ACCESS, event, policy),
-        **_subject(verdict),
+        dedup_key=dedup_key_of(ACCESS, event, policy),
+        **subject_of(verdict),
     )
 
 
@@ -148,12 +149,12 @@ def _failure_alert(
     failed = ", ".join(f"{failure.rule.id} ({failure.error})" for failure in verdict.failures)
     event = verdict.facts.event
     return Alert(
-        alert_id=digest(FAILED, *_identity(event)),
+        alert_id=digest(FAILED, *identity_of(event)),
         family=FAILED,
         rule_id=FAILED,
         severity=FAILED_SEVERITY,
         title="A rule failed",
-        explanation=f"{_who_did_what(verdict)}: not judged by {failed}; the other rules' verdicts stand.",
+        explanation=f"{who_did_what(verdict)}: not judged by {failed}; the other rules' verdicts stand.",
         reasons=tuple(
             Reason(
                 rule_id=FAILED,
@@ -166,10 +167,10 @@ def _failure_alert(
         occurred_at=verdict.facts.at,
         detected_at=detected_at,
         event=ref,
-        facts=_facts(verdict, now, policy),
+        facts=facts_of(verdict, now, policy),
         judged_with=judged_with,
         dedup_key=digest(FAILED, *(failure.rule.id for failure in verdict.failures)),
-        **_subject(verdict),
+        **subject_of(verdict),
     )
 
 
@@ -182,7 +183,8 @@ def _reason(finding: Finding) -> Reason:
     )
 
 
-def _subject(verdict: Verdict) -> dict[str, Any]:
+def subject_of(verdict: Verdict) -> dict[str, Any]:
+    """Return the fields of an alert that say whose access it was, to what, and from where."""
     facts = verdict.facts
     return {
         "person": facts.event.person,
@@ -210,7 +212,8 @@ _VERBS: Final = {
 }
 
 
-def _who_did_what(verdict: Verdict) -> str:
+def who_did_what(verdict: Verdict) -> str:
+    """Return how a sentence about an access begins."""
     facts = verdict.facts
     kind = "Employee" if facts.principal == "employee" else facts.principal.capitalize()
     region = f", {facts.dataset.subject_region}" if facts.dataset is not None else ""
@@ -228,7 +231,7 @@ def clock_of(at: int, now: int, policy: Policy) -> str:
     return "late" if at < now - policy.late else "on_time"
 
 
-def _facts(verdict: Verdict, now: int, policy: Policy) -> dict[str, Any]:
+def facts_of(verdict: Verdict, now: int, policy: Policy) -> dict[str, Any]:
     """Return the facts that have no field of their own. Data subjects are counted, never named."""
     facts, event = verdict.facts, verdict.facts.event
     subjects = known(event.subject_ids)
@@ -268,6 +271,6 @@ def _facts(verdict: Verdict, now: int, policy: Policy) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value not in (None, [], ())}
 
 
-def _dedup_key(family: str, event: AccessEvent, policy: Policy) -> str:
+def dedup_key_of(family: str, event: AccessEvent, policy: Policy) -> str:
     """Return what a pager groups by: family, person, dataset and a window of the event's time."""
     return digest(family, event.person, event.dataset_id, event.occurred_at // policy.dedup_window)

@@ -9,6 +9,7 @@ from schemas.topic import DAY_MS, Topic
 GATEWAY_DECISIONS: Final = "gateway.decisions"
 GATEWAY_APPROVALS: Final = "gateway.approvals"
 STATE_MATCHES: Final = "state.matches"
+GATEWAY_HEARD: Final = "gateway.heard"
 COVERAGE: Final = "monitor.coverage"
 POLICY_CHANGES: Final = "policy.changes"
 
@@ -46,6 +47,17 @@ GATEWAY_TOPICS: Final[tuple[Topic, ...]] = (
         readers="`cloverwatch match`, a partition by its owner",
         personal_data="employees, what was decided and reached lately",
         holds="decisions and accesses that wait for each other, and how often decisions were used",
+    ),
+    Topic(
+        name=GATEWAY_HEARD,
+        key="partition|gateway",
+        partitions=1,
+        cleanup="compact",
+        retention_ms=None,
+        writers="`cloverwatch match`",
+        readers="`cloverwatch match`, whole",
+        personal_data="none",
+        holds="when the last access under a decision of each gateway was seen, by partition of `access.events`",
     ),
     Topic(
         name=COVERAGE,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -58,13 +58,20 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         topics: the first one is that whose past is read.
         past: as `Past` says.
         lost: called when partitions are given up: everything that is known of them is.
+        before: awaited before offsets are committed, with what they cover done; False: they are not to be.
     """
 
     def __init__(
-        self, settings: Settings, name: str, topics: Sequence[str], past: Past, lost: Callable[[], None]
+        self,
+        settings: Settings,
+        name: str,
+        topics: Sequence[str],
+        past: Past,
+        lost: Callable[[], None],
+        before: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._settings, self._name, self._topics = settings, f"{settings.group}.{name}", tuple(topics)
-        self._past, self._lost = past, lost
+        self._past, self._lost, self._before = past, lost, before
         self._ledger = Ledger()
         self._begins: dict[tuple[str, int], int] = {}
         """Where reading began in this term."""
@@ -128,17 +135,22 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         self.committed = {}
         self._lost()
 
-    async def read(self, wait_ms: int, most: int | None) -> list[Batch]:
+    async def read(self, wait_ms: int, most: int | None, skip: Set[tuple[str, int]] = frozenset()) -> list[Batch]:
         """Return records, waiting for some at most so long; all of the present term.
 
         Args:
             wait_ms: how long to wait for the first.
             most: how many at most.
+            skip: topics and partitions of which none are wanted now, never all of them.
         """
         consumer = self._consumer
         assert consumer is not None  # noqa: S101  # started
         await self._load(consumer)
-        found = await consumer.getmany(timeout_ms=wait_ms, max_records=most)
+        only = [tp for tp in consumer.assignment() if tp not in skip] if skip else ()
+        try:
+            found = await consumer.getmany(*only, timeout_ms=wait_ms, max_records=most)
+        except IllegalStateError:
+            return []  # given up meanwhile
         batches = []
         for tp, records in found.items():
             held = (tp.topic, tp.partition)
@@ -191,6 +203,8 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         if not offsets or self._consumer is None:
             return
         term = self.term
+        if self._before is not None and not await self._before():
+            return
         try:
             await self._consumer.commit(offsets)
         except (KafkaError, IllegalStateError) as error:
@@ -198,6 +212,20 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         else:
             if term == self.term:
                 self.committed |= offsets
+
+    async def ends(self) -> dict[tuple[str, int], int]:
+        """Return the offset behind the last record of what is held, as it is now; nothing where nobody answers.
+
+        The embedded broker's answer can be short: believe the larger.
+        """
+        consumer, held = self._consumer, [TopicPartition(*each) for each in self._begins]
+        if consumer is None or not held:
+            return {}
+        try:
+            ends = await consumer.end_offsets(held)
+            return {(tp.topic, tp.partition): max(end, consumer.highwater(tp) or 0) for tp, end in ends.items()}
+        except (KafkaError, IllegalStateError):
+            return {}
 
     def position(self, topic: str, partition: int) -> int | None:
         """Return the offset at which reading goes on; None where the partition is not held."""

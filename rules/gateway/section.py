@@ -77,7 +77,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     must_pass: tuple[str, ...] = ("*",)
     sensitivities: tuple[Sensitivity, ...] = ("restricted", "allowable")
     principals: tuple[Literal["employee", "external", "service", "workload"], ...] = ("employee", "external")
-    wait: str = "30s"
+    wait: str = "500ms"
     unrecorded: Literal["deny", "allow"] = "deny"
     tolerates: tuple[str, ...] = ()
     subject_types: dict[str, Literal["employee", "external", "service", "workload"]] = msgspec.field(

@@ -1,0 +1,141 @@
+"""Matching without a broker: decisions and accesses of files, by the same matcher as the stream's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from agents.files import Directory, Line, Reading, lines
+from agents.geo import MmdbGeo
+from agents.matching.matching import gateway_of
+from agents.offline import describe_line
+from agents.policy_watch import read_policy
+from agents.settings import Settings
+from agents.tables import geo_table, legal_table
+from rules.join import Joiner
+from rules.matching.compare import Comparer
+from rules.matching.elsewhere import Elsewhere
+from rules.matching.matcher import Matcher
+from rules.matching.report import match_alert
+from schemas import approval
+from schemas.alert import Alert, JudgedWith
+from schemas.approval import Approval
+from schemas.codec import ACCESS
+from schemas.decision_codec import DECISION
+from schemas.errors import BadRecordError
+from schemas.fields import TIME_MAX, Time, milliseconds
+
+
+class _Received(msgspec.Struct):
+    received_at: Time | UnsetType = UNSET
+
+
+_received = msgspec.json.Decoder(_Received).decode
+
+
+def _when(line: bytes, otherwise: int) -> int:
+    if b'"received_at"' not in line:
+        return otherwise
+    found: Any = _received(line).received_at
+    return otherwise if found is UNSET else found if isinstance(found, int) else milliseconds(found)
+
+
+def matched_files(
+    policy_path: Path,
+    directory: Directory,
+    settings: Settings,
+    accesses: Iterable[Line],
+    decisions: Sequence[str],
+    approvals: Sequence[str],
+    reading: Reading,
+    counts: Counter[str],
+    geo_mmdb: Path | None = None,
+) -> Iterator[Alert]:
+    """Yield the alerts of files, in the order of the accesses.
+
+    Args:
+        policy_path: the policy.
+        directory: of a folder.
+        settings: which tables are used.
+        accesses: lines of accesses; a line's timestamp counts as its append time.
+        decisions: files; all of them are read first.
+        approvals: files; the last line of an id counts.
+        reading: told of lines that cannot be used.
+        counts: counted into: decisions, accesses, matched.
+        geo_mmdb: a table of addresses in place of the settings'.
+
+    Raises:
+        ConfigurationError: policy, tables or files cannot be used.
+    """
+    _, policy = read_policy(policy_path)
+    gateway_of(policy)
+    legal = legal_table(settings)
+    geo = geo_table(settings) if geo_mmdb is None else MmdbGeo(geo_mmdb)
+    elsewhere = Elsewhere(TIME_MAX)
+    joiner = Joiner(policy, directory.knowledge, legal, geo)
+    matcher = Matcher(Comparer(joiner, _approvals(approvals, reading), elsewhere))
+    for offset, (record, appended_at) in enumerate(_decisions(decisions, reading)):
+        matcher.decide(record, offset, appended_at)
+        elsewhere.add(record.decision_id, record.person, appended_at)
+        counts["decisions"] += 1
+    judged_with = JudgedWith(
+        policy=policy.version,
+        legal_table=legal.digest,
+        geo_table=geo.digest,
+        directories=directory.digest,
+        known=directory.hashes,
+    )
+    for offset, line in enumerate(accesses):
+        counts["accesses"] += 1
+        try:
+            event = ACCESS.decode(line.value)
+        except BadRecordError as error:
+            reading.refuse(line.topic, line.offset, error)
+            continue
+        matcher.access(event, describe_line(line, event), offset, line.timestamp)
+        # Every decision is known: nothing has to be waited for. The matcher looks at none that came too late.
+        for judged in matcher.advance(TIME_MAX, line.timestamp):
+            if judged.compared.findings:
+                yield match_alert(
+                    event,
+                    directory.knowledge.find(event.person),
+                    judged.compared,
+                    judged.access.ref,
+                    joiner,
+                    appended_at=judged.access.appended_at,
+                    detected_at=judged.access.appended_at,
+                    judged_with=judged_with,
+                )
+    counts["matched"] += matcher.matched
+
+
+def _decisions(files: Sequence[str], reading: Reading) -> Iterator[tuple[Any, int]]:
+    for name in files:
+        for number, line in enumerate(lines(name), 1):
+            if line.strip():
+                try:
+                    found = DECISION.decode(line)
+                    yield found, _when(line, found.decided_at)
+                except BadRecordError as error:
+                    reading.refuse(str(name), number, error)
+                except msgspec.MsgspecError as error:
+                    reading.refuse(str(name), number, BadRecordError("wrong_type", str(error)))
+
+
+def _approvals(files: Sequence[str], reading: Reading) -> dict[str, Approval]:
+    found = {}
+    for name in files:
+        for number, line in enumerate(lines(name), 1):
+            if line.strip():
+                try:
+                    one = approval.decode.decode(line)
+                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                    reading.refuse(str(name), number, BadRecordError("wrong_type", str(error)))
+                else:
+                    found[one.approval_id] = one
+    return found

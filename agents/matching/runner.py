@@ -1,0 +1,355 @@
+"""Matches the partitions that the group gives it: reads both topics, keeps the state, publishes what is wrong.
+
+At a commit, in this order: alerts of what was judged are stored, then the memories that changed, then the offsets. An
+access that waits keeps its offset open. So a kill at any moment makes some records be read again, and each memory says
+up to which offset it counted them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+from agents.clients import consumer_of
+from agents.delivering.group import Batch, Group
+from agents.delivering.refs import Run
+from agents.matching.metrics import MatchMetrics
+from agents.matching.shelf import MatchShelf
+from agents.matching.tail import settle_of
+from agents.publisher import Publisher, partition_of
+from agents.settings import Settings
+from agents.snapshots import Snapshots
+from agents.watching import wall_clock
+from agents.wiring import describe
+from rules.matching.matcher import Judged, Matcher
+from schemas.alert import Alert
+from schemas.codec import ACCESS
+from schemas.decision_codec import DECISION
+from schemas.errors import BadRecordError
+from schemas.gateway_topics import GATEWAY_DECISIONS, GATEWAY_HEARD, STATE_MATCHES
+from schemas.topics import ACCESS_EVENTS
+
+log = logging.getLogger(__name__)
+
+PATIENCE_MS: Final = 200
+"""The longest wait for records: how late a stop or a new policy is noticed."""
+
+IMPATIENCE_MS: Final = 10
+"""The wait for records while an access is due: an alert is that much later at most."""
+
+READ_MAX: Final = 2_000
+"""Records of one fetch: some 20 ms."""
+
+AHEAD_MS: Final = 60_000
+"""How far decisions are read ahead of accesses, in append time: beyond it they would only fill memory while a backlog
+is read."""
+
+ENDS_EVERY_MS: Final = 2_000
+"""How often it is asked how far both topics go while nothing waits: what is remembered is forgotten by it."""
+
+HEARD_EVERY_MS: Final = 5_000
+"""How often it is written when the last access under a gateway's decisions was seen."""
+
+
+class _Progress:
+    """How far one partition is read, in append times."""
+
+    __slots__ = ("accesses_to", "decisions_to", "ends", "read_to")
+
+    def __init__(self) -> None:
+        self.decisions_to = self.accesses_to = 0
+        """Everything that was appended until then is read."""
+        self.read_to = {GATEWAY_DECISIONS: 0, ACCESS_EVENTS: 0}
+        """Append time of the last record that was read."""
+        self.ends: tuple[int, int, int] | None = None
+        """When it was asked how far both topics go, and the answers: decisions, accesses."""
+
+
+class MatchRunner:
+    """Matches until told to stop, or until something fails.
+
+    Args:
+        settings: how the brokers are reached.
+        make: an empty matcher, given what is told of people whose memory changed.
+        publisher: writes alerts.
+        producer: writes snapshots; started.
+        alert: makes the alert of what is wrong with an access.
+        tail: everybody's decisions: `known_to` and `want`.
+        metrics: counted into.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        make: Callable[[Callable[[str], None]], Matcher],
+        publisher: Publisher,
+        producer: Any,
+        alert: Callable[[Judged], Alert],
+        tail: Any,
+        metrics: MatchMetrics,
+    ) -> None:
+        self._settings, self._publisher, self._producer = settings, publisher, producer
+        self._alert, self._tail, self._metrics = alert, tail, metrics
+        self._partitions = settings.partitions
+        self._settle = settle_of(settings)
+        self.shelf = MatchShelf(
+            lambda partition: make(lambda person: self.snapshots.touched(person, partition)), self._partition_of
+        )
+        self.snapshots = Snapshots(
+            STATE_MATCHES, self.shelf, producer, self._stored, settings.session_timeout_s, metrics.state_bytes.inc
+        )
+        self.group = Group(
+            settings, "match", (ACCESS_EVENTS, GATEWAY_DECISIONS), self._past, self._lost, self._before_commit
+        )
+        self._progress: dict[int, _Progress] = {}
+        self._asked_at = 0
+        self._heard: dict[tuple[int, str], int] = {}
+        self._heard_at = 0
+        self._open: set[asyncio.Task[None]] = set()
+        self.stopped = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    def _partition_of(self, person: str) -> int:
+        return partition_of(person, self._partitions)
+
+    def stop(self) -> None:
+        """End after what is being done."""
+        self.stopped.set()
+
+    async def run(self) -> None:
+        """Match until `stop`.
+
+        Raises:
+            Exception: something unforeseen, or what cannot be stored; whoever runs this begins anew with another one.
+        """
+        try:
+            await self.group.start()
+            while not self.stopped.is_set():
+                if self._failure is not None:
+                    raise self._failure
+                await self._turn()
+        finally:
+            await self.group.stop()
+
+    @property
+    def owns_first(self) -> bool:
+        """Whether it has partition 0: whoever has it tells of gateways."""
+        return 0 in self.group.loaded
+
+    @property
+    def matchers(self) -> Mapping[int, Matcher]:
+        """By partition, those whose past is known."""
+        return {each: found for each, found in self.shelf.matchers.items() if each in self.group.loaded}
+
+    def _lost(self) -> None:
+        """Partitions change hands: whoever gets them begins at what is committed and saved."""
+        self.shelf.matchers.clear()
+        self.snapshots.forget()
+        self._progress.clear()
+        self._heard.clear()
+
+    async def _past(self, read: Mapping[int, int]) -> Callable[[], None]:
+        """Read the memories of partitions."""
+        consumer = consumer_of(self._settings)
+        await consumer.start()
+        try:
+            people = await self.snapshots.load(consumer, read)
+        finally:
+            await consumer.stop()
+
+        def take_over() -> None:
+            for partition in read:
+                self.shelf.of(partition)
+                self._progress[partition] = _Progress()
+            log.info("match: partitions %s, memories of %d people", sorted(read), people)
+
+        return take_over
+
+    async def _before_commit(self) -> bool:
+        """Store what the offsets cover; what cannot be stored ends this runner, and nothing is committed."""
+        try:
+            await self.snapshots.before_commit({})
+        except Exception as error:  # noqa: BLE001  # what was to be written is not: all of it is read again
+            self._failure = self._failure or error
+        return self._failure is None
+
+    async def _stored(self) -> None:
+        """Return when the alerts of all that was judged until now are stored."""
+        while self._open:
+            await asyncio.wait(list(self._open))
+        if self._failure is not None:
+            raise self._failure
+
+    async def _turn(self) -> None:
+        wait = await self._look_ahead()
+        batches = await self.group.read(wait, READ_MAX, self._skipped())
+        for batch in sorted(batches, key=lambda each: each.topic != GATEWAY_DECISIONS):
+            await self._take(batch)
+        self._note()
+        self._judge()
+        await self._tell_heard()
+
+    async def _look_ahead(self) -> int:
+        """Ask how far the topics go where an access is due, or nobody asked for long; return how long to wait."""
+        now = wall_clock()
+        dues = [due for each in self.matchers.values() if (due := each.due()) is not None]
+        first = min(dues, default=None)
+        pending = any(each.ends is not None for each in self._progress.values())
+        overdue = first is not None and now > first
+        if not pending and (overdue or (first is None and now - self._asked_at >= ENDS_EVERY_MS)):
+            self._asked_at = now
+            ends = await self.group.ends()
+            for partition, progress in self._progress.items():
+                decisions, accesses = (ends.get((topic, partition)) for topic in (GATEWAY_DECISIONS, ACCESS_EVENTS))
+                if decisions is not None and accesses is not None:
+                    progress.ends = now, decisions, accesses
+            pending = True
+        if overdue:
+            self._tail.want(now)
+        if pending or overdue:
+            return IMPATIENCE_MS
+        return PATIENCE_MS if first is None else max(1, min(PATIENCE_MS, first - now + 1))
+
+    def _note(self) -> None:
+        """Take note of how far partitions are read."""
+        now = wall_clock()
+        for partition, progress in self._progress.items():
+            if progress.ends is None:
+                continue
+            at, decisions, accesses = progress.ends
+            if now < at + self._settle or (self.group.position(GATEWAY_DECISIONS, partition) or 0) < decisions:
+                continue
+            progress.decisions_to = max(progress.decisions_to, at)
+            if (self.group.position(ACCESS_EVENTS, partition) or 0) >= accesses:
+                progress.accesses_to = max(progress.accesses_to, at)
+            progress.ends = None
+
+    def _skipped(self) -> set[tuple[str, int]]:
+        """Return what is not to be read now: accesses where many wait, decisions far ahead of accesses."""
+        skipped = set()
+        for partition, matcher in self.matchers.items():
+            progress = self._progress[partition]
+            accesses_to = max(progress.accesses_to, progress.read_to[ACCESS_EVENTS])
+            if matcher.full:
+                skipped.add((ACCESS_EVENTS, partition))
+            elif progress.read_to[GATEWAY_DECISIONS] > accesses_to + AHEAD_MS:
+                skipped.add((GATEWAY_DECISIONS, partition))
+        return skipped
+
+    async def _take(self, batch: Batch) -> None:
+        partition = batch.records[0].partition
+        matcher, progress = self.shelf.of(partition), self._progress[partition]
+        decisions = batch.topic == GATEWAY_DECISIONS
+        for record in batch.records:
+            if batch.term != self.group.term:
+                return  # whoever has the partition now reads it again
+            if decisions:
+                await self._decision(record, matcher, batch.run)
+            else:
+                self._access(record, matcher, batch.run)
+        last = batch.records[-1]
+        progress.read_to[batch.topic] = max(progress.read_to[batch.topic], last.timestamp)
+        if last.timestamp_type == 1:  # the broker's time, which never goes back: all before it is read
+            if decisions:
+                progress.decisions_to = max(progress.decisions_to, last.timestamp - 1)
+            else:
+                progress.accesses_to = max(progress.accesses_to, last.timestamp - 1)
+
+    async def _decision(self, record: Any, matcher: Matcher, run: Run) -> None:
+        self._metrics.decisions.inc()
+        try:
+            decision = DECISION.decode(record.value)
+            if self._partition_of(decision.person) != record.partition:
+                raise BadRecordError("bad_key", "in another partition than its person's")
+        except BadRecordError as error:
+            self._metrics.bad_records.labels(record.topic, error.reason).inc()
+            self._later(self._put_away(record, error, run))
+            return
+        matcher.decide(decision, record.offset, record.timestamp)
+        run.done()
+
+    def _access(self, record: Any, matcher: Matcher, run: Run) -> None:
+        fate = "of_no_concern"
+        try:
+            event = ACCESS.decode(record.value)
+        except BadRecordError:
+            fate = "unreadable"
+        else:
+            if not matcher.comparer.concerns(event):
+                pass
+            elif self._partition_of(event.person) != record.partition:
+                fate = "elsewhere"
+            elif matcher.access(event, describe(record, event), record.offset, record.timestamp, run.done):
+                return
+        self._metrics.accesses.labels(fate).inc()
+        run.done()
+
+    def _judge(self) -> None:
+        """Judge whatever can be; its offsets are free when its alerts are stored."""
+        for partition, matcher in self.matchers.items():
+            progress, told = self._progress[partition], []
+            decided_to = min(progress.decisions_to, self._tail.known_to)
+            repeated = matcher.repeated
+            judged = 0
+            for each in matcher.advance(decided_to, progress.accesses_to):
+                judged += 1
+                if (decision := each.compared.decision) is not None:
+                    self._hear(partition, decision.gateway_id, each.access.appended_at)
+                if each.compared.findings:
+                    told.append(each)
+                elif each.access.handle is not None:
+                    each.access.handle()
+            if judged:
+                repeated = matcher.repeated - repeated
+                self._metrics.accesses.labels("repeated").inc(repeated)
+                self._metrics.accesses.labels("judged").inc(judged - repeated)
+            if told:
+                self._later(self._publish(told))
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.create_task(self._or_fail(work))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+
+    async def _or_fail(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  # whatever it is: nothing behind it may be committed
+            self._failure = self._failure or error
+
+    async def _publish(self, told: Sequence[Judged]) -> None:
+        alerts = [self._alert(each) for each in told]
+        await asyncio.gather(*await self._publisher.alerts(alerts))
+        now = wall_clock()
+        for each, alert in zip(told, alerts, strict=True):
+            self._metrics.delay.observe(max(0, now - each.access.appended_at) / 1000)
+            for reason in alert.reasons:
+                self._metrics.findings.labels(reason.rule_id).inc()
+            if each.access.handle is not None:
+                each.access.handle()
+
+    async def _put_away(self, record: Any, error: BadRecordError, run: Run) -> None:
+        await (await self._publisher.dead_letter(record, error))
+        run.done()
+
+    def _hear(self, partition: int, gateway: str, at: int) -> None:
+        key = partition, gateway
+        self._heard[key] = max(at, self._heard.get(key, 0))
+
+    async def _tell_heard(self) -> None:
+        now = wall_clock()
+        if not self._heard or now - self._heard_at < HEARD_EVERY_MS:
+            return
+        self._heard_at, heard, self._heard = now, self._heard, {}
+        for (partition, gateway), at in heard.items():
+            self._later(self._store_heard(f"{partition}|{gateway}".encode(), str(at).encode()))
+
+    async def _store_heard(self, key: bytes, value: bytes) -> None:
+        await (await self._producer.send(GATEWAY_HEARD, key=key, value=value, partition=0))
+
+    def adopt(self, renew: Callable[[Matcher], None]) -> None:
+        """Go on under another policy."""
+        for matcher in self.shelf.matchers.values():
+            renew(matcher)

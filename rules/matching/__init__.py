@@ -1,0 +1,1 @@
+"""Accesses against the decisions of the gateways: what was done without, beside or beyond what was decided. Pure."""
