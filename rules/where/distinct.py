@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import ceil, floor
 from typing import Any, Final
 
-from datasketches import HLL_8, hll_sketch, hll_union
+from datasketches import HLL_8, hll_sketch, hll_union  # type: ignore[import-untyped]  # it has no stubs
 
 from rules.where.sheet import Estimate
 
@@ -67,9 +67,9 @@ def together(parts: Iterable[Distinct]) -> Estimate:
     """Return how many there were in all of them, each once."""
     union, few, sketched = hll_union(LG_K), set[str](), False
     for part in parts:
-        few |= part._few  # noqa: SLF001  # of the same class's module
-        if part._sketch is not None:  # noqa: SLF001
-            union.update(part._sketch)  # noqa: SLF001
+        few |= part._few
+        if part._sketch is not None:
+            union.update(part._sketch)
             sketched = True
     if not sketched and len(few) <= EXACT_MAX:
         return Estimate(len(few), len(few), len(few), exact=True)

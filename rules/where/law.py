@@ -112,7 +112,9 @@ def annulled(table: LegalTable, regime: str, code: str, at: int) -> LegalTable:
 
 
 def _decided(rows: Iterable[LegalRow], regime: str, at: int) -> set[str]:
-    return {row.code for row in rows if row.regime == regime and row.scope in ADEQUATE and row.from_ms < at < row.until_ms}
+    return {
+        row.code for row in rows if row.regime == regime and row.scope in ADEQUATE and row.from_ms < at < row.until_ms
+    }
 
 
 def day(at: int) -> str:

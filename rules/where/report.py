@@ -35,10 +35,16 @@ _FIELDS: Final[Mapping[str, str]] = {
 
 DIMENSIONS: Final = tuple(_FIELDS)
 USUAL: Final = ("country", "class", "basis", "dataset")
+ABOUT: Final = (
+    "Days are days of UTC. A basis is that of the importer, the separate entity whose staff reached the data; of an "
+    "export, what the law says of the destination. No basis recorded: neither the policy nor the table of the law "
+    "names one."
+)
 LEAVES: Final = frozenset({"export", "grant"})
 """Actions by which data goes, or is opened, to a destination."""
 
-ORDER: Final[dict[str, int]] = {place: place.badness for place in PlaceClass}
+REMEMBERED_MAX: Final = 400_000
+"""Assessments whose group is at hand: twice what an assessor remembers, as each forgets by itself."""
 
 
 class Group:
@@ -58,8 +64,9 @@ class Transfers:
 
     def __init__(self, assessor: Assessor, since: int, until: int, by: tuple[str, ...] = USUAL) -> None:
         self._assessor, self.since, self.until, self.by = assessor, since, until, by
-        self._key: Callable[[Assessed], Any] = attrgetter(*(_FIELDS[name] for name in by))
-        self._groups: dict[Any, Group] = {}
+        fields = [attrgetter(_FIELDS[name]) for name in by]
+        self._key: Callable[[Assessed], tuple[Any, ...]] = lambda assessed: tuple(field(assessed) for field in fields)
+        self._groups: dict[tuple[Any, ...], Group] = {}
         self._of: dict[Assessed, Group] = {}
         self._sent: dict[tuple[str, str, PlaceClass | None, str, str], Group] = {}
         self._approvals: list[tuple[Cell, ...]] = []
@@ -102,10 +109,7 @@ class Transfers:
             )
             assessed = self._assessor.assess(asked)
             values = self._key(assessed)
-            if "dataset" in self.by:
-                values = pattern if self.by == ("dataset",) else tuple(
-                    pattern if name == "dataset" else value for name, value in zip(self.by, values, strict=True)
-                )  # fmt: skip
+            values = tuple(pattern if name == "dataset" else value for name, value in zip(self.by, values, strict=True))
             self._groups.setdefault(values, Group()).approvals.add(approval.approval_id)
             countries.add(f"{or_unknown(assessed.country)} ({CLASSES[assessed.place]})")
             bases.add(BASES[assessed.basis])
@@ -140,9 +144,7 @@ class Transfers:
             notes=(
                 STATED,
                 *unnamed,
-                "Days are days of UTC. A basis is that of the importer, the separate entity whose staff reached the "
-                "data; of an export, what the law says of the destination. No basis recorded: neither the policy nor "
-                "the table of the law names one.",
+                ABOUT,
                 *notes,
             ),
         )
@@ -156,10 +158,7 @@ class Transfers:
 
     def _main(self) -> Sheet:
         numbers = ("accesses", "exports", "approvals", "refused", "people", "data subjects", "records")
-        rows = [
-            (*shown(self.by, values if len(self.by) > 1 else (values,)), *_numbers([group]))
-            for values, group in self._groups.items()
-        ]
+        rows = [(*shown(self.by, values), *_numbers([group])) for values, group in self._groups.items()]
         width, place = len(self.by), self.by.index("class") if "class" in self.by else None
         return Sheet(
             name="transfers",
@@ -211,10 +210,6 @@ class Transfers:
             rows=tuple(sorted(self._approvals, key=str)),
             note="The country is where the person was when it began to hold.",
         )
-
-
-REMEMBERED_MAX: Final = 400_000
-"""Assessments whose group is at hand: twice what an assessor remembers, as each forgets by itself."""
 
 
 def destination_basis(place: PlaceClass | None) -> Any:
