@@ -25,7 +25,9 @@ from agents.cli import (
     replay,
     reveal,
     send,
+    sites,
     topics,
+    transfers,
     worker,
 )
 from agents.cli import settings as settings_command
@@ -40,6 +42,7 @@ GROUPS: Final[tuple[tuple[str, tuple[ModuleType, ...]], ...]] = (
     ("Run it", (worker, deliver, topics, send, settings_command)),
     ("See what it found", (alerts, receipts, dead_letters)),
     ("See what it knows", (person,)),
+    ("Where data lives", (sites, transfers)),
     ("People who act", (keys, reveal, privacy)),
     ("Written from the code", (docs,)),
 )
