@@ -12,7 +12,7 @@ examples:
   cloverwatch sites --as-of 2026-10-31 --format csv --table outside
 
 out of the directories in Kafka, or with --directory out of a folder. --as-of is the end of that day (UTC), or a time
-with an offset; without it, now. Copies are those that copies.jsonl (directory.copies) names; a folder may be without it.
+with an offset; without it, now. Copies are those that copies.jsonl (directory.copies) names; a folder may lack it.
 Tables of --format csv: sites, datasets, outside, migration, remaining, lacking, law. docs/where-data-lives.md
 
 exit codes: 0 shown, 1 no broker answers, 2 usage, policy or files

@@ -76,12 +76,12 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
         listed = LISTED_USUALLY if given.list is None else given.list
         if listed < 0:
             raise ConfigurationError(f"--list: {listed}; allowed: 0 or more")
-        assessors = world.assessor(judging=True), supposed.assessor(judging=True)
+        assessors = world.assessor(), supposed.assessor()
         comparison = Comparison(*assessors, *span, listed=listed)
         source, more = gathering.accesses(given, settings, policy, span, comparison.take)
         write(comparison.report((*words, *said, source, made_at(wall_clock())), (*notes, *more)), given)
         return 0
-    transfers = Transfers(world.assessor(judging=False), *span, by)
+    transfers = Transfers(world.assessor(), *span, by)
     source, more = gathering.accesses(given, settings, policy, span, transfers.take)
     granted, note = gathering.approvals(given, settings)
     for approval in granted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +125,11 @@ def accesses(
     if given.files:
         reading = Reading(tell)
         for name in given.files:
-            for line in read(name, given.source, policy.sources, reading):
+            for number, value in _records(name, given.source, policy, reading):
                 try:
-                    once.record(line.value)
+                    once.record(value)
                 except BadRecordError as error:
-                    reading.refuse(line.topic, line.offset, error)
+                    reading.refuse(name, number, error)
         once.bad = sum(reading.bad.values())
         where = ", ".join(given.files)
     else:
@@ -139,6 +139,14 @@ def accesses(
         notes.append(f"{once.bad:,} records could not be read; they are in no count.")
     again = f", {once.again:,} delivered again and counted once" if once.again else ""
     return ("accesses", f"{once.taken:,} read from {where}{again}"), notes
+
+
+def _records(name: str, source: str, policy: Policy, reading: Reading) -> Iterator[tuple[int, bytes | None]]:
+    """Yield the records of a file with their lines; when a native one was received is not asked here."""
+    if source == NATIVE:
+        yield from ((number, line) for number, line in enumerate(lines(name), 1) if line.strip())
+        return
+    yield from ((line.offset, line.value) for line in read(name, source, policy.sources, reading))
 
 
 def _from_kafka(settings: Settings, policy: Policy, span: tuple[int, int], once: Once) -> list[str]:

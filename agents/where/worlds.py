@@ -20,7 +20,7 @@ from rules.knowledge import Knowledge
 from rules.policy import Policy
 from rules.where.assess import Assessor
 from rules.where.law import annulled, regime_and_code
-from rules.where.suppose import inside_anyway, with_countries, with_site, with_site_moved
+from rules.where.suppose import apart, inside_anyway, with_countries, with_site, with_site_moved
 from schemas.countries import NAMES
 from schemas.errors import ConfigurationError
 from schemas.toml_file import nearest
@@ -37,9 +37,9 @@ class World:
     knowledge: Knowledge
     geo: GeoTable
 
-    def assessor(self, *, judging: bool) -> Assessor:
+    def assessor(self) -> Assessor:
         """Return what assesses accesses there."""
-        return Assessor(Judge(Joiner(self.policy, self.knowledge, self.legal, self.geo), RULES), judging=judging)
+        return Assessor(Judge(Joiner(self.policy, self.knowledge, self.legal, self.geo), RULES))
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +83,7 @@ def other_world(
         ConfigurationError: it cannot be made; names the option, the value and what is allowed.
     """
     said: list[tuple[str, str]] = []
-    policy, legal, knowledge = world.policy, world.legal, world.knowledge
+    policy, legal, knowledge = world.policy, world.legal, apart(world.knowledge)
     if given.what_if_policy is not None:
         policy = policy_of(given.what_if_policy, settings)[1]
         said.append(("what if policy", f"{policy.version} ({given.what_if_policy.name})"))

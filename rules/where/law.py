@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
-from rules.jurisdictions import LegalTable, Perimeter
+from rules.jurisdictions import Classification, LegalTable
 from rules.legal_rows import END_MS, EU, LegalRow
 from rules.where.sheet import Sheet, columns
 from schemas.countries import NAMES
@@ -21,20 +21,22 @@ ADEQUATE: Final = frozenset({"whole", "organisations"})
 class LawUsed:
     """The rows that answers came from, noted while a report is made."""
 
-    def __init__(self, table: LegalTable, perimeter: Perimeter) -> None:
-        self._table, self._perimeter = table, perimeter
+    def __init__(self, table: LegalTable) -> None:
+        self._table = table
         self._rows: dict[tuple[str, str], list[LegalRow]] = {}
         for row in table.rows:
             self._rows.setdefault((row.regime, row.code), []).append(row)
+        self._seen: set[tuple[str, str, int]] = set()
         self.used: set[LegalRow] = set()
         self.unnamed: set[tuple[str, str]] = set()
         """(regime, country) of which the table has no row at the time: a third country."""
 
-    def note(self, country: str | None, at: int, regime: str) -> None:
-        """Note the row that says what a country is at a time."""
-        if country is None or country not in NAMES:
+    def note(self, country: str, at: int, answer: Classification) -> None:
+        """Note the row behind an answer about a country at a time (milliseconds)."""
+        under = answer.judged_under
+        if country not in NAMES or (seen := (under, country, answer.valid_from_ms)) in self._seen:
             return
-        under = self._table.classify(country, at, regime, self._perimeter).judged_under
+        self._seen.add(seen)
         rows = self._rows.get((under, country), ())
         row = next((row for row in rows if row.from_ms <= at < row.until_ms), None)
         if row is None:

@@ -43,9 +43,6 @@ ABOUT: Final = (
 LEAVES: Final = frozenset({"export", "grant"})
 """Actions by which data goes, or is opened, to a destination."""
 
-REMEMBERED_MAX: Final = 400_000
-"""Assessments whose group is at hand: twice what an assessor remembers, as each forgets by itself."""
-
 
 class Group:
     """What came of one group."""
@@ -87,8 +84,10 @@ class Transfers:
         _count(group, event)
         if event.action in LEAVES:
             group.exports += 1
-            to = assessed.destination_country, assessed.destination, assessed.destination_class
-            sent = self._sent.setdefault((*to, assessed.dataset, assessed.sensitivity), Group())
+            to = self._assessor.sent(event)
+            sent = self._sent.setdefault(
+                (to.country, to.name, to.place, assessed.dataset, assessed.sensitivity), Group()
+            )
             sent.exports += 1
             _count(sent, event)
 
@@ -151,8 +150,6 @@ class Transfers:
 
     def _group(self, assessed: Assessed) -> Group:
         group = self._groups.setdefault(self._key(assessed), Group())
-        if len(self._of) >= REMEMBERED_MAX:
-            self._of.clear()
         self._of[assessed] = group
         return group
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 from msgspec.structs import replace as replaced
 
 from rules.jurisdictions import LegalTable, Perimeter
-from rules.knowledge import Knowledge
+from rules.knowledge import Knowledge, Person
 from rules.policy import Policy
 from rules.timeline import Timeline
 from schemas.errors import ConfigurationError
@@ -45,13 +45,21 @@ def with_site(policy: Policy, site: str, country: str) -> Policy:
     return replace(policy, sites=sites, version=_version(policy, "site", site, country))
 
 
-def with_site_moved(knowledge: Knowledge, site: str, country: str) -> Knowledge:
-    """Return the directories with a site's datasets and copies in another country, at every time.
+def apart(knowledge: Knowledge) -> Knowledge:
+    """Return the same directories for another judge: people's histories are shared, what they mean is not."""
+    other = Knowledge()
+    other.datasets, other.subjects = knowledge.datasets, knowledge.subjects
+    other.copies, other.rows = knowledge.copies, knowledge.rows
+    for name, person in knowledge.people.items():
+        twin = other.people[name] = Person()
+        twin.employment, twin.locations, twin.roles = person.employment, person.locations, person.roles
+        twin.duties, twin.workload = person.duties, person.workload
+    return other
 
-    People and data subjects are shared with `knowledge`: both are read only.
-    """
-    moved = Knowledge()
-    moved.people, moved.subjects, moved.rows = knowledge.people, knowledge.subjects, knowledge.rows
+
+def with_site_moved(knowledge: Knowledge, site: str, country: str) -> Knowledge:
+    """Return the directories with a site's datasets and copies in another country, at every time."""
+    moved = apart(knowledge)
     moved.datasets = {
         name: Timeline(tuple(replaced(row, site_country=country) if row.site == site else row for row in has.rows))
         for name, has in knowledge.datasets.items()

@@ -81,7 +81,7 @@ class Survey:
         self._joiner, self.at = joiner, at
         self.sites = joiner.policy.sites
         self.regime = joiner.policy.regime
-        self.law = LawUsed(joiner.legal, joiner.policy.perimeter)
+        self.law = LawUsed(joiner.legal)
         knowledge = joiner.knowledge
         self.datasets = tuple(sorted(self._datasets(knowledge), key=lambda held: held.dataset))
         self.copies = tuple(sorted(self._copies(knowledge), key=lambda held: (held.dataset, held.copy)))
@@ -91,8 +91,9 @@ class Survey:
         """Return the class of a country for data under a regime, and note the row that says so."""
         if not country:
             return PlaceClass.UNKNOWN
-        self.law.note(country, self.at, regime)
-        return self._joiner.classify(country, self.at, regime).cls
+        answer = self._joiner.classify(country, self.at, regime)
+        self.law.note(country, self.at, answer)
+        return answer.cls
 
     def _datasets(self, knowledge: Knowledge) -> Iterator[Held]:
         for timeline in knowledge.datasets.values():

@@ -53,7 +53,7 @@ class Comparison:
     """Adds up a range [`since`, `until`) (milliseconds) of accesses in two worlds."""
 
     def __init__(self, before: Assessor, after: Assessor, since: int, until: int, *, listed: int) -> None:
-        """Take two assessors that judge; `listed` is how many accesses are listed one by one."""
+        """Take two assessors; `listed` is how many accesses are listed one by one."""
         self._before, self._after, self.since, self.until = before, after, since, until
         self._listed = min(listed, LISTED_MAX)
         self._refuses = _refusing(before.policy), _refusing(after.policy)
@@ -70,9 +70,10 @@ class Comparison:
         if event.result != "success":
             return
         was, would = self._before.assess(event), self._after.assess(event)
+        said, says = self._before.found(event), self._after.found(event)
         lost, gained = was.basis != NONE and would.basis == NONE, was.basis == NONE and would.basis != NONE
-        stopped, freed = bool(would.found) and not was.found, bool(was.found) and not would.found
-        refused, refuses = self._refuses[0](was), self._refuses[1](would)
+        stopped, freed = bool(says) and not said, bool(said) and not says
+        refused, refuses = self._refuses[0](was, said), self._refuses[1](would, says)
         for name, value in (("country", was.country), ("team", was.team), ("dataset", was.dataset)):
             line = self._by[name].get(value) or self._by[name].setdefault(value, Line())
             line.accesses += 1
@@ -80,21 +81,20 @@ class Comparison:
             line.would += would.basis == NONE
             line.lost += lost
             line.gained += gained
-            line.flagged += bool(was.found)
+            line.flagged += bool(said)
             line.stopped += stopped
             line.freed += freed
             line.refused += refuses and not refused
             line.fewer += refused and not refuses
             if lost and (tokens := known(event.subject_ids)):
                 line.subjects.add(tokens)
-        if was.found != would.found:
-            for rule in was.found ^ would.found:
-                self._rules[rule, "appears" if rule in would.found else "vanishes"] += 1
-        if not (lost or gained or was.found != would.found):
+        for rule in said ^ says:
+            self._rules[rule, "appears" if rule in says else "vanishes"] += 1
+        if not (lost or gained or said != says):
             return
         self.changed += 1
         if len(self._accesses) < self._listed:
-            self._accesses.append(_told(event, was, would))
+            self._accesses.append((*_told(event, was, would), _listed(says - said), _listed(said - says)))
 
     def report(self, said: Iterable[tuple[str, str]] = (), notes: Iterable[str] = ()) -> Report:
         """Return the difference as tables."""
@@ -197,20 +197,22 @@ def _told(event: AccessEvent, was: Assessed, would: Assessed) -> tuple[Cell, ...
         CLASSES[would.place],
         BASES[was.basis],
         BASES[would.basis],
-        ", ".join(sorted(would.found - was.found)),
-        ", ".join(sorted(was.found - would.found)),
     )
 
 
-def _refusing(policy: Policy) -> Callable[[Assessed], bool]:
+def _listed(rules: frozenset[str]) -> str:
+    return ", ".join(sorted(rules))
+
+
+def _refusing(policy: Policy) -> Callable[[Assessed, frozenset[str]], bool]:
     """Return what says whether a gateway of the policy would refuse such an access; without `[gateway]` none would."""
     gateway = policy.gateway
     if gateway is None:
-        return lambda _: False
+        return lambda *_: False
 
-    def refuses(assessed: Assessed) -> bool:
+    def refuses(assessed: Assessed, found: frozenset[str]) -> bool:
         return (
-            not assessed.found <= gateway.tolerates
+            not found <= gateway.tolerates
             and assessed.principal in gateway.principals
             and assessed.sensitivity in gateway.sensitivities
             and any(fnmatchcase(assessed.dataset, pattern) for pattern in gateway.must_pass)
