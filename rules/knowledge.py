@@ -13,6 +13,7 @@ from rules.timeline import Timeline
 from schemas.approval import Approval
 from schemas.codec import RowKey
 from schemas.directory import (
+    CopyRow,
     DatasetRow,
     DutyRow,
     EmployeeRow,
@@ -33,7 +34,7 @@ STRANGERS_MAX: Final = 20_000
 SETTLED_STRANGERS_MAX: Final = 100_000
 """Of those, with a habit of weeks, whose habit is kept: 4 KB each. Names invented by a flood never come so far."""
 
-_WITH_KINDS: Final = frozenset({LocationRow.topic, RoleRow.topic, DutyRow.topic})
+_WITH_KINDS: Final = frozenset({LocationRow.topic, RoleRow.topic, DutyRow.topic, CopyRow.topic})
 """Topics whose rows of one subject hold side by side, by kind."""
 
 
@@ -83,6 +84,8 @@ class Knowledge:
         self.people: dict[str, Person] = {}
         self.datasets: dict[str, Timeline[DatasetRow]] = {}
         self.subjects: dict[str, Timeline[SubjectRow]] = {}
+        self.copies: dict[str, dict[str, Timeline[CopyRow]]] = {}
+        """By dataset, by id of the copy; no rule reads them."""
         self.rows: dict[str, int] = {}
         self.changed = 0
         self._strangers: dict[str, Person] = {}
@@ -222,6 +225,8 @@ class Knowledge:
             return self.datasets, subject, None
         if topic == SubjectRow.topic:
             return self.subjects, subject, None
+        if topic == CopyRow.topic:
+            return (self.copies.setdefault(subject, {}) if create else self.copies.get(subject)), kind, None
         if not create and subject not in self.people:
             return None, subject, None
         person = self._person(subject)

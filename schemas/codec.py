@@ -25,7 +25,7 @@ from schemas import access, directory
 from schemas.access import AccessEvent
 from schemas.alert import Alert
 from schemas.countries import NAMES, normalise
-from schemas.directory import ROWS, DatasetRow, EmployeeRow, LocationRow, Row, SubjectRow, WorkloadRow
+from schemas.directory import ROWS, CopyRow, DatasetRow, EmployeeRow, LocationRow, Row, SubjectRow, WorkloadRow
 from schemas.errors import BadRecordError
 from schemas.fields import TIME_MAX, milliseconds
 
@@ -194,6 +194,7 @@ _ROW_COUNTRIES: dict[type[Row], tuple[str, ...]] = {
     EmployeeRow: ("home_country",),
     LocationRow: ("country",),
     DatasetRow: ("site_country",),
+    CopyRow: ("site_country",),
 }
 
 _WITH_DEFAULTS: Final = (DatasetRow, SubjectRow, WorkloadRow)
@@ -206,6 +207,8 @@ def _settle_row(row: Row) -> bool:
         settled &= _settle_time(row, field)
     if row.valid_until is not UNSET and row.valid_until < row.valid_from:
         raise BadRecordError("contradiction", "`valid_until` is before `valid_from`")
+    if isinstance(row, DatasetRow | CopyRow):
+        settled &= _settle_time(row, "moving_by")
     for field in _ROW_COUNTRIES.get(type(row), ()):
         settled &= _settle_country(row, field)
     if isinstance(row, DatasetRow) and row.subject_region != "EEA":

@@ -22,6 +22,7 @@ MAX_NETWORKS = 256
 Status = Literal["active", "leave", "suspended", "terminated"]
 EvidenceKind = Literal["contract", "badge", "device", "vpn", "travel"]
 Sensitivity = Literal["restricted", "allowable", "pseudonymised", "public"]
+CopyKind = Literal["replica", "backup", "export"]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,11 +118,41 @@ class DatasetRow(Row, frozen=True, kw_only=True):
     site_country: OptionalCountry = UNSET
     owner: OptionalId = UNSET
     canary: bool = False
+    moving_to: OptionalId = UNSET
+    """The site where it is to be, where a move is planned; the row of the new place ends the plan."""
+    moving_by: OptionalTime = UNSET
 
     @property
     def subject(self) -> str:
         """The dataset."""
         return self.dataset_id
+
+
+class CopyRow(Row, frozen=True, kw_only=True):
+    """One copy of a dataset beside the dataset itself, and where it is; `valid_until` is when it was destroyed."""
+
+    topic: ClassVar[str] = "directory.copies"
+
+    dataset_id: Id
+    copy_id: Id
+    copy_kind: CopyKind
+    site: OptionalId = UNSET
+    site_country: OptionalCountry = UNSET
+    destination: OptionalId = UNSET
+    """Of an export: who holds it."""
+    purpose: OptionalId = UNSET
+    moving_to: OptionalId = UNSET
+    moving_by: OptionalTime = UNSET
+
+    @property
+    def subject(self) -> str:
+        """The dataset."""
+        return self.dataset_id
+
+    @property
+    def kind(self) -> str:
+        """The copy's id: a dataset has several side by side."""
+        return self.copy_id
 
 
 class DutyRow(Row, frozen=True, kw_only=True):
@@ -183,5 +214,6 @@ ROWS: tuple[type[Row], ...] = (
     DutyRow,
     SubjectRow,
     WorkloadRow,
+    CopyRow,
 )
 """Every kind of directory row; the topic's last part is the file's name in a directory folder."""

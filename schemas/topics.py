@@ -98,6 +98,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         "pseudonymous tokens; of staff, which employee it is",
     ),
     _directory("directory.workloads", "roles that machines use, and from which networks", "owners"),
+    _directory("directory.copies", "replicas, backups and exports of datasets, and where each is", "none"),
     Topic(
         name=ALERTS,
         key="alert_id; the partition is that of the dedup_key",

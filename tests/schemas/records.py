@@ -41,6 +41,18 @@ ROWS: dict[str, dict[str, Any]] = {
         "networks": ["10.0.0.0/8"],
         "site": "dub-1",
     },
+    "directory.copies": {
+        **_TIMES,
+        "dataset_id": "users",
+        "copy_id": "nightly",
+        "copy_kind": "backup",
+        "site": "osl-1",
+        "site_country": "NO",
+        "destination": "vault",
+        "purpose": "recovery",
+        "moving_to": "dub-1",
+        "moving_by": 1_773_000_000_000,
+    },
 }
 ALERT_RECORD: dict[str, Any] = {
     "alert_id": "0123",

@@ -1,0 +1,1 @@
+"""Where data lives and where it is reached from: reports for whoever answers for it. Pure."""
