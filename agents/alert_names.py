@@ -36,11 +36,5 @@ def alert_names() -> AlertNames:
             | ALWAYS
             | INTEGRITY
         ),
-        rule_ids=RULE_IDS
-        | BEHAVIOUR_IDS
-        | kinds.MATCHING_IDS
-        | {FAILED}
-        | stream
-        | privacy
-        | unreviewed.RULE_IDS,
+        rule_ids=RULE_IDS | BEHAVIOUR_IDS | kinds.MATCHING_IDS | {FAILED} | stream | privacy | unreviewed.RULE_IDS,
     )

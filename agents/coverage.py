@@ -17,82 +17,25 @@ from hashlib import sha256
 from typing import Any, Final
 
 from mode import Service
-from msgspec import UNSET
 
+from agents.gave import Gave, Mark
 from agents.ledger import TP
 from agents.ledger import Hole as LedgerHole
-from agents.publisher import Told
-from rules.haul import Haul
 from schemas.alert import Alert
 from schemas.coverage import Coverage as Record
 from schemas.coverage import Hole, InForce, Judged, Started, Stopped, hash_of
 
 log = logging.getLogger(__name__)
 
-HOLES_MAX: Final = 400
-"""Holes of one record at most, some 90 bytes each: with the counts of every rule a record stays below the 65,535 bytes
-of an entry of the audit log. A range with more of them becomes several."""
+HOLES_MAX: Final = 300
+"""Holes of one record at most, some 90 bytes each. A range with more of them becomes several."""
+
+ALERTS_MAX: Final = 600
+"""Alerts of one record at most, some 45 bytes each: with the holes and the counts of every rule a record stays below
+the 65,535 bytes of an entry of the audit log. A range with more of them becomes several."""
 
 STOP_WITHIN_S: Final = 5.0
 """How long a worker that stops waits until the brokers have what it says last: they may be why it stops."""
-
-Mark = tuple[str, int, str]
-"""(alert id, revision, SHA-256 of the record in hex)."""
-
-
-@dataclass(slots=True, eq=False)
-class Gave:
-    """What one batch gave so far."""
-
-    first: int = 0
-    last: int = -1
-    records: int = 0
-    place: TP = ("", 0)
-    policy: str = ""
-    dead_letters: int = 0
-    duplicates: int = 0
-    moved: int = 0
-    verdicts: dict[str, int] = field(default_factory=dict)
-    alerts: list[Mark] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, batch: Any) -> Gave:
-        """Return what a batch (`RecordBatch`) gave so far: nothing."""
-        return cls(batch.span.first, batch.span.last, len(batch.records), (batch.topic, batch.partition))
-
-    def add(self, alert: Alert, value: bytes) -> None:
-        """Count an alert that is published as `value`."""
-        self.alerts.append((alert.alert_id, alert.revision, sha256(value).hexdigest()))
-        for reason in alert.reasons:
-            self.verdicts[reason.rule_id] = self.verdicts.get(reason.rule_id, 0) + 1
-
-
-def attribute(haul: Haul, told: Iterable[Told], current: Gave | None, released: Sequence[Gave]) -> None:
-    """Count what a haul gave with the batches that gave it.
-
-    Args:
-        haul: of a batch, or of events that had waited.
-        told: its alerts as they were published; without those of the shadow, which are no alerts.
-        current: the batch; None where only waiting events were judged.
-        released: the batch of each event that had waited, one for each.
-    """
-    if current is not None:
-        current.dead_letters += len(haul.bad)
-        current.moved += len(haul.misplaced)
-        current.duplicates += haul.duplicates - len(haul.repeated)
-    for token in haul.repeated:
-        token.gave.duplicates += 1
-    fallback = current if current is not None else released[-1] if released else None
-    for each in told:
-        found = fallback
-        ref = each.alert.event
-        if released and ref is not UNSET and ref.offset is not None:
-            place = ref.topic, ref.partition
-            found = next(
-                (gave for gave in released if gave.first <= ref.offset <= gave.last and gave.place == place), fallback
-            )
-        if found is not None:
-            found.add(each.alert, each.value)
 
 
 @dataclass(slots=True)
@@ -258,29 +201,47 @@ class Coverage(Service):
     def _records(
         self, tp: TP, first: int, last: int, run: list[Gave], extra: list[Gave], holes: list[Hole]
     ) -> list[Judged]:
-        """Return the record of a range; before it those of its beginning, where it has too many holes for one.
+        """Return the record of a range; before it those of its beginning, where it is too much for one.
 
-        What the range gave stands in the last: the beginning of a range gave nothing that is not said later.
+        What else the range gave stands in the last.
         """
         found = []
         records = sum(gave.records for gave in run)
+        alerts = {mark: rules for gave in run + extra for mark, rules in gave.alerts.items()}
         while len(holes) > HOLES_MAX:
             some, holes = holes[:HOLES_MAX], holes[HOLES_MAX:]
             part = some[-1].last + 1 - first - sum(hole.last + 1 - hole.first for hole in some)
             records -= part
-            found.append(self._record(tp, (first, some[-1].last), part, [], some, run))
+            found.append(self._record(tp, (first, some[-1].last), part, {}, some, run))
             first = some[-1].last + 1
-        found.append(self._record(tp, (first, last), records, run + extra, holes, run))
+        while len(alerts) > ALERTS_MAX and first < last:
+            marks = list(alerts)[:ALERTS_MAX]
+            here = [holes.pop(0)] if holes and holes[0].first <= first else []
+            end = here[0].last if here else first
+            if end >= last:
+                holes = here + holes
+                break
+            records -= 0 if here else 1
+            some_alerts = {mark: alerts.pop(mark) for mark in marks}
+            found.append(self._record(tp, (first, end), 0 if here else 1, some_alerts, here, run))
+            first = end + 1
+        found.append(self._record(tp, (first, last), records, alerts, holes, run, gave=run + extra))
         return found
 
     def _record(
-        self, tp: TP, span: tuple[int, int], records: int, gave: list[Gave], holes: list[Hole], run: list[Gave]
+        self,
+        tp: TP,
+        span: tuple[int, int],
+        records: int,
+        alerts: Mapping[Mark, tuple[str, ...]],
+        holes: list[Hole],
+        run: list[Gave],
+        gave: Sequence[Gave] = (),
     ) -> Judged:
         verdicts: dict[str, int] = {}
-        for each in gave:
-            for rule, number in each.verdicts.items():
-                verdicts[rule] = verdicts.get(rule, 0) + number
-        alerts = list({mark: None for each in gave for mark in each.alerts})
+        for rules in alerts.values():
+            for rule in rules:
+                verdicts[rule] = verdicts.get(rule, 0) + 1
         topic, partition = tp
         return Judged(
             topic=topic,
@@ -294,7 +255,8 @@ class Coverage(Service):
             duplicates=sum(each.duplicates for each in gave),
             moved=sum(each.moved for each in gave),
             alerts=len(alerts),
-            alerts_hash=hash_of(alerts),
+            alerts_hash=hash_of(list(alerts)),
+            alerts_of=tuple(sorted(f"{alert_id}|{revision}" for alert_id, revision, _ in alerts)),
             policy=run[-1].policy if run else self._policy(),
             directories=self._directories(),
             worker=self.worker,

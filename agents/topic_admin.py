@@ -20,10 +20,19 @@ LEADER_WITHIN_S: Final = 10.0
 """How long a new topic's partitions may stay without a leader."""
 
 APPENDED: Final = frozenset(
-    {ACCESS_EVENTS, ALERTS, PRIVACY_REQUESTS, COVERAGE, GATEWAY_APPROVALS, GATEWAY_DECISIONS, POLICY_CHANGES, *RAW_TOPICS}
+    {
+        ACCESS_EVENTS,
+        ALERTS,
+        PRIVACY_REQUESTS,
+        COVERAGE,
+        GATEWAY_APPROVALS,
+        GATEWAY_DECISIONS,
+        POLICY_CHANGES,
+        *RAW_TOPICS,
+    }
 )
-"""Topics whose records carry the broker's time: when an access, a decision or an alert came, when a request to see somebody
-expires, that a grant is not dated back. A row's is its producer's: `recorded_at` where that is absent."""
+"""Topics whose records carry the broker's time: when an access, a decision or an alert came, when a request to see
+somebody expires, that a grant is not dated back. A row's is its producer's: `recorded_at` where that is absent."""
 
 POLL_S: Final = 0.1
 """Between two looks whether they have one."""
