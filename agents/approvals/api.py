@@ -7,7 +7,6 @@ new step, and the address, from which the person calls, may be left out. Errors 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -38,8 +37,6 @@ STEPS: Final[dict[str, tuple[StepName, ...]]] = {
 _ADDRESS_MAX: Final = 64
 """Characters of an address: the longest IPv6 with a zone is shorter."""
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     record: msgspec.Raw
@@ -48,46 +45,46 @@ class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def mount(app: web.Application, service: ApprovalService) -> None:
     """Add the routes to an application; the service and its tail must run by the time of the first request."""
-    for path, names in STEPS.items():
-        app.router.add_post(f"{BASE}/{path}", _taking(service, path, names))
-    app.router.add_get(f"{BASE}/{{approval_id}}", _showing(service))
+
+    async def handle(request: web.Request) -> web.Response:
+        return await answer(service, request)
+
+    app.router.add_route("*", BASE + "/{rest:.*}", handle)
 
 
-def _taking(service: ApprovalService, path: str, names: tuple[StepName, ...]) -> Handler:
-    async def take(request: web.Request) -> web.Response:
-        try:
-            body = _body(await _read(request))
-            record = CODEC.decode(bytes(body.record))
-            if path == "break-glass" and not record.break_glass:
-                raise BadRecordError("invalid_value", "break_glass: false; allowed here: true")
-            if path in {"request", "approve"} and record.break_glass:
-                raise BadRecordError("invalid_value", f"break_glass: true; POST it to {BASE}/break-glass")
-            stands = await service.take(record, *names, address=body.source_ip)
-        except BadRecordError as error:
-            return _error(400, f"{error.reason}: {error.detail}")
-        except StepRefusedError as error:
-            return _error(409, str(error))
-        except ReferenceUnavailableError as error:
-            return _error(503, str(error))
-        return _shown(service, stands)
-
-    return take
-
-
-def _showing(service: ApprovalService) -> Handler:
-    async def show(request: web.Request) -> web.Response:
-        try:
-            stands = await service.standing(request.match_info["approval_id"])
-        except ReferenceUnavailableError as error:
-            return _error(503, str(error))
-        if stands is None:
-            return _error(404, "no such approval")
-        return _shown(service, stands)
-
-    return show
+async def answer(service: ApprovalService, request: web.BaseRequest) -> web.Response:
+    """Answer a request to a path below `BASE`, by whatever server it came."""
+    name = request.path.removeprefix(BASE + "/")
+    names = STEPS.get(name)
+    allowed = "GET" if names is None else "POST"
+    if request.method != allowed:
+        return web.Response(status=405, headers={"Allow": allowed})
+    try:
+        if names is not None:
+            return await _take(service, request, name, names)
+        stands = await service.standing(name)
+    except BadRecordError as error:
+        return _error(400, f"{error.reason}: {error.detail}")
+    except StepRefusedError as error:
+        return _error(409, str(error))
+    except ReferenceUnavailableError as error:
+        return _error(503, str(error))
+    return _error(404, "no such approval") if stands is None else _shown(service, stands)
 
 
-async def _read(request: web.Request) -> bytes:
+async def _take(
+    service: ApprovalService, request: web.BaseRequest, path: str, names: tuple[StepName, ...]
+) -> web.Response:
+    body = _body(await _read(request))
+    record = CODEC.decode(bytes(body.record))
+    if path == "break-glass" and not record.break_glass:
+        raise BadRecordError("invalid_value", "break_glass: false; allowed here: true")
+    if path in {"request", "approve"} and record.break_glass:
+        raise BadRecordError("invalid_value", f"break_glass: true; POST it to {BASE}/break-glass")
+    return _shown(service, await service.take(record, *names, address=body.source_ip))
+
+
+async def _read(request: web.BaseRequest) -> bytes:
     """Return the body, at most `BODY_MAX` of it.
 
     Raises:

@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from mode import Service
 
 from agents.clients import consumer_of, producer_of, with_admin
+from agents.gateway.approving import GatewayApprovals
 from agents.gateway.callers import Callers, CredentialsWatch, read_tokens, server_tls
 from agents.gateway.deciding import Deciding
 from agents.gateway.metrics import GatewayMetrics
@@ -117,7 +118,9 @@ class Gateway(Service):
         self.recorder = Recorder(producer, settings.partitions, settings.gateway_record_within_s, self.metrics)
         self.deciding = Deciding(self.recorder, self.metrics, wall_clock)
         self.policy: Policy = policy
+        self.approvals: GatewayApprovals | None = None
         self._adopt(policy, content)
+        self.approvals = GatewayApprovals(settings, content, self.knowledge, self.tables, lambda: self.joiner, producer)
         self.server = DecisionServer(
             listener,
             settings,
@@ -127,12 +130,13 @@ class Gateway(Service):
             deciding=self.deciding,
             metrics=self.metrics,
             not_ready=self.not_deciding,
+            approvals=self.approvals.service,
         )
         self._parts = (
             WebServer(web, registry=self.metrics.registry, refresh=self.refresh, not_ready=self.not_ready),
             Producing(producer),
             self.tables,
-            *self._approvals(),
+            self.approvals,
             self.pulse,
             PartitionWatch(producer, settings.partitions),
             PolicyWatch(
@@ -164,7 +168,10 @@ class Gateway(Service):
 
     def not_deciding(self) -> list[str]:
         """Return why no decision can be made at all; nothing when it can. Brokers that are away are another matter."""
-        return [] if self.tables.ready.is_set() else ["reference tables are not read yet"]
+        reasons = [] if self.tables.ready.is_set() else ["reference tables are not read yet"]
+        if self.approvals is not None and not self.approvals.ready.is_set():
+            reasons.append("approvals are not read yet")
+        return reasons
 
     def not_ready(self) -> list[str]:
         """Return why nobody should be sent here; nothing when everything works."""
@@ -184,16 +191,13 @@ class Gateway(Service):
         for topic, lag in self.tables.lag().items():
             self.metrics.reference_lag.labels(topic).set(lag)
 
-    def _approvals(self) -> Sequence[Service]:
-        """Return what reads `gateway.approvals` into `knowledge`. THE place to wire approvals."""
-        return ()
-
-    def _adopt(self, policy: Policy, content: bytes) -> None:  # noqa: ARG002 - as PolicyWatch calls it
+    def _adopt(self, policy: Policy, content: bytes) -> None:
         if policy.gateway is None:
             log.error("The new policy has no [gateway]: the old one stays in force for decisions")
             self._policy_failed(True)  # noqa: FBT003 - a gauge is set
             return
-        judge = Judge(Joiner(policy, self.knowledge, self.legal, self.geo), RULES)
+        self.joiner = Joiner(policy, self.knowledge, self.legal, self.geo)
+        judge = Judge(self.joiner, RULES)
         self.knowledge.forget_verdicts()
         self.deciding.adopt(DecisionPoint(judge, self.knowledge, policy), policy.gateway)
         self.callers.allowed = frozenset(policy.gateway.gateways)
@@ -201,6 +205,8 @@ class Gateway(Service):
         if policy.gateway.unrecorded == "allow":
             log.warning('[gateway] unrecorded = "allow": while brokers are away, decisions are answered unrecorded')
         self.policy = policy
+        if self.approvals is not None:
+            self.approvals.adopt(content)
 
     def _policy_failed(self, wrong: bool) -> None:  # noqa: FBT001 - as PolicyWatch calls it
         self.metrics.policy_failed.set(int(wrong))

@@ -18,6 +18,9 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 from mode import Service
 
+from agents.approvals.api import BASE as APPROVALS
+from agents.approvals.api import answer
+from agents.approvals.service import ApprovalService
 from agents.gateway import answers, reading
 from agents.gateway.callers import Callers
 from agents.gateway.deciding import Asking, Deciding, Kind
@@ -66,6 +69,7 @@ class DecisionServer(Service):
         deciding: decides.
         metrics: told of it.
         not_ready: why no decision can be made, nothing when it can.
+        approvals: takes and shows approvals, below `/approvals/v1`.
     """
 
     def __init__(
@@ -79,9 +83,11 @@ class DecisionServer(Service):
         deciding: Deciding,
         metrics: GatewayMetrics,
         not_ready: Callable[[], list[str]],
+        approvals: ApprovalService,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self._approvals = approvals
         self.listener, self._settings, self._tls = listener, settings, tls
         self._callers, self._deciding, self._metrics, self._not_ready = callers, deciding, metrics, not_ready
         self._rates = Rates(settings.gateway_rate, "evaluations", time.monotonic)
@@ -192,6 +198,9 @@ class DecisionServer(Service):
         asking = self._asking(request)
         proxied = path == AUTHORIZE or path.startswith(AUTHORIZE + "/")
         handler = self._authorize if proxied else self._posts.get(path)
+        if path.startswith(APPROVALS + "/"):
+            self._rates.take(asking.caller)
+            return await answer(self._approvals, request)
         if handler is None:
             raise Refusal("not_found", "nothing is here; see /.well-known/authzen-configuration")
         if not proxied:
