@@ -114,7 +114,10 @@ WRONG = [
         "[gateway]\ntolerates = ['employee.unknown']",
         "gateway.tolerates: 'employee.unknown' is also in gateway.approvals.never; allowed: rules that are not",
     ),
-    ("[gateway]\nsubject_types = { robot = 'machine' }", "gateway.subject_types"),
+    (
+        "[gateway]\nsubject_types = { robot = 'machine' }",
+        "gateway.subject_types: 'machine' is not allowed; allowed: em",
+    ),
     (
         "[gateway]\nsubject_types = { employee = 'service' }",
         "gateway.subject_types.employee: employee, service, workload, external stand for themselves; allowed: others",
@@ -122,7 +125,7 @@ WRONG = [
     ("[gateway]\nsubject_types = { '' = 'service' }", "gateway.subject_types: '': allowed: names of 1 to 256"),
     ("[gateway]\nresource_types = []", "gateway.resource_types: []: allowed: at least one type of resource"),
     ("[gateway]\nresource_types = ['']", "gateway.resource_types: '': allowed: names of 1 to 256 characters"),
-    ("[gateway]\nactions = { view = 'look' }", "gateway.actions"),
+    ("[gateway]\nactions = { view = 'look' }", "gateway.actions: 'look' is not allowed; allowed: create, de"),
     ("[gateway]\nactions = { read = 'list' }", "gateway.actions.read: read, list, query"),
     ("[gateway]\ngateways = []", "gateway.gateways: []: expected `object`"),
     ("[gateway]\n[gateway.gateways]\na = 1", "gateway.gateways.a: 1 is not a table"),
