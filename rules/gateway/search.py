@@ -21,9 +21,9 @@ from rules.gateway.weighing import Scales
 from rules.knowledge import Knowledge
 from schemas.fields import Id
 
-CANDIDATES_MAX: Final = 1_000
-"""Candidates that one search weighs, some 50 µs each: a decision beside it waits for a twentieth of a second at worst.
-What lies beyond is found by searching on from where it stopped."""
+CANDIDATES_MAX: Final = 250
+"""Candidates that one search weighs, some 200 µs of CPU each: a decision beside it waits for a twentieth of a second at
+worst. What lies beyond is found by searching on from where it stopped."""
 
 
 class Found(list[dict[str, str]]):
