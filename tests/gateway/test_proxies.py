@@ -120,6 +120,6 @@ def test_without_a_decision_point_nothing_goes_through(
     """Another proxy of the same kind, whose decision point does not answer."""
     kind = type(proxy)
     assert kind in {Nginx, Envoy}
-    with kind(tmp_path, proxy.employees, 9, store.port, "none") as alone:  # type: ignore[call-arg]  # of either
+    with kind(tmp_path, proxy.employees, 9, store.port, "none") as alone:
         assert alone.ask("alice", "/record-1/a").status in {403, 500}
     assert asked() == []
