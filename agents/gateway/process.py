@@ -20,7 +20,7 @@ from agents.gateway.callers import Callers, CredentialsWatch, read_tokens, serve
 from agents.gateway.deciding import Deciding
 from agents.gateway.metrics import GatewayMetrics
 from agents.gateway.pulse import Pulse
-from agents.gateway.recording import LINGER_MS, Recorder
+from agents.gateway.recording import LINGER_MS, Producing, Recorder
 from agents.gateway.server import DecisionServer
 from agents.policy_watch import PolicyWatch, read_policy
 from agents.preflight import PartitionWatch, check_topics
@@ -30,7 +30,7 @@ from agents.tables import geo_table, legal_table
 from agents.topic_admin import described
 from agents.watching import wall_clock
 from agents.web import WebServer, listening
-from agents.wiring import Producing, spare_the_collector
+from agents.wiring import spare_the_collector
 from rules.catalogue import RULES
 from rules.gateway.decide import DecisionPoint
 from rules.geo import GeoTable
@@ -127,6 +127,7 @@ class Gateway(Service):
             deciding=self.deciding,
             metrics=self.metrics,
             not_ready=self.not_deciding,
+            mounts=(),  # THE place to mount the routes of approvals
         )
         self._parts = (
             WebServer(web, registry=self.metrics.registry, refresh=self.refresh, not_ready=self.not_ready),
@@ -169,6 +170,8 @@ class Gateway(Service):
     def not_ready(self) -> list[str]:
         """Return why nobody should be sent here; nothing when everything works."""
         reasons = self.not_deciding()
+        if not self.server.listens:
+            reasons.append("the decision point does not listen yet")
         if not self.pulse.answers:
             reasons.append("the broker does not answer")
         if self.recorder.overdue:
