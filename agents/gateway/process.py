@@ -9,19 +9,21 @@ import signal
 import socket
 import ssl
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from mode import Service
 
+from agents.approvals.api import mount
 from agents.clients import consumer_of, producer_of, with_admin
 from agents.gateway.approving import GatewayApprovals
 from agents.gateway.callers import Callers, CredentialsWatch, read_tokens, server_tls
 from agents.gateway.deciding import Deciding
 from agents.gateway.metrics import GatewayMetrics
 from agents.gateway.pulse import Pulse
-from agents.gateway.recording import LINGER_MS, Recorder
+from agents.gateway.recording import LINGER_MS, Producing, Recorder
 from agents.gateway.server import DecisionServer
 from agents.policy_watch import PolicyWatch, read_policy
 from agents.preflight import PartitionWatch, check_topics
@@ -31,7 +33,7 @@ from agents.tables import geo_table, legal_table
 from agents.topic_admin import described
 from agents.watching import wall_clock
 from agents.web import WebServer, listening
-from agents.wiring import Producing, spare_the_collector
+from agents.wiring import spare_the_collector
 from rules.catalogue import RULES
 from rules.gateway.decide import DecisionPoint
 from rules.geo import GeoTable
@@ -130,7 +132,7 @@ class Gateway(Service):
             deciding=self.deciding,
             metrics=self.metrics,
             not_ready=self.not_deciding,
-            approvals=self.approvals.service,
+            mounts=(partial(mount, service=self.approvals.service),),
         )
         self._parts = (
             WebServer(web, registry=self.metrics.registry, refresh=self.refresh, not_ready=self.not_ready),
@@ -176,6 +178,8 @@ class Gateway(Service):
     def not_ready(self) -> list[str]:
         """Return why nobody should be sent here; nothing when everything works."""
         reasons = self.not_deciding()
+        if not self.server.listens:
+            reasons.append("the decision point does not listen yet")
         if not self.pulse.answers:
             reasons.append("the broker does not answer")
         if self.recorder.overdue:

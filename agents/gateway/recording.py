@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from mode import Service
 
 from agents.gateway.answers import refused_unrecorded
 from agents.gateway.metrics import GatewayMetrics
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 LINGER_MS: Final = 2
 """How long a decision waits for others that travel with it: a produce request costs far more processor time than a
 decision in it, and 2 ms are a twelfth of what an answer may take."""
+
+FLUSH_WITHIN_S: Final = 5.0
+"""How long the end of the process waits for messages that are on their way."""
 
 SAY_EVERY_S: Final = 10.0
 """Between two lines of log about decisions that could not be recorded: thousands a second would say no more."""
@@ -132,6 +136,29 @@ class Recorder:
         if now - self._said >= SAY_EVERY_S:
             self._said = now
             log.error("Decisions cannot be recorded in %s: %s", GATEWAY_DECISIONS, problem)
+
+
+class Producing(Service):
+    """Starts the producer, and stops it within bounds: while brokers are away it would wait for them.
+
+    What it still holds then was answered as a denial, or is answered by nobody.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._producer = producer
+
+    async def on_start(self) -> None:
+        """Start it."""
+        await self._producer.start()
+
+    async def on_stop(self) -> None:
+        """Flush it, if brokers take what there is."""
+        try:
+            async with asyncio.timeout(FLUSH_WITHIN_S):
+                await self._producer.stop()
+        except TimeoutError:
+            self.log.error("Brokers did not take the last messages within %g s", FLUSH_WITHIN_S)
 
 
 _CORRECTING: Final[set[asyncio.Task[None]]] = set()

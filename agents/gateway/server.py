@@ -1,6 +1,6 @@
 """The decision point over HTTP: AuthZEN Authorization API 1.0, and an endpoint for proxies.
 
-On aiohttp's low level: five paths need no router, and every answer is one of ours, errors too.
+Whatever comes passes `_guard`, which authenticates, limits and answers errors; routes that others mount as well.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,9 +18,6 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 from mode import Service
 
-from agents.approvals.api import BASE as APPROVALS
-from agents.approvals.api import answer
-from agents.approvals.service import ApprovalService
 from agents.gateway import answers, reading
 from agents.gateway.callers import Callers
 from agents.gateway.deciding import Asking, Deciding, Kind
@@ -54,7 +51,10 @@ SEARCHES_AT_ONCE_S: Final = 10.0
 KEEPALIVE_S: Final = 75.0
 """How long an idle connection is kept: longer than nginx keeps one to us (60 s), so that it closes, not we."""
 
-Handler = Callable[[web.BaseRequest, Asking], Awaitable[web.Response]]
+Asked = Callable[[web.Request, Asking], Awaitable[web.Response]]
+Passed = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Mount = Callable[[web.Application], None]
+"""Adds routes, such as those of approvals; their callers are authenticated as all others are."""
 
 
 class DecisionServer(Service):
@@ -69,7 +69,7 @@ class DecisionServer(Service):
         deciding: decides.
         metrics: told of it.
         not_ready: why no decision can be made, nothing when it can.
-        approvals: takes and shows approvals, below `/approvals/v1`.
+        mounts: add further routes.
     """
 
     def __init__(
@@ -83,11 +83,10 @@ class DecisionServer(Service):
         deciding: Deciding,
         metrics: GatewayMetrics,
         not_ready: Callable[[], list[str]],
-        approvals: ApprovalService,
+        mounts: Sequence[Mount] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._approvals = approvals
         self.listener, self._settings, self._tls = listener, settings, tls
         self._callers, self._deciding, self._metrics, self._not_ready = callers, deciding, metrics, not_ready
         self._rates = Rates(settings.gateway_rate, "evaluations", time.monotonic)
@@ -96,28 +95,45 @@ class DecisionServer(Service):
         self._in_flight = 0
         self._silent: set[RequestHandler] = set()
         """Connections of which no request has come yet."""
-        self._http: web.Server | None = None
+        self._mounts = mounts
+        self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
-        self._posts: dict[str, Handler] = {
+        self._posts: dict[str, Asked] = {
             EVALUATION: self._evaluation,
             EVALUATIONS: self._evaluations,
             **dict.fromkeys(SEARCH, self._search),
         }
 
     @property
+    def listens(self) -> bool:
+        """Whether anybody can ask."""
+        return self._server is not None
+
+    @property
     def connections(self) -> int:
         """How many are open."""
-        return 0 if self._http is None else len(self._http.connections)
+        http = None if self._runner is None else self._runner.server
+        return 0 if http is None else len(http.connections)
 
     async def on_start(self) -> None:
         """Answer."""
-        self._http = web.Server(
-            self._answer,
-            request_factory=self._request,
+
+        @web.middleware
+        async def guard(request: web.Request, handler: Passed) -> web.StreamResponse:
+            return await self._guard(request, handler)
+
+        app = web.Application(middlewares=[guard], client_max_size=self._settings.gateway_body_bytes)
+        for mount in self._mounts:
+            mount(app)
+        app.router.add_route("*", "/{rest:.*}", _nothing_here)
+        self._runner = web.AppRunner(
+            app,
             access_log=None,
             keepalive_timeout=KEEPALIVE_S,
             auto_decompress=False,  # a small body must not become a large one
+            shutdown_timeout=STOP_WITHIN_S,
         )
+        await self._runner.setup()
         self._server = await asyncio.get_running_loop().create_server(
             self._connection,
             sock=self.listener,
@@ -127,14 +143,14 @@ class DecisionServer(Service):
 
     async def on_stop(self) -> None:
         """Take no more requests, answer those that are here."""
-        if self._server is not None and self._http is not None:
+        if self._server is not None and self._runner is not None:
             self._server.close()
-            self._http.pre_shutdown()
-            await self._http.shutdown(STOP_WITHIN_S)
+            await self._runner.cleanup()
 
     def _connection(self) -> asyncio.Protocol:
-        assert self._http is not None  # noqa: S101  # started
-        made: RequestHandler = self._http()
+        assert self._runner is not None  # noqa: S101  # started
+        assert self._runner.server is not None  # noqa: S101  # set up
+        made = self._runner.server()
         self._silent.add(made)
         asyncio.get_running_loop().call_later(self._settings.gateway_read_within_s, self._first_is_there, made)
         return made
@@ -145,28 +161,17 @@ class DecisionServer(Service):
             self._silent.discard(connection)
             connection.force_close()
 
-    def _request(
-        self, message: Any, payload: Any, protocol: RequestHandler, writer: Any, task: asyncio.Task[None]
-    ) -> web.BaseRequest:
-        self._silent.discard(protocol)
-        return web.BaseRequest(
-            message,
-            payload,
-            protocol,
-            writer,
-            task,
-            asyncio.get_running_loop(),
-            client_max_size=self._settings.gateway_body_bytes,
-        )
-
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _guard(self, request: web.Request, handler: Passed) -> web.StreamResponse:
         began = time.perf_counter()
+        self._silent.discard(request.protocol)
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)
         try:
-            response = await self._route(request)
+            response = await self._route(request, handler)
         except Refusal as refusal:
             response = self._refused(refusal)
+        except web.HTTPException as error:  # of routes that others mounted
+            response = web.Response(text=f"{error.reason}\n", status=error.status)
         except Exception as error:  # noqa: BLE001 - closed; what it says may quote the request
             log.error("A request failed: %s", type(error).__name__)
             response = self._refused(Refusal("failed", "the decision point failed; its log says more"))
@@ -188,7 +193,7 @@ class DecisionServer(Service):
             response.force_close()  # what is left of its body is not read
         return response
 
-    async def _route(self, request: web.BaseRequest) -> web.Response:
+    async def _route(self, request: web.Request, handler: Passed) -> web.StreamResponse:
         path = request.path
         if self._in_flight > self._settings.gateway_concurrent or self.connections > self._settings.gateway_connections:
             raise Refusal("busy", "too many requests at once; come again", {"Retry-After": "1"})
@@ -197,19 +202,17 @@ class DecisionServer(Service):
             return web.Response(body=self._metadata, content_type="application/json")
         asking = self._asking(request)
         proxied = path == AUTHORIZE or path.startswith(AUTHORIZE + "/")
-        handler = self._authorize if proxied else self._posts.get(path)
-        if path.startswith(APPROVALS + "/"):
+        asked = self._authorize if proxied else self._posts.get(path)
+        if asked is None:
             self._rates.take(asking.caller)
-            return await answer(self._approvals, request)
-        if handler is None:
-            raise Refusal("not_found", "nothing is here; see /.well-known/authzen-configuration")
+            return await handler(request)
         if not proxied:
             _only(request, "POST")
         if reasons := self._not_ready():
             raise Refusal("not_ready", "; ".join(reasons), {"Retry-After": "1"})
-        return await handler(request, asking)
+        return await asked(request, asking)
 
-    def _asking(self, request: web.BaseRequest) -> Asking:
+    def _asking(self, request: web.Request) -> Asking:
         certificate = request.get_extra_info("peercert") if self._tls is not None else None
         if len(request.headers.getall("Authorization", ())) > 1:
             raise Refusal("malformed", "Authorization stands twice")
@@ -219,11 +222,11 @@ class DecisionServer(Service):
             raise Refusal("malformed", f"{REQUEST_ID}: allowed: at most {TEXT_MAX} printable characters of ASCII")
         return Asking(caller, asked)
 
-    async def _evaluation(self, request: web.BaseRequest, asking: Asking) -> web.Response:
+    async def _evaluation(self, request: web.Request, asking: Asking) -> web.Response:
         self._rates.take(asking.caller)
         return await self._one(reading.evaluation(await self._body(request)), asking)
 
-    async def _evaluations(self, request: web.BaseRequest, asking: Asking) -> web.Response:
+    async def _evaluations(self, request: web.Request, asking: Asking) -> web.Response:
         self._rates.take(asking.caller)
         asked = await self._body(request)
         listed, semantic = reading.batch(asked, self._settings.gateway_evaluations)
@@ -237,12 +240,12 @@ class DecisionServer(Service):
         decided, unrecorded = await self._deciding.single(asked, asking)
         return _json(answers.evaluation(decided, unrecorded=unrecorded))
 
-    async def _search(self, request: web.BaseRequest, asking: Asking) -> web.Response:
+    async def _search(self, request: web.Request, asking: Asking) -> web.Response:
         self._searches.take(asking.caller)
         asked = await self._body(request)
         return _json(self._deciding.search(SEARCH[request.path], asked, asking, self._settings.gateway_results))
 
-    async def _authorize(self, request: web.BaseRequest, asking: Asking) -> web.Response:
+    async def _authorize(self, request: web.Request, asking: Asking) -> web.Response:
         self._rates.take(asking.caller)
         for name in request.headers:
             if name.lower().startswith(reading.PROXY.lower()) and len(request.headers.getall(name)) > 1:
@@ -255,7 +258,7 @@ class DecisionServer(Service):
             headers=answers.proxy_headers(decided, unrecorded=unrecorded),
         )
 
-    async def _body(self, request: web.BaseRequest) -> dict[str, Any]:
+    async def _body(self, request: web.Request) -> dict[str, Any]:
         if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
             raise Refusal("malformed", "Content-Type: allowed: application/json, in UTF-8")
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -284,7 +287,11 @@ def metadata(url: str) -> dict[str, str]:
     }
 
 
-def _only(request: web.BaseRequest, *methods: str) -> None:
+async def _nothing_here(_: web.Request) -> web.StreamResponse:
+    raise Refusal("not_found", "nothing is here; see /.well-known/authzen-configuration")
+
+
+def _only(request: web.Request, *methods: str) -> None:
     if request.method not in methods:
         allowed = ", ".join(methods)
         raise Refusal("method", f"allowed here: {allowed}", {"Allow": allowed})
