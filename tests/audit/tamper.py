@@ -128,12 +128,12 @@ def place(record: dict[str, Any], index: int) -> Did:
 
 def is_range(entry: dict[str, Any]) -> bool:
     """Whether an entry tells of a range that was judged."""
-    return entry["kind"] == "coverage" and entry["about"]["type"] == "judged"
+    return bool(entry["kind"] == "coverage" and entry["about"]["type"] == "judged")
 
 
 def is_range_with_alerts(entry: dict[str, Any]) -> bool:
     """Whether it gave alerts."""
-    return is_range(entry) and len(entry["about"]["alerts_of"]) > 0
+    return is_range(entry) and bool(entry["about"]["alerts"])
 
 
 # --- whoever has the files, and no key

@@ -239,6 +239,12 @@ def _take(outcome: Outcome, index: int, raw: bytes) -> None:
 
 
 def _coverage(outcome: Outcome, index: int, entry: Entry) -> None:
+    if not entry.sha256 or "type" not in entry.about:
+        said = (
+            "a record of coverage that its entry does not repeat (unreadable, or too long): what it covers is not known"
+        )
+        outcome.findings.add("entry", said, index=index, topic=entry.topic, offset=entry.offset)
+        return
     outcome.completeness.take(index, entry)
     if sha256(msgspec.json.encode(entry.about)).hexdigest() != entry.sha256:
         outcome.findings.add(
