@@ -133,7 +133,7 @@ def is_range(entry: dict[str, Any]) -> bool:
 
 def is_range_with_alerts(entry: dict[str, Any]) -> bool:
     """Whether it gave alerts."""
-    return is_range(entry) and bool(entry["about"]["alerts_of"])
+    return is_range(entry) and bool(entry["about"]["alerts"])
 
 
 # --- whoever has the files, and no key

@@ -78,7 +78,12 @@ class Alerts:
         if not entry.sha256:
             return  # a tombstone: compaction forgot it
         if not isinstance(alert_id, str) or not isinstance(revision, int) or len(entry.sha256) != 64:
-            self._findings.add("entry", "an alert without id, revision or hash", index=index, topic=ALERTS)
+            self._findings.add(
+                "entry",
+                "a record of the topic that is no alert: its entry has no id and revision",
+                index=index,
+                topic=ALERTS,
+            )
             return
         family, rule = str(entry.about.get("family", "")), str(entry.about.get("rule_id", ""))
         self.by_family[family] += 1

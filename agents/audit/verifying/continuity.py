@@ -12,6 +12,9 @@ EXPLAINED: Final = frozenset({"control_or_aborted", "compacted"})
 """Holes in which there was nothing to log: markers of transactions and aborted records (`docs/delivery.md`), and
 records of a compacted topic that a later one of the same key replaced before the log came to them."""
 
+WENT_BACK: Final = "log_went_back"
+"""Why of a hole whose offsets come again: the topic was created anew or cut."""
+
 
 @dataclass(slots=True)
 class Span:
@@ -59,6 +62,14 @@ class Continuity:
             self._findings.add("entry", "a hole that does not say from where to where", index=index, topic=entry.topic)
             return
         span = self._span(entry.topic, entry.partition, first)
+        if why == WENT_BACK:
+            self._findings.add(
+                "not_covered",
+                f"the topic was created anew or cut: offsets {first} to {last} come a second time and are others",
+                index=index, topic=entry.topic, partition=entry.partition, offset=first,
+            )  # fmt: skip
+            span.following = first
+            return
         self._reach(index, entry, span, first)
         span.following = max(span.following, last + 1)
         span.holes[str(why)] = span.holes.get(str(why), 0) + last - first + 1

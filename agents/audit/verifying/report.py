@@ -203,6 +203,8 @@ def _logged(outcome: Outcome) -> list[str]:
     for (topic, partition), span in sorted(outcome.spans.spans.items()):
         holes = ", ".join(f"{count:,} offsets {why}" for why, count in sorted(span.holes.items()))
         times = f", {_when(span.since)} to {_when(span.until)}" if span.records else ""
+        if span.following == span.first:
+            continue
         told.append(
             f"  {topic}/{partition}: offsets {span.first} to {span.following - 1}, {span.records:,} records{times}"
             + (f"; {holes}" if holes else "")

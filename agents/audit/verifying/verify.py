@@ -56,6 +56,8 @@ class Asked:
     export: Path | None = None
     grace: int = GRACE_MS
     tell: Callable[[str], None] = lambda _: None
+    seen: Callable[[int, Entry], None] = lambda _, __: None
+    """Handed every entry that can be read, with its index."""
 
 
 @dataclass(slots=True)
@@ -122,7 +124,7 @@ def verify(asked: Asked) -> Outcome:
     walk = Walk(files, signed, _earlier(asked, outcome), findings)
     for index, raw in walk:
         if raw is not None:
-            _take(outcome, index, raw)
+            _take(outcome, index, raw, asked.seen)
         outcome.read += 1
         if outcome.read % TELL_EVERY == 0:
             rate = outcome.read / (time.perf_counter() - begun)
@@ -208,13 +210,14 @@ def _earlier(asked: Asked, outcome: Outcome) -> list[tuple[str, Checkpoint]]:
     return found
 
 
-def _take(outcome: Outcome, index: int, raw: bytes) -> None:
+def _take(outcome: Outcome, index: int, raw: bytes, seen: Callable[[int, Entry], None]) -> None:
     """Take one entry."""
     try:
         entry = _decode(raw)
     except msgspec.DecodeError as error:
         _unread(outcome, index, raw, error)
         return
+    seen(index, entry)
     outcome.kinds[entry.kind] += 1
     at = entry.at if isinstance(entry.at, int) else 0
     outcome.since = outcome.since or at
@@ -239,6 +242,12 @@ def _take(outcome: Outcome, index: int, raw: bytes) -> None:
 
 
 def _coverage(outcome: Outcome, index: int, entry: Entry) -> None:
+    if not entry.sha256 or "type" not in entry.about:
+        said = (
+            "a record of coverage that its entry does not repeat (unreadable, or too long): what it covers is not known"
+        )
+        outcome.findings.add("entry", said, index=index, topic=entry.topic, offset=entry.offset)
+        return
     outcome.completeness.take(index, entry)
     if sha256(msgspec.json.encode(entry.about)).hexdigest() != entry.sha256:
         outcome.findings.add(
