@@ -25,7 +25,7 @@ def alert_names() -> AlertNames:
     from rules.habits import report as behaviour
     from rules.judge import FAILED
 
-    stream = {kind.rule_id for kind in (integrity.LOST, integrity.UNEXPLAINED, integrity.REWOUND)}
+    stream = {kind.rule_id for kind in (integrity.LOST, integrity.UNEXPLAINED, integrity.REWOUND, integrity.UNSIGNED)}
     privacy = {f"{request_log.FAMILY}.{name}" for name, *_ in request_log.TOLD.values()}
     return AlertNames(
         families=frozenset(
