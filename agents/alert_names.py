@@ -27,7 +27,7 @@ def alert_names() -> AlertNames:
     from rules.judge import FAILED
     from rules.matching import kinds
 
-    stream = {kind.rule_id for kind in (integrity.LOST, integrity.UNEXPLAINED, integrity.REWOUND)}
+    stream = {kind.rule_id for kind in (integrity.LOST, integrity.UNEXPLAINED, integrity.REWOUND, integrity.UNSIGNED)}
     privacy = {f"{request_log.FAMILY}.{name}" for name, *_ in request_log.TOLD.values()}
     return AlertNames(
         families=frozenset(

@@ -44,6 +44,12 @@ REWOUND: Final = _Kind(
     "A topic's log went back",
     "the topic was created anew or cut: what stood there may be gone unjudged, and reading goes on from its new end",
 )
+UNSIGNED: Final = _Kind(
+    "stream.policy_refused",
+    "critical",
+    "A policy was put in place that the auditors did not sign",
+    "it did not take force, the one before it stays",
+)
 _TOLD: Final = {HoleKind.LOST_BY_RETENTION: LOST, HoleKind.UNEXPLAINED: UNEXPLAINED}
 """Transaction markers are no loss."""
 
@@ -71,7 +77,7 @@ class Integrity(Service):
         super().__init__(**kwargs)
         self._publisher, self._provenance, self._clock, self._published = publisher, provenance, clock, published
         self._about = about
-        self._pending: list[tuple[Alert, TP, int]] = []
+        self._pending: list[tuple[Alert, TP | None, int]] = []
         self._lock = asyncio.Lock()
         self._noted = asyncio.Event()
 
@@ -84,6 +90,12 @@ class Integrity(Service):
     def rewound(self, tp: TP, expected: int, first: int) -> None:
         """Note that `first` came where `expected` was to come."""
         self._note(REWOUND, tp, first, expected - 1)
+
+    def unsigned(self, why: str) -> None:
+        """Note that a policy was refused; `why` says which and what is missing. All workers tell of it as one."""
+        log.error("%s: %s", UNSIGNED.rule_id, why)
+        explanation = f"{why[0].upper()}{why[1:]}. Judging goes on by the policy before it."
+        self._add(UNSIGNED, digest(FAMILY, UNSIGNED.rule_id, why), explanation, {}, None, 0)
 
     async def before_commit(self, offsets: Mapping[TP, int]) -> None:  # noqa: ARG002 - the protocol's signature
         """Return when what was noted is stored."""
@@ -104,27 +116,39 @@ class Integrity(Service):
                 await told.sent
                 self._pending.pop(0)
                 self._published(alert)
-                self._about(tp, last, told.alert, told.value)
+                if tp is not None:
+                    self._about(tp, last, told.alert, told.value)
 
     def _note(self, kind: _Kind, tp: TP, first: int, last: int) -> None:
         topic, partition = tp
         log.error("%s: topic %s partition %d offsets %d..%d", kind.rule_id, topic, partition, first, last)
-        now = self._clock()
-        identity = digest(FAMILY, kind.rule_id, topic, partition, first, last)
         count = last - first + 1
+        self._add(
+            kind,
+            digest(FAMILY, kind.rule_id, topic, partition, first, last),
+            f"{topic}, partition {partition}, offsets {first} to {last} ({count}): {kind.sentence}.",
+            {"topic": topic, "partition": partition, "first": first, "last": last, "records": count},
+            tp,
+            last,
+        )
+
+    def _add(
+        self, kind: _Kind, identity: str, explanation: str, facts: dict[str, Any], tp: TP | None, last: int
+    ) -> None:
+        now = self._clock()
         alert = Alert(
             alert_id=identity,
             family=FAMILY,
             rule_id=kind.rule_id,
             severity=kind.severity,
             title=kind.title,
-            explanation=f"{topic}, partition {partition}, offsets {first} to {last} ({count}): {kind.sentence}.",
+            explanation=explanation,
             reasons=(Reason(rule_id=kind.rule_id, rule_version=1, severity=kind.severity, sentence=kind.sentence),),
             occurred_at=now,
             detected_at=now,
-            facts={"topic": topic, "partition": partition, "first": first, "last": last, "records": count},
+            facts=facts,
             judged_with=self._provenance(),
-            dedup_key=digest(FAMILY, kind.rule_id, topic),
+            dedup_key=digest(FAMILY, kind.rule_id, "policy" if tp is None else tp[0]),
         )
         self._pending.append((alert, tp, last))
         self._noted.set()

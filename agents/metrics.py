@@ -60,6 +60,9 @@ class Metrics:
             "1 while the policy file cannot be read and an older policy is in force.",
             registry=r,
         )
+        self.policy_refused = Counter(
+            "cloverwatch_policy_refused", "Policies refused because the auditors did not sign them.", registry=r
+        )
         self.identities_clear = Gauge(
             "cloverwatch_identities_clear", "1 where alerts name people in clear, 0 where by pseudonyms.", registry=r
         )

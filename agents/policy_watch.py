@@ -10,6 +10,7 @@ from typing import Any
 from mode import Service
 
 from agents.alert_names import alert_names
+from agents.policy_auditors import UnsignedPolicyError, required
 from alerts import KINDS
 from alerts.people import Person, officers_of, read_people
 from alerts.reading import read_plan
@@ -28,6 +29,7 @@ def read_policy(path: Path) -> tuple[bytes, Policy]:
 
     Raises:
         ConfigurationError: it cannot be read, or is wrong; names file, line, key, value and what is allowed.
+        UnsignedPolicyError: it is the one in force by the settings, and auditors must have signed it, and have not.
     """
     try:
         content = path.read_bytes()
@@ -36,10 +38,14 @@ def read_policy(path: Path) -> tuple[bytes, Policy]:
         raise ConfigurationError(f"policy: {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"policy: {path} is not UTF-8 at byte {error.start}") from None
+    auditors = required(path)
+    change = None if auditors is None else auditors.accepted(path, content)
     policy = parse(text, str(path), RULE_IDS | BEHAVIOUR_IDS | MATCHING_IDS)
     names = alert_names()
     # Who is told is refused here too: one file, one answer whether it is right.
     read_plan(text, str(path), KINDS, families=names.families, rule_ids=names.rule_ids)
+    if auditors is not None:
+        auditors.in_force = change
     return content, policy
 
 
@@ -63,6 +69,7 @@ class PolicyWatch(Service):
         interval: seconds between two looks.
         adopt: called with a new policy and its bytes.
         failed: called with True when the file is wrong, with False when it is right again.
+        unsigned: called once for each file that is refused because auditors have not signed it, with what is said.
     """
 
     def __init__(
@@ -73,11 +80,12 @@ class PolicyWatch(Service):
         *,
         adopt: Callable[[Policy, bytes], None],
         failed: Callable[[bool], None],
+        unsigned: Callable[[str], None] = lambda _: None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._path, self._content, self._interval = path, content, interval
-        self._adopt, self._failed = adopt, failed
+        self._adopt, self._failed, self._unsigned = adopt, failed, unsigned
 
     @Service.task
     async def _watch(self) -> None:
@@ -92,6 +100,8 @@ class PolicyWatch(Service):
                 if str(error) != refused:
                     log.error("The new policy is refused, the old one stays in force: %s", error)
                     self._failed(True)  # noqa: FBT003 - a gauge is set
+                    if isinstance(error, UnsignedPolicyError):
+                        self._unsigned(str(error))
                 refused = str(error)
                 continue
             if content != self._content:

@@ -245,6 +245,7 @@ class Worker:
                 settings.policy_check_s,
                 adopt=self._adopt,
                 failed=lambda wrong: self.metrics.policy_failed.set(int(wrong)),
+                unsigned=self._unsigned,
             ),
             Retrying(self.watch),
             self.lag,
@@ -327,6 +328,10 @@ class Worker:
         self.metrics.policy.remove(self._policy_version)
         self.metrics.policy.labels(policy.version).set(1)
         self._policy_version = policy.version
+
+    def _unsigned(self, why: str) -> None:
+        self.metrics.policy_refused.inc()
+        self.integrity.unsigned(why)
 
     def _provenance(self) -> JudgedWith:
         digest, known = self.tables.known()

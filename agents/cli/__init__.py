@@ -36,6 +36,7 @@ from agents.cli import (
 )
 from agents.cli import settings as settings_command
 from agents.cli.help import Parser
+from agents.policy_auditors import require
 from agents.settings import load
 from agents.text import printable
 from schemas.errors import CloverwatchError, ConfigurationError
@@ -100,7 +101,9 @@ def main(argv: list[str] | None = None) -> int:
     except SystemExit as stop:  # argparse has said what is wrong, or printed its help
         return stop.code if isinstance(stop.code, int) else 2
     try:
-        code = int(given.run(given, load(os.environ, given.settings)))
+        settings = load(os.environ, given.settings)
+        require(settings)
+        code = int(given.run(given, settings))
         sys.stdout.flush()
     except ConfigurationError as error:
         return _say(error, 2)

@@ -1,8 +1,9 @@
-"""Check a policy file: where it is wrong, and what is allowed there."""
+"""Check a policy file; say what differs, propose, sign and adopt a change."""
 
 import argparse
 from pathlib import Path
 
+from agents.cli import policy_signing
 from agents.plan_file import read_plan_of
 from agents.policy_watch import read_policy
 from agents.settings import Settings
@@ -11,20 +12,29 @@ from schemas.fields import iso
 
 NAME = "policy"
 EXAMPLES = """\
-example:
-  cloverwatch policy check policy.toml
+examples:
+  cloverwatch policy check policy.toml                         where it is wrong, and what is allowed there
+  cloverwatch policy diff policy.toml new.toml
+  cloverwatch policy propose new.toml --against policy.toml --reason "…" --as anna --key anna.key
+  cloverwatch policy sign new.toml --against policy.toml --as auditor --key auditor.key
+  cloverwatch policy adopt new.toml --to policy.toml           verify, publish, put in place
+
+with CLOVERWATCH_POLICY_AUDITORS every process refuses a policy that these auditors did not sign: docs/policy-changes.md
 """
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare `check FILE`."""
+    """Declare `check FILE` and what changes a policy."""
     actions = parser.add_subparsers(dest="action", required=True)
     check = actions.add_parser("check", help="validate a policy file")
     check.add_argument("file", type=Path)
+    policy_signing.arguments(actions)
 
 
-def run(given: argparse.Namespace, _: Settings) -> int:
+def run(given: argparse.Namespace, settings: Settings) -> int:
     """Say what is in the file; a broken one ends with 2."""
+    if given.action in policy_signing.ACTIONS:
+        return policy_signing.run(given, settings)
     policy = read_policy(given.file)[1]
     plan = read_plan_of(given.file)[1]
     print(

@@ -1,0 +1,217 @@
+"""What a worker says it judged: in whatever order batches finish, every offset once, every alert where it belongs."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.coverage import HOLES_MAX, Coverage, Gave, attribute
+from agents.ledger import Hole, HoleKind, Ledger
+from agents.publisher import Told
+from agents.settling import Open
+from rules.catalogue import RULE_IDS
+from rules.haul import Haul
+from schemas.alert import EventRef
+from schemas.coverage import Coverage as Record
+from schemas.coverage import InForce, Judged, Started, Stopped, hash_of
+from schemas.entry import ENTRY_MAX
+from tests.alerts.samples import alert as an_alert
+
+TP = ("access.events", 3)
+
+
+@dataclass
+class Batch:
+    """What of a `RecordBatch` is looked at."""
+
+    span: Any
+    records: range
+    topic: str = TP[0]
+    partition: int = TP[1]
+
+
+@dataclass
+class Said:
+    """A coverage and what it published."""
+
+    records: list[Record] = field(default_factory=list)
+    policy: str = "p1"
+    stored: bool = True
+
+    def __post_init__(self) -> None:
+        self.coverage = Coverage(self._send, lambda: self.policy, lambda: "d1", lambda: 7, "1.0")
+
+    async def _send(self, record: Record) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.stored:
+            self.records.append(record)
+            future.set_result(None)
+        return future
+
+    @property
+    def judged(self) -> list[Judged]:
+        return [each for each in self.records if isinstance(each, Judged)]
+
+
+class Partition:
+    """A partition as the transport would deliver it: the real ledger, and a coverage that is told what it would be."""
+
+    def __init__(self, start: int = 0) -> None:
+        self.said = Said()
+        self.ledger = Ledger(self.said.coverage.hole)
+        self.ledger.position(TP, start, fresh=True)
+        self.said.coverage.positioned(TP, start, None)
+        self.open: list[tuple[Any, Gave]] = []
+
+    def batch(self, records: int) -> Gave:
+        first = self.ledger.expected(TP)
+        assert first is not None
+        span = self.ledger.deliver(TP, first, first + records - 1)
+        gave = self.said.coverage.begin(Batch(span, range(records)))
+        self.open.append((span, gave))
+        return gave
+
+    def hole(self, size: int) -> None:
+        first = self.ledger.expected(TP)
+        assert first is not None
+        self.ledger.note_hole(TP, first + size - 1, HoleKind.CONTROL_OR_ABORTED)
+
+    def finish(self, at: int) -> None:
+        span, _ = self.open.pop(at % len(self.open))
+        self.ledger.finish(span)
+
+    async def commit(self) -> None:
+        committable = self.ledger.committable(TP)
+        if committable is not None:
+            await self.said.coverage.before_commit({TP: committable})
+
+
+STEPS = st.lists(
+    st.tuples(st.just("batch"), st.integers(1, 5))
+    | st.tuples(st.just("hole"), st.integers(1, 3))
+    | st.tuples(st.just("finish"), st.integers(0, 9))
+    | st.tuples(st.just("commit"), st.just(0))
+    | st.tuples(st.just("policy"), st.integers(1, 3)),
+    max_size=60,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(STEPS)
+def test_ranges_follow_each_other_and_count_every_record_in_whatever_order_batches_finish(
+    steps: list[tuple[str, int]],
+) -> None:
+    async def run() -> None:
+        partition = Partition(start=10)
+        alerts: dict[int, Gave] = {}
+        for number, (what, value) in enumerate([*steps, *[("finish", 0)] * 60, ("commit", 0)]):
+            if what == "batch":
+                gave = partition.batch(value)
+                gave.add(an_alert(alert_id=f"a-{number}"), b"record")
+                alerts[number] = gave
+            elif what == "hole":
+                partition.hole(value)
+            elif what == "finish" and partition.open:
+                partition.finish(value)
+            elif what == "commit":
+                await partition.commit()
+            elif what == "policy":
+                partition.said.policy = f"p{value}"
+        judged = partition.said.judged
+        expected = 10
+        for each in judged:
+            assert each.first == expected
+            assert each.records + sum(hole.last - hole.first + 1 for hole in each.holes) == each.last - each.first + 1
+            expected = each.last + 1
+        assert expected == partition.ledger.expected(TP)
+        assert sum(each.alerts for each in judged) == len(alerts)
+        for number, gave in alerts.items():
+            (home,) = [each for each in judged if each.first <= gave.first and gave.last <= each.last]
+            assert home.policy == gave.policy, f"batch {number}"
+
+    asyncio.run(run())
+
+
+async def test_nothing_unfinished_is_said_and_a_commit_waits_until_it_is_stored() -> None:
+    partition = Partition()
+    partition.batch(3)
+    partition.batch(2)
+    partition.finish(1)
+    await partition.commit()
+    assert partition.said.judged == []
+    partition.finish(0)
+    partition.said.stored = False
+    waiting = asyncio.create_task(partition.commit())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel()
+
+
+async def test_what_a_waiting_event_gives_counts_where_its_record_stands() -> None:
+    early, late = Gave(0, 9, 10, TP), Gave(10, 19, 10, TP)
+    items = [Open(None, gave=each) for each in (early, late)]  # type: ignore[arg-type]  # no delivery is looked at
+    of_early = an_alert(alert_id="early", event=EventRef(event_id="e", topic=TP[0], partition=TP[1], offset=4))
+    of_late = an_alert(alert_id="late", event=EventRef(event_id="f", topic=TP[0], partition=TP[1], offset=12))
+    haul = Haul(released=[items[0], items[0]], repeated=[items[0]], duplicates=3, misplaced=[(None, "e-1")])
+    told = [Told(each, each.alert_id.encode(), asyncio.Future()) for each in (of_early, of_late)]
+    attribute(haul, told, late, [each.gave for each in haul.released])
+    assert [each[0] for each in early.alerts] == ["early"]
+    assert [each[0] for each in late.alerts] == ["late"]
+    assert (early.duplicates, late.duplicates, late.moved) == (1, 2, 1)
+    attribute(Haul(), told[1:], None, [early])
+    assert [each[0] for each in early.alerts] == ["early", "late"], "nobody else gave it"
+
+
+async def test_who_gets_a_partition_again_says_that_it_is_judged_again() -> None:
+    partition = Partition(start=5)
+    coverage = partition.said.coverage
+    partition.batch(3)
+    partition.finish(0)
+    await partition.commit()
+    coverage.positioned(TP, 8, 8)  # reading began again where all is said: nothing to say
+    coverage.positioned(TP, 5, 5)  # the commit was refused
+    coverage.revoked([TP])
+    coverage.positioned(TP, 9, 6)  # deleted by retention from 6 on
+    coverage.hole(Hole(TP, 6, 8, HoleKind.LOST_BY_RETENTION))
+    await coverage.before_commit({TP: 9})
+    kinds = [(type(each), getattr(each, "offset", getattr(each, "first", None))) for each in partition.said.records]
+    assert kinds == [(Started, 5), (Judged, 5), (Started, 5), (Stopped, 5), (Started, 6), (Judged, 6)]
+    assert partition.said.judged[-1].records == 0
+    assert [each.why for each in partition.said.judged[-1].holes] == ["lost_by_retention"]
+
+
+async def test_alerts_of_batches_that_are_read_again_within_an_assignment_stay_counted() -> None:
+    partition = Partition()
+    gave = partition.batch(3)
+    gave.add(an_alert(alert_id="once"), b"record")
+    partition.said.coverage.positioned(TP, 0, None)
+    partition.ledger.position(TP, 0, fresh=True)
+    partition.open.clear()
+    partition.batch(3)  # its events are known: they give nothing more
+    partition.finish(0)
+    await partition.commit()
+    (judged,) = partition.said.judged
+    (mark,) = gave.alerts
+    assert (judged.alerts, judged.records, judged.alerts_hash) == (1, 3, hash_of([mark]))
+
+
+async def test_a_record_with_every_rule_and_very_many_holes_fits_an_entry() -> None:
+    partition = Partition(start=10**12)
+    for _ in range(3 * HOLES_MAX):
+        gave = partition.batch(1)
+        for rule in RULE_IDS:
+            gave.verdicts[rule] = 10**9
+        partition.hole(1)
+        partition.finish(0)
+    partition.said.coverage.in_force("p1", b"content", "l" * 64, "g" * 64)
+    await partition.commit()
+    assert len(partition.said.judged) == 3
+    assert max(len(msgspec.json.encode(each)) for each in partition.said.records) < ENTRY_MAX - 1_000
+    assert sum(each.records for each in partition.said.judged) == 3 * HOLES_MAX
+    assert any(isinstance(each, InForce) for each in partition.said.records)
