@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from demo.accesses import Planned, Writer
 from demo.conduct import conducted
+from demo.housing import house
 from demo.incidents import planted
 from demo.life import ordinary
 from demo.organisation import EMPLOYEES, Organisation, build, settle
@@ -31,6 +32,7 @@ def month(
     if conduct:
         parts += conducted(org, writer)
     settle(org)
+    house(org, seed)
     stream = parts + list(ordinary(org, writer, events))
     stream.sort(key=lambda planned: planned.at)
     return org, stream

@@ -251,6 +251,7 @@ def test_aliases_of_countries_are_read_everywhere(alias: str, code: str) -> None
         ("directory.employees", "home_country"),
         ("directory.locations", "country"),
         ("directory.datasets", "site_country"),
+        ("directory.copies", "site_country"),
         ("directory.datasets", "subject_region"),
     ):
         decode = DIRECTORY[topic].decode_canonical
@@ -295,7 +296,7 @@ def test_other_content_gives_other_canonical_bytes() -> None:
             elif isinstance(value, int):
                 other = value + 1
             elif field in ("status", "action", "sensitivity", "evidence", "severity", "country", "home_country",
-                           "site_country", "subject_region", "outcome", "principal_type"):  # fmt: skip
+                           "site_country", "subject_region", "outcome", "principal_type", "copy_kind"):  # fmt: skip
                 continue
             elif isinstance(value, str):
                 other = value + "x"
