@@ -7,11 +7,13 @@ new step, and the address, from which the person calls, may be left out. Errors 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
+from aiokafka.errors import KafkaError
 
 from agents.approvals.folding import CODEC
 from agents.approvals.service import ApprovalService, StepRefusedError
@@ -19,6 +21,8 @@ from alerts.approvals import StepName
 from rules.gateway.granting import span
 from schemas.approval import MAX_BYTES, Approval
 from schemas.errors import BadRecordError, ReferenceUnavailableError
+
+log = logging.getLogger(__name__)
 
 BASE: Final = "/approvals/v1"
 
@@ -67,8 +71,8 @@ def _taking(service: ApprovalService, path: str, names: tuple[StepName, ...]) ->
             return _error(400, f"{error.reason}: {error.detail}")
         except StepRefusedError as error:
             return _error(409, str(error))
-        except ReferenceUnavailableError as error:
-            return _error(503, str(error))
+        except (ReferenceUnavailableError, KafkaError) as error:
+            return _unavailable(error)
         return _shown(service, stands)
 
     return take
@@ -78,8 +82,8 @@ def _showing(service: ApprovalService) -> Handler:
     async def show(request: web.Request) -> web.Response:
         try:
             stands = await service.standing(request.match_info["approval_id"])
-        except ReferenceUnavailableError as error:
-            return _error(503, str(error))
+        except (ReferenceUnavailableError, KafkaError) as error:
+            return _unavailable(error)
         if stands is None:
             return _error(404, "no such approval")
         return _shown(service, stands)
@@ -117,6 +121,13 @@ def _shown(service: ApprovalService, stands: Approval) -> web.Response:
     grant = None if gateway is None else span(stands, gateway)
     holds: dict[str, Any] | None = None if grant is None else {"since": grant.since, "until": grant.until}
     return _json(200, {"state": stands.state, "holds": holds, "record": stands})
+
+
+def _unavailable(error: Exception) -> web.Response:
+    log.warning("Approvals: the brokers do not answer: %r", error)
+    return _error(
+        503, "the brokers do not answer: nothing is known of whether it was stored; ask for it, then try again"
+    )
 
 
 def _error(status: int, why: str) -> web.Response:
