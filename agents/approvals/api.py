@@ -7,10 +7,13 @@ new step, and the address, from which the person calls, may be left out. Errors 
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
+from aiokafka.errors import KafkaError
 
 from agents.approvals.folding import CODEC
 from agents.approvals.service import ApprovalService, StepRefusedError
@@ -18,6 +21,8 @@ from alerts.approvals import StepName
 from rules.gateway.granting import span
 from schemas.approval import MAX_BYTES, Approval
 from schemas.errors import BadRecordError, ReferenceUnavailableError
+
+log = logging.getLogger(__name__)
 
 BASE: Final = "/approvals/v1"
 
@@ -37,6 +42,8 @@ STEPS: Final[dict[str, tuple[StepName, ...]]] = {
 _ADDRESS_MAX: Final = 64
 """Characters of an address: the longest IPv6 with a zone is shorter."""
 
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     record: msgspec.Raw
@@ -45,46 +52,46 @@ class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def mount(app: web.Application, service: ApprovalService) -> None:
     """Add the routes to an application; the service and its tail must run by the time of the first request."""
-
-    async def handle(request: web.Request) -> web.Response:
-        return await answer(service, request)
-
-    app.router.add_route("*", BASE + "/{rest:.*}", handle)
+    for path, names in STEPS.items():
+        app.router.add_post(f"{BASE}/{path}", _taking(service, path, names))
+    app.router.add_get(f"{BASE}/{{approval_id}}", _showing(service))
 
 
-async def answer(service: ApprovalService, request: web.BaseRequest) -> web.Response:
-    """Answer a request to a path below `BASE`, by whatever server it came."""
-    name = request.path.removeprefix(BASE + "/")
-    names = STEPS.get(name)
-    allowed = "GET" if names is None else "POST"
-    if request.method != allowed:
-        return web.Response(status=405, headers={"Allow": allowed})
-    try:
-        if names is not None:
-            return await _take(service, request, name, names)
-        stands = await service.standing(name)
-    except BadRecordError as error:
-        return _error(400, f"{error.reason}: {error.detail}")
-    except StepRefusedError as error:
-        return _error(409, str(error))
-    except ReferenceUnavailableError as error:
-        return _error(503, str(error))
-    return _error(404, "no such approval") if stands is None else _shown(service, stands)
+def _taking(service: ApprovalService, path: str, names: tuple[StepName, ...]) -> Handler:
+    async def take(request: web.Request) -> web.Response:
+        try:
+            body = _body(await _read(request))
+            record = CODEC.decode(bytes(body.record))
+            if path == "break-glass" and not record.break_glass:
+                raise BadRecordError("invalid_value", "break_glass: false; allowed here: true")
+            if path in {"request", "approve"} and record.break_glass:
+                raise BadRecordError("invalid_value", f"break_glass: true; POST it to {BASE}/break-glass")
+            stands = await service.take(record, *names, address=body.source_ip)
+        except BadRecordError as error:
+            return _error(400, f"{error.reason}: {error.detail}")
+        except StepRefusedError as error:
+            return _error(409, str(error))
+        except (ReferenceUnavailableError, KafkaError) as error:
+            return _unavailable(error)
+        return _shown(service, stands)
+
+    return take
 
 
-async def _take(
-    service: ApprovalService, request: web.BaseRequest, path: str, names: tuple[StepName, ...]
-) -> web.Response:
-    body = _body(await _read(request))
-    record = CODEC.decode(bytes(body.record))
-    if path == "break-glass" and not record.break_glass:
-        raise BadRecordError("invalid_value", "break_glass: false; allowed here: true")
-    if path in {"request", "approve"} and record.break_glass:
-        raise BadRecordError("invalid_value", f"break_glass: true; POST it to {BASE}/break-glass")
-    return _shown(service, await service.take(record, *names, address=body.source_ip))
+def _showing(service: ApprovalService) -> Handler:
+    async def show(request: web.Request) -> web.Response:
+        try:
+            stands = await service.standing(request.match_info["approval_id"])
+        except (ReferenceUnavailableError, KafkaError) as error:
+            return _unavailable(error)
+        if stands is None:
+            return _error(404, "no such approval")
+        return _shown(service, stands)
+
+    return show
 
 
-async def _read(request: web.BaseRequest) -> bytes:
+async def _read(request: web.Request) -> bytes:
     """Return the body, at most `BODY_MAX` of it.
 
     Raises:
@@ -114,6 +121,13 @@ def _shown(service: ApprovalService, stands: Approval) -> web.Response:
     grant = None if gateway is None else span(stands, gateway)
     holds: dict[str, Any] | None = None if grant is None else {"since": grant.since, "until": grant.until}
     return _json(200, {"state": stands.state, "holds": holds, "record": stands})
+
+
+def _unavailable(error: Exception) -> web.Response:
+    log.warning("Approvals: the brokers do not answer: %r", error)
+    return _error(
+        503, "the brokers do not answer: nothing is known of whether it was stored; ask for it, then try again"
+    )
 
 
 def _error(status: int, why: str) -> web.Response:
