@@ -1,7 +1,7 @@
 """Judging a range again, and comparing with what the log and the exported alerts say.
 
-What is compared is the *verdict part* of an alert about one access: the fields of `VERDICT`, in that order, as JSON; its
-SHA-256 is the alert's verdict hash. An alert is recognised by its event's topic, partition and offset. Left out is
+What is compared is the *verdict part* of an alert about one access: the fields of `VERDICT`, in that order, as JSON;
+its SHA-256 is the alert's verdict hash. An alert is recognised by its event's topic, partition and offset. Left out is
 whatever an auditor cannot make: ids and names, which are keyed with secrets that the auditor does not have; free texts,
 in which names may have been replaced; the time of detection; and which offsets of directories a worker knew.
 

@@ -10,7 +10,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.coverage import HOLES_MAX, Coverage, Gave, attribute
+from agents.coverage import ALERTS_MAX, HOLES_MAX, Coverage
+from agents.gave import Gave, attribute
 from agents.ledger import Hole, HoleKind, Ledger
 from agents.publisher import Told
 from agents.settling import Open
@@ -201,17 +202,20 @@ async def test_alerts_of_batches_that_are_read_again_within_an_assignment_stay_c
     assert (judged.alerts, judged.records, judged.alerts_hash) == (1, 3, hash_of([mark]))
 
 
-async def test_a_record_with_every_rule_and_very_many_holes_fits_an_entry() -> None:
+async def test_a_record_with_every_rule_and_very_many_holes_and_alerts_fits_an_entry() -> None:
     partition = Partition(start=10**12)
-    for _ in range(3 * HOLES_MAX):
+    for number in range(3 * HOLES_MAX):
         gave = partition.batch(1)
-        for rule in RULE_IDS:
-            gave.verdicts[rule] = 10**9
+        gave.alerts |= {(f"{number:030x}{at:02x}", 10**6, "0" * 64): tuple(RULE_IDS) for at in range(3)}
         partition.hole(1)
         partition.finish(0)
     partition.said.coverage.in_force("p1", b"content", "l" * 64, "g" * 64)
     await partition.commit()
-    assert len(partition.said.judged) == 3
+    judged = partition.said.judged
+    assert [each.first for each in judged[1:]] == [each.last + 1 for each in judged[:-1]]
+    assert max(each.alerts for each in judged) == ALERTS_MAX
+    assert sum(each.alerts for each in judged) == 9 * HOLES_MAX
+    assert all(len(each.alerts_of) == each.alerts for each in judged)
     assert max(len(msgspec.json.encode(each)) for each in partition.said.records) < ENTRY_MAX - 1_000
-    assert sum(each.records for each in partition.said.judged) == 3 * HOLES_MAX
+    assert sum(each.records for each in judged) == 3 * HOLES_MAX
     assert any(isinstance(each, InForce) for each in partition.said.records)
