@@ -167,7 +167,7 @@ async def _play(run_: Run, org: Organisation, worker: subprocess.Popen[bytes], h
     following = asyncio.create_task(_follow(run_, consumer))
     try:
         rows = [(topic, row) for topic, given in org.rows.items() for row in given]
-        await _send_rows(producer, rows)
+        await send_rows(producer, rows)
         countries = len({person.country for person in org.people})
         screen.say(f"{len(rows):,} directory rows: {len(org.people):,} employees in {countries} countries")
         await _until(lambda: _is_ready(settings), READY_WITHIN_S, "the worker is ready", worker)
@@ -192,7 +192,8 @@ async def _play(run_: Run, org: Organisation, worker: subprocess.Popen[bytes], h
         await producer.stop()
 
 
-async def _send_rows(producer: AIOKafkaProducer, rows: Iterable[tuple[str, dict[str, Any]]]) -> None:
+async def send_rows(producer: AIOKafkaProducer, rows: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Send directory rows under their own keys; return when they are stored."""
     sends = []
     for topic, row in rows:
         value = orjson.dumps(row)
@@ -224,7 +225,7 @@ async def _late(producer: AIOKafkaProducer, planned: Planned) -> None:
     """Send directory rows late; the one that a waiting access needs last comes last."""
     await asyncio.sleep(LATE_BY_S)
     for row in planned.rows_after:
-        await _send_rows(producer, [row])
+        await send_rows(producer, [row])
         await asyncio.sleep(LATE_BY_S / 5)
 
 
