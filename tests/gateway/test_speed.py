@@ -7,7 +7,7 @@ import pytest
 from benchmarks.deciding import main, measure
 
 LIMIT_US = 3_000.0
-"""Of CPU at the 99th percentile. A millisecond is promised of an ordinary core; a slow or crowded one is given three."""
+"""Of CPU at the 99th percentile. A millisecond is promised of an ordinary core; a slow, crowded one is given three."""
 
 
 @pytest.mark.slow
