@@ -142,6 +142,8 @@ WRONG = [
         "gateway.gateways.a.datasets: []: allowed: at least one pattern",
     ),
     ("[gateway]\n[gateway.gateways.a]\ndatasets = ['']", "gateway.gateways.a.datasets: ['']: allowed: at least one"),
+    ("[gateway]\n[gateway.gateways.a]\nprincipals = []", "gateway.gateways.a.principals: []: allowed: at least one"),
+    ("[gateway]\n[gateway.gateways.a]\nprincipals = ['me']", "gateway.gateways.a.principals[0]: 'me' is not allowed"),
     ("[gateway]\n[gateway.gateways.a]\nquiet_after = '31d'", "gateway.gateways.a.quiet_after: '31d': allowed: 1ms to"),
     ("[gateway]\n[gateway.gateways.'']", "gateway.gateways.\"\": '': allowed: names of 1 to 256 characters"),
     ("[gateway]\nobligations = 1", "gateway.obligations: 1: expected `array`"),
