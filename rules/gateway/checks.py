@@ -101,6 +101,8 @@ def check_gateway(file: TomlFile, path: Path, name: str, gateway: Gateway, sites
         raise file.fail(
             (*path, "datasets"), f"{shown(gateway.datasets)}: allowed: at least one pattern of dataset ids, none empty"
         )
+    if not gateway.principals:
+        raise file.fail((*path, "principals"), f"[]: allowed: at least one of {', '.join(get_args(PrincipalType))}")
 
 
 def check_obligation(file: TomlFile, path: Path, given: Obliging) -> None:

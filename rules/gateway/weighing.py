@@ -20,6 +20,7 @@ from rules.gateway.section import Condition, GatewayPolicy
 from rules.judge import Failure, Finding, Judge, Verdict
 from rules.knowledge import Knowledge, Person
 from rules.shadow import live_of
+from schemas.access import PrincipalType
 from schemas.alert import SEVERITIES
 from schemas.approval import Approval
 from schemas.decision import Obligations
@@ -44,7 +45,7 @@ class Weighed:
     """Break-glass, where it is what lets it through."""
     refusing: tuple[Condition, ...]
     served: bool
-    """Whether the caller may ask about the dataset."""
+    """Whether the caller may ask about the dataset, and about such a principal."""
     listed: bool
     """Whether the policy lists the caller at all."""
     obligations: Obligations
@@ -82,10 +83,14 @@ class Scales:
         self._policy = policy
         self._conditions = Conditions(policy.conditions)
 
-    def serves(self, caller: str, dataset_id: str) -> bool:
-        """Whether a caller may ask about a dataset: one that the policy does not list may about none."""
+    def serves(self, caller: str, dataset_id: str, principal: PrincipalType) -> bool:
+        """Whether a caller may ask what somebody may do with a dataset; one that the policy does not list may not."""
         gateway = self._policy.gateways.get(caller)
-        return gateway is not None and any(fnmatchcase(dataset_id, pattern) for pattern in gateway.datasets)
+        return (
+            gateway is not None
+            and principal in gateway.principals
+            and any(fnmatchcase(dataset_id, pattern) for pattern in gateway.datasets)
+        )
 
     def weigh(self, asked: Asked, caller: str) -> Weighed:
         """Weigh one access.
@@ -115,7 +120,7 @@ class Scales:
             approvals=tuple(sorted(approvals.values(), key=lambda each: (each.ends, each.approval_id))),
             glass=glass,
             refusing=self._conditions.refusing(asked.properties, facts.action, facts.roles.keys()),
-            served=self.serves(caller, event.dataset_id),
+            served=self.serves(caller, event.dataset_id, event.principal),
             listed=caller in policy.gateways,
             obligations=obligations,
             ticket_missing=obligations.ticket and (event.ticket is UNSET or facts.ticket == "refused"),

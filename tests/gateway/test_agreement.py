@@ -38,6 +38,7 @@ valid_for = "{valid_for}"
 tolerates = [{tolerates}]
 [gateway.gateways.gw-1]
 datasets = ["users", "logs", "abroad", "nobody's"]
+principals = ["employee", "external", "service", "workload"]
 [gateway.break_glass]
 roles = ["reader"]
 [[gateway.obligations]]

@@ -97,6 +97,18 @@ def test_a_gateway_is_answered_only_about_what_is_behind_it(caller: str, which: 
     assert (answer.sentence == sentences.CALLER) == (effect == "deny")
 
 
+@pytest.mark.parametrize(
+    ("caller", "kind", "effect"),
+    [("gw-1", "workload", "deny"), ("gw-1", "service", "deny"), ("gw-machines", "workload", "allow"),
+     ("gw-machines", "employee", "deny")],
+)  # fmt: skip
+def test_a_gateway_is_answered_only_about_whom_it_may_ask(caller: str, kind: str, effect: str) -> None:
+    """A machine of any name passes rules that look at employees only: it takes a policy that says so."""
+    answer = decided(point(ALL), request("proxy" if kind != "employee" else "e-1", kind=kind), T, caller=caller)
+    assert answer.record.effect == effect
+    assert rules_of(answer.record) == ([] if effect == "allow" else [CALLER])
+
+
 def test_without_any_gateway_in_the_policy_nobody_is_allowed_anything() -> None:
     assert decided(point(ALL, gateway="[gateway]\n"), request(), T).record.effect == "deny"
 

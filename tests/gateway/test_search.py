@@ -36,9 +36,17 @@ BODIES: dict[Kind, dict[str, Any]] = {
 }
 
 
-def sought(kind: Kind, at: DecisionPoint | None = None, *, most: int = 10, after: str = "", **parts: Any) -> Found:
+def sought(
+    kind: Kind,
+    at: DecisionPoint | None = None,
+    *,
+    most: int = 10,
+    after: str = "",
+    caller: str = CALLER,
+    **parts: Any,
+) -> Found:
     body = {name: value for name, value in {**BODIES[kind], **parts}.items() if value is not None}
-    return (at or point(ALL)).search(kind, body, caller=CALLER, now=T, most=most, after=after)
+    return (at or point(ALL)).search(kind, body, caller=caller, now=T, most=most, after=after)
 
 
 def ids(found: Found) -> list[str]:
@@ -107,7 +115,10 @@ unless = { "subject.role" = "inside-only" }
 
 def test_machines_are_found_by_their_rows_and_externals_have_none() -> None:
     open_to_machines = '[rules."dataset.outside_perimeter"]\nenabled = false\n'
-    assert ids(sought("subject", point(ALL, open_to_machines), subject={"type": "workload"})) == ["proxy"]
+    assert ids(sought("subject", point(ALL, open_to_machines), subject={"type": "workload"}, caller="gw-machines")) == [
+        "proxy"
+    ]
+    assert ids(sought("subject", point(ALL, open_to_machines), subject={"type": "workload"})) == []
     assert ids(sought("subject", point(ALL, open_to_machines), subject={"type": "external"})) == []
 
 

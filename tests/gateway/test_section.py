@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import msgspec
 import pytest
 
 from rules.cases import HOUR, POLICY
 from rules.catalogue import RULE_IDS
-from rules.gateway.section import BreakGlass, GatewayPolicy
+from rules.gateway.section import Approvals, BreakGlass, Condition, Gateway, GatewayPolicy, Obliging, _Section
 from rules.policy import parse
 from schemas.errors import ConfigurationError
 
@@ -136,6 +142,8 @@ WRONG = [
         "gateway.gateways.a.datasets: []: allowed: at least one pattern",
     ),
     ("[gateway]\n[gateway.gateways.a]\ndatasets = ['']", "gateway.gateways.a.datasets: ['']: allowed: at least one"),
+    ("[gateway]\n[gateway.gateways.a]\nprincipals = []", "gateway.gateways.a.principals: []: allowed: at least one"),
+    ("[gateway]\n[gateway.gateways.a]\nprincipals = ['me']", "gateway.gateways.a.principals[0]: 'me' is not allowed"),
     ("[gateway]\n[gateway.gateways.a]\nquiet_after = '31d'", "gateway.gateways.a.quiet_after: '31d': allowed: 1ms to"),
     ("[gateway]\n[gateway.gateways.'']", "gateway.gateways.\"\": '': allowed: names of 1 to 256 characters"),
     ("[gateway]\nobligations = 1", "gateway.obligations: 1: expected `array`"),
@@ -222,3 +230,39 @@ def test_what_is_wrong_says_where_and_what_is_allowed(section: str, told: str) -
         or "not a table" in said
         or ("write a whole number" in said)
     )
+
+
+# The reference.
+
+
+def _reference() -> str:
+    """The section of docs/policy.md."""
+    return Path("docs/policy.md").read_text().partition("## The gateway\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize(
+    ("struct", "before"),
+    [
+        (_Section, ""),
+        (Gateway, "gateways.NAME."),
+        (Obliging, ""),
+        (Condition, "conditions."),
+        (Approvals, "approvals."),
+        (BreakGlass, "break_glass."),
+    ],
+)
+def test_every_key_is_in_the_reference(struct: Any, before: str) -> None:
+    text = _reference()
+    for field in msgspec.structs.fields(struct):
+        name = field.encode_name
+        written = f"`{before}{name}`", f"`{name}`", f"`[[{name}]]`", f"`obligations.{name}`", f"`{name} =", f"`{name}."
+        assert any(each in text for each in written), f"{struct.__name__}.{name} is not in docs/policy.md"
+
+
+def test_the_references_example_is_read() -> None:
+    example = textwrap.dedent(re.split(r"\n(?! {4})", _reference().lstrip("\n"))[0])
+    roles = "[roles.admin]\n[roles.incident-manager]\n"
+    found = read(roles + example)
+    assert found.gateways.keys() == {"gw-dub-1"}
+    assert found.break_glass is not None
+    assert len(found.obligations) == len(found.conditions) == 1
