@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from agents.gateway.callers import new_token
-from agents.gateway.server import EVALUATION
+from agents.gateway.paths import EVALUATION
 from agents.settings import PREFIX, Settings
 from benchmarks.process import Worker, usage
 from benchmarks.stream import Load
