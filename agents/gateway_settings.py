@@ -76,7 +76,7 @@ class GatewaySettings:
         unit="/s",
         least=1,
     )
-    gateway_searches_per_s: float = setting(
+    gateway_search_rate: float = setting(
         5.0,
         "Searches a second of each caller; ten seconds' worth at once.",
         "One takes up to 50 ms in which nothing else is decided: a quarter of the time for one caller at most.",

@@ -20,25 +20,15 @@ from mode import Service
 
 from agents.gateway import answers, reading
 from agents.gateway.callers import Callers
-from agents.gateway.deciding import Asking, Deciding, Kind
+from agents.gateway.deciding import Asking, Deciding
 from agents.gateway.metrics import GatewayMetrics
+from agents.gateway.paths import AUTHORIZE, EVALUATION, EVALUATIONS, METADATA, SEARCH, metadata
 from agents.gateway.rates import Rates
 from agents.gateway.refusal import Refusal
 from agents.settings import Settings
 from schemas.fields import TEXT_MAX
 
 log = logging.getLogger(__name__)
-
-EVALUATION: Final = "/access/v1/evaluation"
-EVALUATIONS: Final = "/access/v1/evaluations"
-SEARCH: Final[dict[str, Kind]] = {
-    "/access/v1/search/subject": "subject",
-    "/access/v1/search/resource": "resource",
-    "/access/v1/search/action": "action",
-}
-METADATA: Final = "/.well-known/authzen-configuration"
-AUTHORIZE: Final = "/authorize"
-"""Envoy adds the path of what it asks about, so that whatever begins so belongs to it."""
 
 REQUEST_ID: Final = "X-Request-ID"
 
@@ -90,7 +80,7 @@ class DecisionServer(Service):
         self.listener, self._settings, self._tls = listener, settings, tls
         self._callers, self._deciding, self._metrics, self._not_ready = callers, deciding, metrics, not_ready
         self._rates = Rates(settings.gateway_rate, "evaluations", time.monotonic)
-        self._searches = Rates(settings.gateway_searches_per_s, "searches", time.monotonic, SEARCHES_AT_ONCE_S)
+        self._searches = Rates(settings.gateway_search_rate, "searches", time.monotonic, SEARCHES_AT_ONCE_S)
         self._metadata = msgspec.json.encode(metadata(url))
         self._in_flight = 0
         self._silent: set[RequestHandler] = set()
@@ -275,16 +265,6 @@ class DecisionServer(Service):
             within = self._settings.gateway_read_within_s
             raise Refusal("too_slow", f"the body was not there within {within:g} s") from None
         return reading.body(raw)
-
-
-def metadata(url: str) -> dict[str, str]:
-    """Return the decision point's metadata (AuthZEN 1.0, "Policy Decision Point Metadata")."""
-    return {
-        "policy_decision_point": url,
-        "access_evaluation_endpoint": url + EVALUATION,
-        "access_evaluations_endpoint": url + EVALUATIONS,
-        **{f"search_{kind}_endpoint": url + path for path, kind in SEARCH.items()},
-    }
 
 
 async def _nothing_here(_: web.Request) -> web.StreamResponse:

@@ -35,7 +35,7 @@ def certified(prepared: Settings, tmp_path_factory: pytest.TempPathFactory) -> I
         prepared,
         folder,
         FIXTURE / "policy.toml",
-        more={"gateway_searches_per_s": 1000},
+        more={"gateway_search_rate": 1000},
         certificates=certificates(folder / "certificates"),
     ) as process:
         yield process
