@@ -155,7 +155,9 @@ async def answer(
         if stands is None:
             raise StepRefusedError(f"{approval_id!r}: no such approval; see `cloverwatch approvals list --all`")
         now, place = now_ms(), ""
-        if name == "approved" and service.whereabouts is not None:
+        if name == "approved" and service.whereabouts is not None and "approver" in office.people[signer.name].roles:
+            if (why := service.whereabouts.refusal(employee, now)) is not None:
+                raise StepRefusedError(why)
             place = service.whereabouts.located(employee, now).place.country or ""
         return await service.take(checked(step(stands, name, signer, now, reason=reason, place=place)), name)
 
