@@ -21,6 +21,7 @@ def alert_names() -> AlertNames:
     from rules import report
     from rules.behaviour import BEHAVIOUR_IDS
     from rules.catalogue import RULE_IDS
+    from rules.gateway import unreviewed
     from rules.habits import across
     from rules.habits import report as behaviour
     from rules.judge import FAILED
@@ -31,9 +32,9 @@ def alert_names() -> AlertNames:
     return AlertNames(
         families=frozenset(
             {report.ACCESS, report.DATASET, FAILED, behaviour.FAMILY, across.FAMILY, across.SILENCE, integrity.FAMILY}
-            | {kinds.FAMILY}
+            | {kinds.FAMILY, unreviewed.FAMILY}
             | ALWAYS
             | INTEGRITY
         ),
-        rule_ids=RULE_IDS | BEHAVIOUR_IDS | kinds.MATCHING_IDS | {FAILED} | stream | privacy,
+        rule_ids=RULE_IDS | BEHAVIOUR_IDS | kinds.MATCHING_IDS | {FAILED} | stream | privacy | unreviewed.RULE_IDS,
     )

@@ -91,6 +91,9 @@ class Metrics:
         self.exempted = Counter(
             "cloverwatch_exempted", "Findings that an exemption hides.", ["rule", "exemption"], registry=r
         )
+        self.approved = Counter(
+            "cloverwatch_approved_findings", "Findings that an approval covers, by rule.", ["rule"], registry=r
+        )
         self.rule_failures = Counter("cloverwatch_rule_failures", "Rules that raised.", ["rule"], registry=r)
         self.alerts = Counter(
             "cloverwatch_alerts", "Alerts stored by the brokers, by family.", ["family", "severity"], registry=r
@@ -230,6 +233,8 @@ class Metrics:
             self.judged.labels(place_class, sensitivity, outcome).inc(number)
         for (rule, exemption), number in haul.exempted.items():
             self.exempted.labels(rule, exemption).inc(number)
+        for rule, number in haul.approved.items():
+            self.approved.labels(rule).inc(number)
         for rule, number in haul.failures.items():
             self.rule_failures.labels(rule).inc(number)
         self.duplicates.inc(haul.duplicates)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from mode import Service
 
 from agents.alert_names import alert_names
 from alerts import KINDS
-from alerts.people import officers_of, read_people
+from alerts.people import Person, officers_of, read_people
 from alerts.reading import read_plan
 from rules.behaviour import BEHAVIOUR_IDS
 from rules.catalogue import RULE_IDS
@@ -43,10 +43,15 @@ def read_policy(path: Path) -> tuple[bytes, Policy]:
     return content, policy
 
 
+def people_in(content: bytes) -> Mapping[str, Person]:
+    """Return the people in a policy's bytes, which are right as `read_policy` read them."""
+    file = TomlFile(content.decode("utf-8"), "policy")
+    return read_people(file, file.data)
+
+
 def officers_in(content: bytes) -> dict[str, str]:
     """Return the public keys of the officers in a policy's bytes, which are right as `read_policy` read them."""
-    file = TomlFile(content.decode("utf-8"), "policy")
-    return dict(officers_of(read_people(file, file.data)))
+    return dict(officers_of(people_in(content)))
 
 
 class PolicyWatch(Service):

@@ -12,16 +12,18 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from agents.settings import PREFIX, Settings
 from schemas.errors import ReferenceUnavailableError
-from schemas.gateway_topics import GATEWAY_DECISIONS
+from schemas.gateway_topics import GATEWAY_APPROVALS, GATEWAY_DECISIONS
 from schemas.topic import Topic
 from schemas.topics import ACCESS_EVENTS, ALERTS, BY_NAME, PRIVACY_REQUESTS, RAW_TOPICS, TOPICS
 
 LEADER_WITHIN_S: Final = 10.0
 """How long a new topic's partitions may stay without a leader."""
 
-APPENDED: Final = frozenset({ACCESS_EVENTS, ALERTS, GATEWAY_DECISIONS, PRIVACY_REQUESTS, *RAW_TOPICS})
+APPENDED: Final = frozenset(
+    {ACCESS_EVENTS, ALERTS, GATEWAY_APPROVALS, GATEWAY_DECISIONS, PRIVACY_REQUESTS, *RAW_TOPICS}
+)
 """Topics whose records carry the broker's time: when an access, a decision or an alert came, when a request to see
-somebody expires. A row's is its producer's: `recorded_at` where that is absent."""
+somebody expires, that a grant is not dated back. A row's is its producer's: `recorded_at` where that is absent."""
 
 POLL_S: Final = 0.1
 """Between two looks whether they have one."""

@@ -11,6 +11,7 @@ from collections.abc import Set
 from importlib.metadata import version
 from typing import Any
 
+from agents.approvals.working import WorkersApprovals
 from agents.clients import consumer_of, faust_security, producer_of, with_admin
 from agents.gauges import refresh
 from agents.integrity import Integrity
@@ -206,6 +207,8 @@ class Worker:
         versions = self.loop.run_until_complete(made(lambda: consumer_of(settings, STATE_PEERS)))
         self.peer_versions = PeerVersions(versions, self.session.peers)
         self.integrity = Integrity(publisher, self._provenance, wall_clock, self.watch.count_alert)
+        granting = made(lambda: WorkersApprovals(settings, self.watch, content, self._provenance))
+        self.approvals = self.loop.run_until_complete(granting)
         self.app.before_commit = InOrder(self.integrity, self.habits, self.overseer_state)
         assert settings.policy is not None  # noqa: S101  # held by `run`
         self.app.beside(
@@ -221,6 +224,7 @@ class Worker:
             ),
             self.tables,
             self.peer_versions,
+            self.approvals,
             *guarding(settings, ring, self.privacy),
             self.reporter,
             PolicyWatch(
@@ -257,6 +261,8 @@ class Worker:
         reasons = []
         if not self.tables.ready.is_set():
             reasons.append("reference tables are not read yet")
+        if not self.approvals.ready.is_set():
+            reasons.append("approvals are not read yet")
         if not self.watchdog.broker_answers:
             reasons.append("the broker does not answer")
         if not self.app.positioned:
@@ -304,6 +310,7 @@ class Worker:
         if self.privacy is not None:
             self.privacy.seal_to(Sealer(officers_in(content)))
         self.session.adopt(self._judge(policy))
+        self.approvals.adopt(content)
         self.metrics.policy.remove(self._policy_version)
         self.metrics.policy.labels(policy.version).set(1)
         self._policy_version = policy.version
@@ -324,6 +331,7 @@ class Worker:
     async def _warm(self) -> Set[TP]:
         began = time.monotonic()
         await self.peer_versions.ready.wait()
+        await self.approvals.ready.wait()
         known = await read_past(self.settings, self.app.ledger, self.session.remember, self.habits)
         for partition, first in self._rewound.items():
             self.shelf.rewound(partition, first)

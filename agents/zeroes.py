@@ -17,6 +17,7 @@ from rules.catalogue import RULE_IDS
 from rules.judge import FAILED
 from schemas.alert import SEVERITIES
 from schemas.errors import REASONS
+from schemas.gateway_topics import GATEWAY_APPROVALS
 from schemas.topics import ACCESS_EVENTS, ACCESS_VISITS, DIRECTORY_TOPICS, RAW_TOPICS, REPORTS
 
 STREAM_TOPICS: Final = (ACCESS_EVENTS, *RAW_TOPICS, REPORTS, ACCESS_VISITS)
@@ -40,12 +41,14 @@ def begin(metrics: Metrics, partitions: int) -> None:
         for kind in HoleKind:
             metrics.gaps.labels(topic, kind.value)
     for reason in REASONS:
-        for topic in (*STREAM_TOPICS, *DIRECTORY_TOPICS):
+        for topic in (*STREAM_TOPICS, *DIRECTORY_TOPICS, GATEWAY_APPROVALS):
             metrics.dead_letters.labels(topic, reason)
         for topic in DIRECTORY_TOPICS:
             metrics.reference_bad.labels(topic, reason)
     for rule in (*sorted(RULE_IDS | BEHAVIOUR_IDS), FAILED):
         metrics.rule_failures.labels(rule)
+    for rule in sorted(RULE_IDS):
+        metrics.approved.labels(rule)
     for family in FAMILIES:
         for severity in SEVERITIES:
             metrics.alerts.labels(family, severity)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from alerts.signatures import BadKeyError, public_key
+from schemas.fields import ID_MAX
 from schemas.toml_file import Path, TomlFile
 
-PersonRole = Literal["analyst", "officer"]
-"""`analyst`: acknowledges, comments, closes. `officer`: two of them together open a sealed identity."""
+PersonRole = Literal["analyst", "officer", "approver"]
+"""`analyst`: acknowledges, comments, closes. `officer`: two of them together open a sealed identity. `approver`: lets
+others reach, for a time, data that is closed to them (`docs/approvals.md`)."""
 
 OFFICERS_MIN: Final = 2
 """Below two nobody could approve what the other asks for."""
@@ -29,6 +32,10 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     key: str
     """Ed25519 public key, base64 (44 characters), as `cloverwatch keys new` prints it."""
     roles: tuple[PersonRole, ...]
+    """Empty only of somebody with an `employee`, who asks for approvals and does nothing else."""
+    employee: Annotated[str, Meta(min_length=1, max_length=ID_MAX)] | None = None
+    """The employee who they are, as the directories know them. Needed to ask for an approval and to give one: it says
+    whether it is their own, and where they are."""
 
 
 def read_people(file: TomlFile, data: Mapping[str, Any]) -> Mapping[str, Person]:
@@ -36,14 +43,15 @@ def read_people(file: TomlFile, data: Mapping[str, Any]) -> Mapping[str, Person]
 
     Raises:
         ConfigurationError: a key is none, or is that of two people (one of them could approve what the other asks
-            for); a role is unknown; there is one officer, or more than eight. Names file, line, key, value and what
-            is allowed.
+            for), or an employee that of two; a role is unknown; an approver is no employee; there is one officer, or
+            more than eight. Names file, line, key, value and what is allowed.
     """
     section = data.get("people", {})
     if not isinstance(section, dict):
         raise file.fail(("people",), f"{section!r} is not a table; write [people.NAME]")
     people: dict[str, Person] = {}
     owner: dict[bytes, str] = {}
+    employed: dict[str, str] = {}
     for name, value in section.items():
         path: Path = ("people", name)
         if not is_name(name):
@@ -58,8 +66,24 @@ def read_people(file: TomlFile, data: Mapping[str, Any]) -> Mapping[str, Person]
         if raw in owner:
             raise file.fail((*path, "key"), f"is the key of {owner[raw]!r} too; each needs a key of their own")
         owner[raw] = name
-        if not person.roles or len(set(person.roles)) != len(person.roles):
-            raise file.fail((*path, "roles"), f"{list(person.roles)!r}; allowed: analyst, officer, or both, each once")
+        if len(set(person.roles)) != len(person.roles) or not (person.roles or person.employee):
+            raise file.fail(
+                (*path, "roles"),
+                f"{list(person.roles)!r}; allowed: analyst, officer, approver, each once; none only beside `employee`",
+            )
+        if person.employee is None:
+            if "approver" in person.roles:
+                raise file.fail(
+                    (*path, "employee"),
+                    "required of an approver, and not there: it says whether what they approve is their own",
+                )
+        elif person.employee in employed:
+            raise file.fail(
+                (*path, "employee"),
+                f"is the employee of {employed[person.employee]!r} too; one could approve what the other asks for",
+            )
+        else:
+            employed[person.employee] = name
         people[name] = person
     officers = [name for name, person in people.items() if "officer" in person.roles]
     if officers and not OFFICERS_MIN <= len(officers) <= OFFICERS_MAX:

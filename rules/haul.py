@@ -74,6 +74,8 @@ class Haul:
     memo_hits: int = 0
     tally: dict[Tally, int] = field(default_factory=dict)
     exempted: dict[tuple[str, str], int] = field(default_factory=dict)
+    approved: dict[str, int] = field(default_factory=dict)
+    """Findings that approvals covered, by rule."""
     failures: dict[str, int] = field(default_factory=dict)
     delays: list[int] = field(default_factory=list)
     """Milliseconds from occurrence to the verdict, one an event."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
 from rules.exemptions import Exemption
 from rules.facts import Facts
+from rules.gateway.granting import Access, Grant, grants, holding
 from rules.join import Joined, Joiner
 from rules.knowledge import Person
 from rules.policy import Policy
 from rules.rule import Rule
 from schemas.access import AccessEvent
 from schemas.alert import SEVERITIES, Severity
+from schemas.approval import Approval
+from schemas.fields import known
 from schemas.places import PlaceClass
 
 FAILED: Final = "rule.failed"
@@ -36,6 +39,14 @@ class Exempted:
 
     finding: Finding
     exemption: Exemption
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """A finding that an approval covers: it stays counted."""
+
+    finding: Finding
+    approval: Approval
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,9 @@ class Verdict:
     """As `Joined` has them."""
     shadowed: tuple[Finding, ...] = ()
     """Findings of rules in shadow: they are told apart from the others' everywhere."""
+    approved: tuple[Approved, ...] = ()
+    break_glass: Approval | None = None
+    """Break-glass that covers the access. It hides nothing; alerts say that it was taken."""
 
     @property
     def clean(self) -> bool:
@@ -87,15 +101,18 @@ class Judge:
 
     def judge(self, event: AccessEvent, person: Person, *, reused: bool = False) -> Verdict:
         """Return the verdict on one access as of its own time."""
-        return self.decide(self.joiner.join(event, person, reused=reused))
+        return self.decide(self.joiner.join(event, person, reused=reused), person.approvals)
 
-    def decide(self, joined: Joined) -> Verdict:
-        """Return the verdict on facts."""
+    def decide(self, joined: Joined, approvals: Mapping[str, Approval] | None = None) -> Verdict:
+        """Return the verdict on facts; `approvals` are those of the person, by id."""
         facts = joined.facts
         findings: list[Finding] = []
         shadowed: list[Finding] = []
         exempted: list[Exempted] = []
+        approved: list[Approved] = []
         failures: list[Failure] = []
+        given = self._grants(facts, approvals.values()) if approvals else ()
+        grant = holding(given, facts.at, break_glass=False) if given else None
         gate = facts.principal, facts.outcome, facts.sensitivity
         rules = self._applying.get(gate)
         if rules is None:
@@ -110,12 +127,14 @@ class Judge:
                 continue
             finding = Finding(rule, self._severity(rule, facts, flag.place_class), flag.sentence)
             exemption = self._exemption(finding, facts)
-            if exemption is None:
-                (shadowed if rule.id in self.policy.shadowed else findings).append(finding)
-            else:
+            if exemption is not None:
                 exempted.append(Exempted(finding, exemption))
+            elif grant is not None and self._may_approve(rule):
+                approved.append(Approved(finding, grant))
+            else:
+                (shadowed if rule.id in self.policy.shadowed else findings).append(finding)
         since, until = joined.since, joined.until
-        for bound in self._bounds:
+        for bound in (*self._bounds, *(bound for each in given for bound in (each.since, each.until))):
             if bound <= facts.at:
                 since = max(since, bound)
             else:
@@ -134,6 +153,8 @@ class Judge:
             joined.law_since,
             joined.law_until,
             tuple(shadowed),
+            tuple(approved),
+            holding(given, facts.at, break_glass=True) if given else None,
         )
 
     def applies(self, rule: Rule, facts: Facts) -> bool:
@@ -150,6 +171,20 @@ class Judge:
         if severity == "matrix":
             return self.policy.severity(facts.sensitivity, place_class or facts.effective)
         return severity
+
+    def _grants(self, facts: Facts, approvals: Iterable[Approval]) -> tuple[Grant, ...]:
+        """Return what is granted of such an access at any time: an employee's only, and only under `[gateway]`."""
+        gateway = self.policy.gateway
+        if gateway is None or facts.principal != "employee":
+            return ()
+        ticket = known(facts.event.ticket)
+        access = Access(facts.event.person, facts.dataset_id, facts.action, facts.purpose, ticket)
+        return tuple(grants(approvals, access, gateway))
+
+    def _may_approve(self, rule: Rule) -> bool:
+        """Whether an approval overrides a rule: one about a dataset itself is about nobody who could be let through."""
+        gateway = self.policy.gateway
+        return gateway is not None and rule.scope == "access" and rule.id not in gateway.never
 
     def _exemption(self, finding: Finding, facts: Facts) -> Exemption | None:
         for exemption in self.policy.exemptions:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from rules.timeline import Timeline
+from schemas.approval import Approval
 from schemas.codec import RowKey
 from schemas.directory import (
     DatasetRow,
@@ -39,7 +40,18 @@ _WITH_KINDS: Final = frozenset({LocationRow.topic, RoleRow.topic, DutyRow.topic}
 class Person:
     """One principal: their histories, and what the judge remembers of them."""
 
-    __slots__ = ("duties", "employment", "habit", "locations", "meaning", "partition", "recent", "roles", "workload")
+    __slots__ = (
+        "approvals",
+        "duties",
+        "employment",
+        "habit",
+        "locations",
+        "meaning",
+        "partition",
+        "recent",
+        "roles",
+        "workload",
+    )
 
     def __init__(self) -> None:
         self.employment: Timeline[EmployeeRow] | None = None
@@ -47,6 +59,8 @@ class Person:
         self.roles: dict[str, Timeline[RoleRow]] = {}
         self.duties: dict[str, Timeline[DutyRow]] | None = None
         self.workload: Timeline[WorkloadRow] | None = None
+        self.approvals: dict[str, Approval] | None = None
+        """By id what was ever approved of them (`rules/gateway/granting.py` says when it holds); None: nothing."""
         self.meaning: Any = None
         """What all this means to the rules (`rules/meaning.py`), None until asked; dropped with every change of it."""
         self.partition = -1
@@ -72,6 +86,8 @@ class Knowledge:
         self.rows: dict[str, int] = {}
         self.changed = 0
         self._strangers: dict[str, Person] = {}
+        self._approved: dict[str, str] = {}
+        """By id of an approval whose it is."""
         self._settled: dict[str, Person] = {}
         """Strangers with a habit of weeks."""
         self.forgotten_habits = 0
@@ -86,6 +102,32 @@ class Knowledge:
         if key.kind and topic not in _WITH_KINDS:
             return  # no row has such a key
         self._change(topic, key.subject, key.kind, None, key)
+
+    def approve(self, approval: Approval) -> None:
+        """Take the latest state of an approval, in place of the former of its id. Whether it may count is not asked."""
+        self.revoke(approval.approval_id)
+        if approval.approved is None:
+            return  # it never held: nothing that is judged depends on it
+        person = self._person(approval.person)
+        person.approvals = {**(person.approvals or {}), approval.approval_id: approval}
+        person.meaning = None
+        self._approved[approval.approval_id] = approval.person
+        self.changed += 1
+
+    def revoke(self, approval_id: str) -> None:
+        """Forget an approval, as if there had never been one: its tombstone."""
+        name = self._approved.pop(approval_id, None)
+        if name is None:
+            return
+        person = self.people[name]
+        person.approvals = {key: each for key, each in (person.approvals or {}).items() if key != approval_id} or None
+        person.meaning = None
+        self.changed += 1
+
+    def approvals(self) -> Iterator[Approval]:
+        """Yield every approval that is known."""
+        for approval_id, name in self._approved.items():
+            yield (self.people[name].approvals or {})[approval_id]
 
     def stranger(self, principal: str) -> Person:
         """Return the memory of a principal that no directory speaks of."""

@@ -258,6 +258,11 @@ def facts_of(verdict: Verdict, now: int, policy: Policy) -> dict[str, Any]:
         "exempted": [
             {"rule_id": hidden.finding.rule.id, "exemption": hidden.exemption.id} for hidden in verdict.exempted
         ],
+        "approved": [
+            {"rule_id": granted.finding.rule.id, "approval": granted.approval.approval_id}
+            for granted in verdict.approved
+        ],
+        "break_glass": None if verdict.break_glass is None else verdict.break_glass.approval_id,
     }
     for name in ("gateway_id", "decision_id", "session_id", "service_account", "client"):
         value = getattr(event, name)

@@ -352,6 +352,8 @@ class Session:
         for hidden in verdict.exempted:
             what = hidden.finding.rule.id, hidden.exemption.id
             haul.exempted[what] = haul.exempted.get(what, 0) + 1
+        for granted in verdict.approved:
+            haul.approved[granted.finding.rule.id] = haul.approved.get(granted.finding.rule.id, 0) + 1
         for failure in verdict.failures:
             haul.failures[failure.rule.id] = haul.failures.get(failure.rule.id, 0) + 1
         if not verdict.clean:
@@ -403,8 +405,11 @@ def _note(recent: dict[int, int], mark: int, content: int) -> None:
 
 
 def _holds(verdict: Verdict) -> bool:
-    """Whether a verdict may be remembered: nothing was found, hidden, failed or waited for."""
-    return verdict.clean and not (verdict.missing or verdict.exempted)
+    """Whether a verdict may be remembered: nothing was found, hidden, approved, failed or waited for.
+
+    Approvals only take findings away, so what is clean without one is clean whatever is approved or withdrawn.
+    """
+    return verdict.clean and not (verdict.missing or verdict.exempted or verdict.approved)
 
 
 def judged_alone(session: Session, messages: Sequence[Message], clock: int) -> list[Alert]:

@@ -27,6 +27,7 @@ def live_of(verdict: Verdict, policy: Policy) -> Verdict:
     return replace(
         verdict,
         exempted=tuple(each for each in verdict.exempted if each.finding.rule.id not in policy.shadowed),
+        approved=tuple(each for each in verdict.approved if each.finding.rule.id not in policy.shadowed),
         failures=tuple(each for each in verdict.failures if each.rule.id not in policy.shadowed),
         shadowed=(),
     )
@@ -41,6 +42,7 @@ def shadow_of(verdict: Verdict, policy: Policy) -> Verdict | None:
         verdict,
         findings=verdict.shadowed,
         exempted=tuple(each for each in verdict.exempted if each.finding.rule.id in policy.shadowed),
+        approved=tuple(each for each in verdict.approved if each.finding.rule.id in policy.shadowed),
         failures=failures,
         shadowed=(),
     )

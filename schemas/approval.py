@@ -25,8 +25,10 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True):
     by: Id
     at: Time
     reason: Text = ""
+    place: Text = ""
+    """Of an approval: the country in which whoever approves is, as the directories knew it then; signed with it."""
     signature: Text = ""
-    """Ed25519, base64, over `Approval.step_part(name, by, at, reason)`."""
+    """Ed25519, base64, over `Approval.step_part(name, by, at, reason, place)`."""
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,9 +83,9 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
         ]  # fmt: skip
         return sha256(msgspec.json.encode(granted)).hexdigest()
 
-    def step_part(self, step: str, by: str, at: int, reason: str) -> bytes:
+    def step_part(self, step: str, by: str, at: int, reason: str, place: str = "") -> bytes:
         """Return the bytes that a step's signature is over; `step` is the name of its field."""
-        return msgspec.json.encode([_DOMAIN, self.digest(), step, by, at, reason])
+        return msgspec.json.encode([_DOMAIN, self.digest(), step, by, at, reason, *([place] if place else [])])
 
 
 decode: msgspec.json.Decoder[Approval] = msgspec.json.Decoder(Approval)

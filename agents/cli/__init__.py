@@ -11,6 +11,7 @@ from typing import Final
 
 from agents.cli import (
     alerts,
+    approvals,
     check,
     dead_letters,
     deliver,
@@ -41,7 +42,7 @@ GROUPS: Final[tuple[tuple[str, tuple[ModuleType, ...]], ...]] = (
     ("Run it", (worker, deliver, match, topics, send, settings_command)),
     ("See what it found", (alerts, receipts, dead_letters)),
     ("See what it knows", (person,)),
-    ("People who act", (keys, reveal, privacy)),
+    ("People who act", (keys, approvals, reveal, privacy)),
     ("Written from the code", (docs,)),
 )
 """Every command, in the order in which somebody new needs them."""

@@ -95,6 +95,7 @@ def explanation(verdict: Verdict, judge: Judge) -> dict[str, Any]:
     found = {finding.rule.id: finding for finding in verdict.findings}
     unlit = {finding.rule.id: finding for finding in verdict.shadowed}
     hidden = {exempted.finding.rule.id: exempted for exempted in verdict.exempted}
+    granted = {approved.finding.rule.id: approved for approved in verdict.approved}
     failed = {failure.rule.id: failure for failure in verdict.failures}
     facts = verdict.facts
     rules: dict[str, dict[str, Any]] = {}
@@ -105,6 +106,14 @@ def explanation(verdict: Verdict, judge: Judge) -> dict[str, Any]:
         elif rule.id in hidden:
             by = hidden[rule.id].exemption
             said = {"says": "exempted", "by": by.id, "because": f"{by.owner}: {by.reason}, until {iso(by.until)}"}
+        elif rule.id in granted:
+            grant = granted[rule.id].approval
+            said = {
+                "says": "approved",
+                "by": grant.approval_id,
+                "because": f"{grant.approved.by if grant.approved else ''}: {grant.requested.reason}, "
+                f"until {iso(grant.ends)}",
+            }
         elif rule.id in unlit:
             said = {"says": "fires in shadow", "severity": unlit[rule.id].severity, "because": unlit[rule.id].sentence}
         elif rule.id in failed:

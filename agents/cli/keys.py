@@ -20,7 +20,8 @@ their own machine. What is printed is public; it goes into the policy:
 
   [people.anna]
   key = "…"
-  roles = ["officer"]         analyst: acknowledges, comments, closes. officer: two together open an identity
+  roles = ["officer"]         analyst: acknowledges, comments, closes. officer: two together open an identity.
+                              approver: lets others reach data for a time (with employee = "…")
 
 a key that is lost opens nothing any more, and what is sealed to it is opened by two other officers. For a new key,
 change the line in the policy: workers seal anew what they know, older pseudonyms stay with those who were officers then

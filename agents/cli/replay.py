@@ -153,6 +153,7 @@ class Totals:
         self.found: Counter[tuple[str, str]] = Counter()
         self.shadow: Counter[tuple[str, str]] = Counter()
         self.exempted: Counter[tuple[str, str]] = Counter()
+        self.approved: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
 
     def add(self, lines: int, haul: Haul) -> None:
@@ -163,6 +164,7 @@ class Totals:
         self.late += haul.late
         self.ahead += haul.ahead
         self.exempted.update(haul.exempted)
+        self.approved.update(haul.approved)
         self.failures.update(haul.failures)
         for message, error in haul.bad:
             self.reading.refuse(message.topic, message.offset, error)
@@ -192,6 +194,7 @@ class Totals:
             order = sorted(counts.items(), key=lambda each: (-_ORDER[each[0][1]], each[0][0]))
             told += [f"  {word:<16} {count:>6} {rule} ({severity})" for (rule, severity), count in order]
         told += [f"  exempted         {count:>6} {rule} by {by}" for (rule, by), count in sorted(self.exempted.items())]
+        told += [f"  approved         {count:>6} {rule}" for rule, count in sorted(self.approved.items())]
         told += [f"  rule failed      {count:>6} {rule}" for rule, count in sorted(self.failures.items())]
         return told
 

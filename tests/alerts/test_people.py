@@ -48,8 +48,8 @@ def test_people_are_read_with_their_keys_and_roles() -> None:
         (section("anna", "short", "analyst"), "policy.toml:2: people.anna.key: 'short': no Ed25519 public key; 44"),
         (section("anna", ANNA.public[:-1], "analyst"), "44 characters of base64"),
         (section("anna", "A" * 43 + "=", "analyst"), "no point of the curve that a key may be"),
-        (section("anna", ANNA.public, "boss"), "'boss' is not allowed; allowed: analyst, officer"),
-        (section("anna", ANNA.public), "policy.toml:3: people.anna.roles: []; allowed: analyst, officer, or both"),
+        (section("anna", ANNA.public, "boss"), "'boss' is not allowed; allowed: analyst, approver, officer"),
+        (section("anna", ANNA.public), "policy.toml:3: people.anna.roles: []; allowed: analyst, officer, approver"),
         (section("anna", ANNA.public, "analyst", "analyst"), "each once"),
         (section("anna", ANNA.public, "officer"), "1 officers (anna); allowed: none, or 2 to 8"),
         (
@@ -60,7 +60,7 @@ def test_people_are_read_with_their_keys_and_roles() -> None:
         ("people = 3\n", "policy.toml:1: people: 3 is not a table"),
         (
             section("anna", ANNA.public, "analyst") + "email = 'x'\n",
-            "people.anna.email: unknown key; allowed: key, roles",
+            "people.anna.email: unknown key; allowed: employee, key, roles",
         ),
     ],
 )

@@ -20,6 +20,7 @@ from rules.haul import Haul
 from rules.session import Session
 from schemas.access import AccessEvent, Action, Outcome, PrincipalType
 from schemas.alert import Alert
+from schemas.approval import Approval, Signed
 from schemas.codec import parse_row_key, row_key
 from schemas.directory import Row
 from tests.rules.streams import (
@@ -128,8 +129,41 @@ datasets = ["log*"]
 owner = "dpo"
 reason = "audit"
 until = 2026-03-02T10:00:00.001Z
+[gateway]
+approvals = { longest = "12h", never = ["role.none"] }
+break_glass = { roles = ["reader"] }
 """
 assert T == 1_772_445_600_000, "the exemptions begin and end at times of the events"
+
+
+def _approval(number: int, **fields: Any) -> Approval:
+    """An approval of everything about the users, for the time of most events."""
+    whole: dict[str, Any] = {
+        "approval_id": f"a-{number}",
+        "person": "e-1",
+        "datasets": ("*",),
+        "actions": get_args(Action),
+        "until": T + HOUR,
+        "requested": Signed(by="ann", at=T - DAY),
+        "approved": Signed(by="bob", at=T - HOUR),
+        **fields,
+    }
+    return Approval(**whole)
+
+
+APPROVALS = (
+    _approval(1),
+    _approval(1, withdrawn=Signed(by="bob", at=T)),
+    _approval(1, approved=None),
+    _approval(2, until=T + 1, actions=("export", "grant")),
+    _approval(3, purpose="audit", ticket="T-1"),
+    _approval(4, person="e-2", datasets=("log*", "abroad")),
+    _approval(5, person="proxy"),
+    _approval(6, until=T + 90 * DAY, approved=Signed(by="bob", at=T - DAY - 1)),
+    _approval(7, break_glass=True, person="e-4"),
+    _approval(8, person="e-3"),
+)
+"""What may be granted: each of several bounds, one that is changed under its id, one that outlasts what may be."""
 
 
 @st.composite
@@ -148,6 +182,7 @@ steps = st.lists(
     st.one_of(
         st.lists(_accesses(), min_size=1, max_size=8),
         st.tuples(st.sampled_from(["row", "tombstone"]), st.sampled_from(CHANGES)),
+        st.tuples(st.sampled_from(["approve", "approve", "revoke"]), st.sampled_from(APPROVALS)),
         st.sampled_from(["policy", "plain policy", "forget", "time"]),
     ),
     min_size=3,
@@ -175,6 +210,10 @@ class _Run:
             what, changed = step
             if what == "row":
                 knowledge.apply(changed)
+            elif what == "approve":
+                knowledge.approve(changed)
+            elif what == "revoke":
+                knowledge.revoke(changed.approval_id)
             else:
                 knowledge.withdraw(changed.topic, parse_row_key(row_key(changed)))
         elif step == "forget":
@@ -226,7 +265,8 @@ def test_the_memo_changes_nothing_of_a_long_stream_that_it_serves(seed: int) -> 
     for _ in range(60):
         step: Any = _events(random, 15)
         if random.random() < 0.2:
-            step = random.choice(["policy", "plain policy", ("row", random.choice(CHANGES))])
+            changes = ("row", random.choice(CHANGES)), ("approve", random.choice(APPROVALS))
+            step = random.choice(["policy", "plain policy", *changes])
         with_memo.step(step)
         without.step(step)
     assert [counted(haul) for haul in with_memo.hauls] == [counted(haul) for haul in without.hauls]

@@ -1,0 +1,1 @@
+"""Approvals and break-glass: read and verified, asked for and given, told of."""

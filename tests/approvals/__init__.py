@@ -1,0 +1,1 @@
+"""Approvals: what counts, who may, and what everybody sees of it."""
