@@ -20,8 +20,8 @@ from agents.tables import geo_table, legal_table
 from rules.join import Joiner
 from rules.matching.compare import Comparer
 from rules.matching.elsewhere import Elsewhere
-from rules.matching.matcher import Matcher
 from rules.matching.gateways import Gateways
+from rules.matching.matcher import Matcher
 from rules.matching.report import gateway_alert, match_alert
 from rules.policy import Policy
 from schemas import approval
@@ -31,7 +31,6 @@ from schemas.codec import ACCESS
 from schemas.decision_codec import DECISION
 from schemas.errors import BadRecordError
 from schemas.fields import TIME_MAX, Time, milliseconds
-
 
 LOOK_EVERY_MS: Final = 1_000
 """How often gateways are looked at, by the log's time."""

@@ -72,7 +72,9 @@ def main(arguments: list[str]) -> int:
 def _gateways(figures: Figures) -> int:
     """Print the figures of the vaults, and put them beside the others where those are there."""
     if JSON.is_file():
-        JSON.write_bytes(orjson.dumps(orjson.loads(JSON.read_bytes()) | {"gateways": figures}, option=orjson.OPT_INDENT_2))
+        JSON.write_bytes(
+            orjson.dumps(orjson.loads(JSON.read_bytes()) | {"gateways": figures}, option=orjson.OPT_INDENT_2)
+        )
     print("\n".join(gateways.lines(figures)))
     return 0
 

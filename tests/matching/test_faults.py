@@ -1,4 +1,4 @@
-"""SIGKILL amid matching, with a second process beside it: the same alerts exactly, each decision's uses counted once."""
+"""SIGKILL amid matching, two processes in the group: the same alerts exactly, and each use counted once."""
 
 from __future__ import annotations
 

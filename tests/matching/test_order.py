@@ -1,4 +1,4 @@
-"""Any interleaving of both topics within the bound, with kills at any moment, gives the findings of the run in order."""
+"""Any interleaving of both topics within the bound, with kills at any moment, finds what the run in order does."""
 
 from __future__ import annotations
 
