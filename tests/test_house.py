@@ -139,6 +139,7 @@ GENERATORS = (
     "files",
     "registers",
     "planting",
+    "gateways",
 )
 """Of the demo and of the evaluation; the others are imported by these."""
 

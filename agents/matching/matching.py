@@ -12,11 +12,14 @@ from typing import Any, Final
 
 from mode import Service
 
+from agents.approvals.reading import ApprovalTail
+from agents.approvals.reading import tail_of as approvals_tail_of
+from agents.approvals.whereabouts import Whereabouts
 from agents.clients import consumer_of, producer_of, with_admin, within_start
 from agents.matching.metrics import MatchMetrics
 from agents.matching.runner import MatchRunner
 from agents.matching.tail import DecisionsTail, settle_of
-from agents.policy_watch import PolicyWatch, officers_in, read_policy
+from agents.policy_watch import PolicyWatch, officers_in, people_in, read_policy
 from agents.preflight import PartitionWatch, check_topics
 from agents.privacy import Privacy, tail_of
 from agents.pseudonym_keys import read_keys
@@ -31,6 +34,7 @@ from alerts.keyring import KeyRing
 from alerts.sealing import Sealer
 from alerts.trouble import place
 from rules.gateway.section import GatewayPolicy
+from rules.gateway.unreviewed import unreviewed, unreviewed_alert
 from rules.join import Joiner
 from rules.knowledge import Knowledge
 from rules.matching.compare import Comparer
@@ -53,6 +57,9 @@ RESTART_MOST_S: Final = 60.0
 
 LOOK_EVERY_S: Final = 2.0
 """How often it is looked whether a gateway is quiet or sees no access: their durations are minutes at least."""
+
+RETOLD_MS: Final = 86_400_000
+"""How long after it was due a break-glass without review is told once more by a process that starts: a day."""
 
 ALIVE_EVERY_S: Final = 0.5
 """How often it is looked whether something that the runner needs has crashed."""
@@ -133,8 +140,21 @@ class Matching:
             wall_clock() - self._elsewhere.kept,
             settle_of(settings),
         )
+        self._people = people_in(content)
+        self._approval_tail = ApprovalTail(
+            approvals_tail_of(settings),
+            lambda: self._people,
+            lambda: self._comparer.policy,
+            self._approved,
+            on_gone=self._disapproved,
+            legal=self._legal,
+            whereabouts=Whereabouts(lambda: self._comparer.joiner),
+            after=self._tables.ready,
+        )
+        self._told_unreviewed: set[str] = set()
         self._services: tuple[Service, ...] = (
             self._tables,
+            self._approval_tail,
             self._tail,
             *guarding(settings, ring, self._privacy),
             PartitionWatch(self._producer, settings.partitions),
@@ -223,7 +243,7 @@ class Matching:
     @property
     def _read(self) -> list[asyncio.Event]:
         """What must be read before anything is matched."""
-        return [self._tables.ready, self._tail.ready]
+        return [self._tables.ready, self._approval_tail.ready, self._tail.ready]
 
     async def _until(self, event: asyncio.Event) -> None:
         """Return when an event is set, or all ends."""
@@ -256,9 +276,29 @@ class Matching:
                 for each in self._gateways.look(self._tail.known_to, gateway.quiet_after, gateway.wait)
                 if each.kind.enabled(self._comparer.policy)
             ]
+            told += self._unreviewed()
             for alert in told:
                 self.metrics.findings.labels(alert.rule_id).inc()
             await asyncio.gather(*await self._publisher.alerts(told))
+
+    def _approved(self, approval: Approval) -> None:
+        self._approvals[approval.approval_id] = approval
+
+    def _disapproved(self, approval_id: str) -> None:
+        self._approvals.pop(approval_id, None)
+
+    def _unreviewed(self) -> list[Alert]:
+        """Return the alerts about break-glass that nobody has looked at in time; each is told once by a process."""
+        now, gateway = wall_clock(), self._comparer.gateway
+        found = [
+            each
+            for each in unreviewed(self._approvals.values(), gateway, now)
+            if each.approval_id not in self._told_unreviewed
+            and now - (each.since or 0) - gateway.review_within < RETOLD_MS
+        ]
+        self._told_unreviewed.update(each.approval_id for each in found)
+        provenance = self._judged_with()
+        return [unreviewed_alert(each, gateway, detected_at=now, judged_with=provenance) for each in found]
 
     def _alert(self, judged: Judged) -> Alert:
         event, joiner = judged.access.event, self._comparer.joiner
@@ -290,6 +330,7 @@ class Matching:
             return
         if self._privacy is not None:
             self._privacy.seal_to(Sealer(officers_in(content)))
+        self._people = people_in(content)
         self._elsewhere.kept = max(self._elsewhere.kept, kept_of(policy.gateway))
         self._comparer = self._compare(policy)
 
@@ -297,6 +338,7 @@ class Matching:
             matcher.comparer = self._comparer
 
         self._runner.adopt(renew)
+        self._approval_tail.reread()
 
     async def _bad_row(self, message: Any, error: BadRecordError) -> None:
         """Count a row that cannot be used; the workers put it away."""
@@ -307,6 +349,8 @@ class Matching:
         reasons = []
         if not self._tables.ready.is_set():
             reasons.append("reference tables are not read yet")
+        if not self._approval_tail.ready.is_set():
+            reasons.append("approvals are not read yet")
         if not self._tail.ready.is_set():
             reasons.append("the decisions of the last hour are not read yet")
         if not self._runner.group.reading:

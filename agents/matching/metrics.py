@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from rules.gateway.unreviewed import UNREVIEWED
 from rules.matching.kinds import KINDS
 from schemas.errors import REASONS
 from schemas.gateway_topics import GATEWAY_DECISIONS
@@ -44,8 +45,8 @@ class MatchMetrics:
             self.accesses.labels(fate)
         self.decisions = Counter("cloverwatch_matching_decisions", "Decisions read.", registry=r)
         self.findings = Counter("cloverwatch_matching_findings", "Findings, by kind.", ["rule_id"], registry=r)
-        for kind in KINDS:
-            self.findings.labels(kind.id)
+        for rule_id in (*(kind.id for kind in KINDS), UNREVIEWED):
+            self.findings.labels(rule_id)
         self.delay = Histogram(
             "cloverwatch_matching_delay_seconds",
             "From an access's append to the append of its alert.",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -20,8 +20,10 @@ from agents.tables import geo_table, legal_table
 from rules.join import Joiner
 from rules.matching.compare import Comparer
 from rules.matching.elsewhere import Elsewhere
+from rules.matching.gateways import Gateways
 from rules.matching.matcher import Matcher
-from rules.matching.report import match_alert
+from rules.matching.report import gateway_alert, match_alert
+from rules.policy import Policy
 from schemas import approval
 from schemas.alert import Alert, JudgedWith
 from schemas.approval import Approval
@@ -29,6 +31,9 @@ from schemas.codec import ACCESS
 from schemas.decision_codec import DECISION
 from schemas.errors import BadRecordError
 from schemas.fields import TIME_MAX, Time, milliseconds
+
+LOOK_EVERY_MS: Final = 1_000
+"""How often gateways are looked at, by the log's time."""
 
 
 class _Received(msgspec.Struct):
@@ -79,10 +84,13 @@ def matched_files(
     elsewhere = Elsewhere(TIME_MAX)
     joiner = Joiner(policy, directory.knowledge, legal, geo)
     matcher = Matcher(Comparer(joiner, _approvals(approvals, reading), elsewhere))
+    asked = []
     for offset, (record, appended_at) in enumerate(_decisions(decisions, reading)):
         matcher.decide(record, offset, appended_at)
         elsewhere.add(record.decision_id, record.person, appended_at)
+        asked.append((appended_at, record.gateway_id, record.effect == "allow"))
         counts["decisions"] += 1
+    watched = _Watched(policy, asked)
     judged_with = JudgedWith(
         policy=policy.version,
         legal_table=legal.digest,
@@ -92,6 +100,7 @@ def matched_files(
     )
     for offset, line in enumerate(accesses):
         counts["accesses"] += 1
+        yield from watched.to(line.timestamp, judged_with)
         try:
             event = ACCESS.decode(line.value)
         except BadRecordError as error:
@@ -100,6 +109,8 @@ def matched_files(
         matcher.access(event, describe_line(line, event), offset, line.timestamp)
         # Every decision is known: nothing has to be waited for. The matcher looks at none that came too late.
         for judged in matcher.advance(TIME_MAX, line.timestamp):
+            if judged.compared.decision is not None:
+                watched.gateways.accessed(judged.compared.decision.gateway_id, judged.access.appended_at)
             if judged.compared.findings:
                 yield match_alert(
                     event,
@@ -112,6 +123,37 @@ def matched_files(
                     judged_with=judged_with,
                 )
     counts["matched"] += matcher.matched
+
+
+class _Watched:
+    """Gateways as a log's time goes on."""
+
+    def __init__(self, policy: Policy, asked: list[tuple[int, str, bool]]) -> None:
+        self._policy, self._gateway = policy, gateway_of(policy)
+        self._asked = deque(sorted(asked))
+        self._looked_at = 0
+        self.gateways = Gateways()
+
+    def to(self, now: int, judged_with: JudgedWith) -> Iterator[Alert]:
+        """Hear what was asked until then; yield what is to be told of gateways."""
+        if now - self._looked_at < LOOK_EVERY_MS:
+            return
+        self._looked_at = now
+        while self._asked and self._asked[0][0] <= now:
+            appended_at, gateway, allow = self._asked.popleft()
+            self.gateways.decided(gateway, appended_at, allow=allow)
+        for each in self.gateways.look(now, self._gateway.quiet_after, self._gateway.wait):
+            if each.kind.enabled(self._policy):
+                yield gateway_alert(
+                    each.kind,
+                    each.gateway,
+                    each.sentence,
+                    since=each.since,
+                    detected_at=now,
+                    judged_with=judged_with,
+                    policy=self._policy,
+                    over=each.over,
+                )
 
 
 def _decisions(files: Sequence[str], reading: Reading) -> Iterator[tuple[Any, int]]:

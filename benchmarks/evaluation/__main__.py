@@ -10,8 +10,10 @@ from typing import Final
 import msgspec
 import orjson
 
+from benchmarks.evaluation import gateways
+from benchmarks.evaluation.figures import Figures
 from benchmarks.evaluation.jobs import Size
-from benchmarks.evaluation.plan import PLANS, evaluate, tuning
+from benchmarks.evaluation.plan import PLANS, evaluate, matching, tuning
 from benchmarks.evaluation.report import examples, text
 from benchmarks.evaluation.tuning import TUNING_SEEDS, TuningSeedError
 
@@ -30,6 +32,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--docs", type=Path, help="folder for the page and its plots: docs/evaluation")
     parser.add_argument("--from-json", action="store_true", help=f"say again what {JSON} holds; nothing is run")
     parser.add_argument("--tuning", action="store_true", help="the rules on the tuning seeds; nothing is written")
+    parser.add_argument(
+        "--gateways", action="store_true", help=f"only the vaults behind gateways; with {JSON}, put into it"
+    )
     parser.add_argument("--examples", action="store_true", help="show some of what was missed, and false alerts")
     given = parser.parse_args(arguments)
     plan = PLANS[given.size]
@@ -39,6 +44,8 @@ def main(arguments: list[str]) -> int:
         variants=plan.variants if given.variants is None else Size(given.variants, max(1, given.variants // 200)),
         reporting=plan.reporting if given.seeds is None else tuple(given.seeds),
     )
+    if given.gateways:
+        return _gateways(matching(plan, given.processes))
     if given.tuning:
         found = tuning(plan, given.processes)
     elif given.from_json:
@@ -59,6 +66,16 @@ def main(arguments: list[str]) -> int:
         from benchmarks.evaluation.page import write
 
         write(given.docs, found)
+    return 0
+
+
+def _gateways(figures: Figures) -> int:
+    """Print the figures of the vaults, and put them beside the others where those are there."""
+    if JSON.is_file():
+        JSON.write_bytes(
+            orjson.dumps(orjson.loads(JSON.read_bytes()) | {"gateways": figures}, option=orjson.OPT_INDENT_2)
+        )
+    print("\n".join(gateways.lines(figures)))
     return 0
 
 

@@ -56,9 +56,23 @@ def _page(figures: Figures, names: list[str]) -> Iterator[str]:
     yield from _kinds(figures)
     yield from _alerts(figures)
     yield from _baselines(figures)
+    if "gateways" in figures:
+        yield from _gateways(figures["gateways"])
     if figures["ablation"]:
         yield from _ablation(figures)
     yield "</body></html>"
+
+
+def _gateways(figures: Figures) -> Iterator[str]:
+    yield "<h2>Accesses against gateways' decisions</h2>"
+    yield (
+        f"<p>{figures['accesses']:,} accesses and {figures['decisions']:,} decisions of vaults behind gateways, out of "
+        "order within the policy's <code>wait</code>. No threshold is tuned.</p>"
+    )
+    yield '<table><tr><th class="name">planted<th>found<th>planted<th>as what it is<th>false alerts</tr>'
+    for kind, cell in figures["kinds"].items():
+        yield _cells(kind, *(str(cell[name]) for name in ("found", "planted", "as_it", "false")))
+    yield "</table>"
 
 
 def _summary(figures: Figures) -> Iterator[str]:

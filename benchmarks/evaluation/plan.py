@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from benchmarks.evaluation import figures as say
+from benchmarks.evaluation import gateways
 from benchmarks.evaluation.baselines import Measure, Tuned
 from benchmarks.evaluation.figures import Figures
 from benchmarks.evaluation.jobs import Size, over, reporting_seed, tuning_seed, variants_seed
@@ -33,11 +34,13 @@ class Plan(msgspec.Struct, frozen=True):
     tuning: tuple[int, ...] = TUNING_SEEDS
     reporting: tuple[int, ...] = REPORTING_SEEDS
     variant_seeds: tuple[int, ...] = VARIANT_SEEDS
+    vault: tuple[int, int] = (20, 150)
+    """Incidents of each kind in a vault behind gateways, and people who work there."""
 
 
 PLANS: Final = {
     "full": Plan(Size(2000, 11), Size(500, 3)),
-    "small": Plan(Size(300, 2), Size(200, 1), TUNING_SEEDS[:1], REPORTING_SEEDS[:1], REPORTING_SEEDS[:1]),
+    "small": Plan(Size(300, 2), Size(200, 1), TUNING_SEEDS[:1], REPORTING_SEEDS[:1], REPORTING_SEEDS[:1], (3, 30)),
 }
 """Full: 110 incidents of each kind and strength. Small: whether it runs, in some minutes."""
 
@@ -67,12 +70,21 @@ def evaluate(plan: Plan, processes: int) -> Figures:
         _tell(f"{len(runs)} seeds without each rule, and with thresholds moved")
     events = sum(each.events for each in reported)
     us = sum(each.us * each.events for each in reported) / max(1, events)
+    vaults = gateways.summed(over(processes, partial(gateways.match_seed, *plan.vault), plan.reporting))
+    _tell(f"{len(plan.reporting)} vaults behind gateways")
     return _figures(plan, plan.reporting, ours, others) | {
         "run": _run(plan, plan.reporting) | {"events": events, "us": us, "tuned_to_per_1000_days": quiet},
         "baselines": {name: _baseline(tuned[name], others[name].false_rate) for name in tuned},
         "trade_off": {way: say.trade_off(knobs) for way, knobs in swept.items()},
         "ablation": say.ablation(left_out) if left_out else {},
+        "gateways": vaults,
     }
+
+
+def matching(plan: Plan, processes: int) -> Figures:
+    """Return the figures of the vaults behind gateways alone: they take a minute."""
+    reportable(plan.reporting)
+    return gateways.summed(over(processes, partial(gateways.match_seed, *plan.vault), plan.reporting))
 
 
 def tuning(plan: Plan, processes: int) -> Figures:

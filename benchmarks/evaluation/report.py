@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from benchmarks.evaluation import gateways
 from benchmarks.evaluation.figures import Figures
 
 
@@ -42,6 +43,9 @@ def _lines(figures: Figures) -> Iterator[str]:
             f"  {rule:<20}{cell['per_1000_days']:>8.3f}  {cell['false']:>5} false, {cell['true']:>5} true, precision "
             f"{share(cell['precision'])}"
         )
+    if "gateways" in figures:
+        yield ""
+        yield from gateways.lines(figures["gateways"])
     if figures["ablation"]:
         yield ""
         size = run["variants"]

@@ -226,8 +226,11 @@ class Comparer:
             return None
         if address is not None and decision.source_ip and address != decision.source_ip:
             now, then = (self.joiner.origin(each).country for each in (address, decision.source_ip))
-            if now is not None and then is not None and now != then:
-                return now
+            if now is not None and then is not None:
+                if now != then:
+                    return now
+                if device is None:
+                    return None  # another address of the same country, and nothing else is said
         knowledge, at = self.joiner.knowledge, event.occurred_at
         person, interval = knowledge.find(event.person), Interval()
         timeline = knowledge.datasets.get(event.dataset_id)

@@ -21,7 +21,6 @@ from rules.matching.memory import Memory, known_of
 from schemas.access import AccessEvent
 from schemas.alert import EventRef
 from schemas.decision import Decision
-from schemas.fields import known
 
 WAITING_MAX: Final = 20_000
 """Accesses of one partition that may wait, 1 KB each, before no more are read: decisions are read on, so that the wait
@@ -148,7 +147,7 @@ class Matcher:
                 compared = self.comparer.compare(access.event, memory, access.appended_at)
                 self.matched += compared.decision is not None
             yield Judged(access, compared)
-        self._forget(min(known_to, read_to, self._waiting[0].appended_at if self._waiting else read_to))
+        self._forget(min(known_to, self._waiting[0].appended_at if self._waiting else read_to))
 
     def _forget(self, now: int) -> None:
         """Forget decisions that no access can need any more, and people of whom nothing is left."""
@@ -179,19 +178,8 @@ class Matcher:
 
 def content_of(event: AccessEvent) -> int:
     """Return a hash of what makes two records the same access."""
+    # What is absent is `UNSET`, which no text is; the separator is in no identifier (`schemas.codec` refuses NUL).
     return xxh3_64_intdigest(
-        repr(
-            (
-                event.event_id,
-                event.person,
-                event.occurred_at,
-                event.dataset_id,
-                event.action,
-                known(event.decision_id),
-                known(event.session_id),
-                known(event.source_ip),
-                known(event.destination),
-                known(event.record_count),
-            )
-        ).encode()
+        f"{event.event_id}\0{event.person}\0{event.occurred_at}\0{event.dataset_id}\0{event.action}\0"
+        f"{event.decision_id}\0{event.session_id}\0{event.source_ip}\0{event.destination}\0{event.record_count}".encode()
     )

@@ -1,4 +1,4 @@
-"""Any interleaving of both topics within the bound, with kills, gives the findings of the run in order."""
+"""Any interleaving of both topics within the bound, with kills at any moment, finds what the run in order does."""
 
 from __future__ import annotations
 
@@ -219,3 +219,32 @@ def test_what_is_remembered_is_bounded_by_the_time_that_decisions_are_kept() -> 
     list(matcher.advance(T + 10**9, T + 10**9))
     assert matcher.decisions == 0
     assert not any(memory.decisions for memory in matcher.people.values())
+
+
+def test_what_was_counted_before_a_kill_is_not_counted_again() -> None:
+    """Also where more was judged since the last commit of offsets than repetitions are remembered."""
+    accesses = [(access(f"e-{number}", occurred_at=T + number, decision_id="d-1"), T + number) for number in range(300)]
+    driver = Driver([(decision(decided_at=T, uses=200), T)], accesses)
+    driver.decide(1)
+    driver.access(250)
+    driver.advance()
+    driver.commit(whole=False)
+    driver.begin()
+    driver.decide(1)
+    driver.access(300)
+    driver.advance()
+    assert driver.told == {"e-200": ["gateway.overused"]}
+
+
+def test_a_backlog_of_accesses_finds_its_decisions_however_far_those_are_read() -> None:
+    hour = 3_600_000
+    decisions = [(decision(f"d-{number}", decided_at=T + number * hour), T + number * hour) for number in range(5)]
+    accesses = [(access(f"e-{number}", occurred_at=at + 1, decision_id=f"d-{number}"), at + 1)
+                for number, (_, at) in enumerate(decisions)]  # fmt: skip
+    driver = Driver(decisions, accesses)
+    driver.decide(5)
+    driver.advance()
+    for _ in range(5):
+        driver.access(1)
+        driver.advance()
+    assert driver.told == {}
