@@ -16,14 +16,18 @@ from agents.audit.tlog.errors import (
 from agents.audit.tlog.log import Log
 from agents.audit.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from agents.audit.tlog.notes import NoteSigner, VKey, vkey
+from agents.audit.tlog.proof import TlogProof
 from agents.audit.tlog.reader import LogReader
+from agents.audit.tlog.store import Folder, Storage
 from agents.audit.tlog.tree import Tree
+from agents.audit.tlog.witnessing import Told, WitnessClient, Witnesses
 
 __all__ = [
     "BadLogError",
     "BadNoteError",
     "BadProofError",
     "Checkpoint",
+    "Folder",
     "InconsistentLogError",
     "Log",
     "LogBrokenError",
@@ -31,8 +35,13 @@ __all__ = [
     "LogReader",
     "NoteSigner",
     "Policy",
+    "Storage",
+    "TlogProof",
+    "Told",
     "Tree",
     "VKey",
+    "WitnessClient",
+    "Witnesses",
     "leaf_hash",
     "verify_consistency",
     "verify_inclusion",

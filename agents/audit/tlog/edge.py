@@ -40,7 +40,9 @@ class Edge:
     def grown(self, entries: Sequence[bytes], write: Write) -> tuple[Edge, list[str]]:
         """Return the edge after these entries, having written what they add; and what that makes superfluous.
 
-        Those are the folders of partial files that full ones replace. Bundles are written before tiles, so that hashes never stand for entries that are not there.
+        Those are the folders of partial files that full ones replace.
+
+        Bundles are written before tiles, so that hashes never stand for entries that are not there.
 
         Args:
             entries: each of at most `ENTRY_MAX` bytes.

@@ -70,7 +70,7 @@ class Log:
         self.origin = signer.public.name if origin is None else origin
         self.witnesses = witnesses if witnesses is not None else Witnesses()
         self._tell = tell
-        self._writing = threading.RLock()
+        self._writing, self._asking = threading.RLock(), threading.Lock()
         self._broken: str | None = None
         self._storage.lock()
         try:
@@ -142,6 +142,10 @@ class Log:
         """
         if not self.witnesses.clients:
             return []
+        with self._asking:
+            return self._cosign()
+
+    def _cosign(self) -> list[Told]:
         with self._writing:
             self._usable()
             asked, tree = self._checkpoint, self.tree()

@@ -99,7 +99,12 @@ class VKey:
         return key_id(self.name, self.kind, self.public)
 
     def __str__(self) -> str:
+        """Return it as it is given to others; `vkey` reads it."""
         return f"{self.name}+{self.key:08x}+{b64encode(bytes((self.kind,)) + self.public).decode('ascii')}"
+
+    def cosigning(self) -> VKey:
+        """Return the same key as a witness signs with it."""
+        return VKey(self.name, COSIGNATURE, self.public)
 
     def is_of(self, signature: Signature) -> bool:
         """Whether the signature says that this key made it."""
@@ -171,8 +176,8 @@ class NoteSigner:
         return cls(name, random(KEY_BYTES), kind)
 
     @classmethod
-    def read(cls, text: str, where: str) -> NoteSigner:
-        """Return the key in `PRIVATE+KEY+name+id+base64`.
+    def read(cls, text: str, where: str, kind: int = ED25519) -> NoteSigner:
+        """Return the key in `PRIVATE+KEY+name+id+base64`, to sign with in one of the two kinds.
 
         Raises:
             BadNoteError: it is none; never quotes what was given.
@@ -181,17 +186,21 @@ class NoteSigner:
         if not text.startswith(PRIVATE) or len(parts) != 3:
             raise BadNoteError(where, f"no private key; allowed: {PRIVATE}NAME+8 hex digits+base64")
         raw = decode64(parts[2], where)
-        if not raw or raw[0] not in KINDS or len(raw) != 1 + KEY_BYTES:
-            raise BadNoteError(where, "a private key of another kind; allowed: Ed25519, 0x01 or 0x04")
-        signer = cls(parts[0], raw[1:], raw[0])
-        if f"{signer.public.key:08x}" != parts[1]:
+        if not raw or raw[0] != ED25519 or len(raw) != 1 + KEY_BYTES:
+            raise BadNoteError(where, "a private key of another kind; allowed: Ed25519, 0x01")
+        signer = cls(parts[0], raw[1:], kind)
+        if f"{signer._id:08x}" != parts[1]:
             raise BadNoteError(where, "the key id is not that of the key")
         return signer
 
     def private(self) -> str:
-        """Return the key as its file holds it. Whoever has it signs in this name."""
-        held = bytes((self.public.kind,)) + bytes(self._key)
-        return f"{PRIVATE}{self.public.name}+{self.public.key:08x}+{b64encode(held).decode('ascii')}"
+        """Return the key as its file holds it, which is the same for both kinds. Whoever has it signs in this name."""
+        held = bytes((ED25519,)) + bytes(self._key)
+        return f"{PRIVATE}{self.public.name}+{self._id:08x}+{b64encode(held).decode('ascii')}"
+
+    @property
+    def _id(self) -> int:
+        return key_id(self.public.name, ED25519, self.public.public)
 
     def sign(self, text: str, time: int = 0) -> Signature:
         """Return the signature over a note's text; `time` (seconds since the epoch) is a cosignature's."""

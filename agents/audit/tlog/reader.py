@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from agents.audit.tlog import checkpoint, tiles
 from agents.audit.tlog.checkpoint import Checkpoint, Policy
 from agents.audit.tlog.errors import BadNoteError
 from agents.audit.tlog.notes import VKey
+from agents.audit.tlog.proof import TlogProof
 from agents.audit.tlog.store import Fetch, fetch_of
 from agents.audit.tlog.tree import Tree
+
+FIRST: Final = "ask for the checkpoint first: it says what the files are checked against"
 
 
 class LogReader:
@@ -23,6 +27,7 @@ class LogReader:
     def __init__(self, source: Path | str | Fetch) -> None:
         self.fetch = fetch_of(source)
         self._tree: Tree | None = None
+        self._checkpoint: Checkpoint | None = None
 
     def checkpoint(
         self, keys: Sequence[VKey], policy: Policy | None = None, *, origin: str | None = None
@@ -46,7 +51,7 @@ class LogReader:
                 )
             except BadNoteError:
                 raise error from None
-        self._tree = self.tree(found)
+        self._tree, self._checkpoint = self.tree(found), found
         return found
 
     def tree(self, of: Checkpoint) -> Tree:
@@ -65,9 +70,15 @@ class LogReader:
         """Return the proof that the tree of `old` is a beginning of that of `new`."""
         return self._opened().consistency_proof(old, new)
 
+    def prove(self, index: int, extra: bytes | None = None) -> TlogProof:
+        """Return what shows to anybody with the log's key that an entry is in it."""
+        if self._checkpoint is None:
+            raise ValueError(FIRST)
+        return TlogProof(index, tuple(self.inclusion_proof(index)), bytes(self._checkpoint), extra)
+
     def _opened(self) -> Tree:
         if self._tree is None:
-            raise ValueError("ask for the checkpoint first: it says what the files are checked against")
+            raise ValueError(FIRST)
         return self._tree
 
     def _read(self, path: str) -> bytes:
