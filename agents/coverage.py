@@ -11,18 +11,16 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
 from mode import Service
-from msgspec import UNSET
 
+from agents.gave import Gave
 from agents.ledger import TP
 from agents.ledger import Hole as LedgerHole
-from agents.publisher import Told
-from rules.haul import Haul
 from schemas.alert import Alert
 from schemas.coverage import Coverage as Record
 from schemas.coverage import Hole, InForce, Judged, Started, Stopped, hash_of
@@ -35,64 +33,6 @@ of an entry of the audit log. A range with more of them becomes several."""
 
 STOP_WITHIN_S: Final = 5.0
 """How long a worker that stops waits until the brokers have what it says last: they may be why it stops."""
-
-Mark = tuple[str, int, str]
-"""(alert id, revision, SHA-256 of the record in hex)."""
-
-
-@dataclass(slots=True, eq=False)
-class Gave:
-    """What one batch gave so far."""
-
-    first: int = 0
-    last: int = -1
-    records: int = 0
-    place: TP = ("", 0)
-    policy: str = ""
-    dead_letters: int = 0
-    duplicates: int = 0
-    moved: int = 0
-    verdicts: dict[str, int] = field(default_factory=dict)
-    alerts: list[Mark] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, batch: Any) -> Gave:
-        """Return what a batch (`RecordBatch`) gave so far: nothing."""
-        return cls(batch.span.first, batch.span.last, len(batch.records), (batch.topic, batch.partition))
-
-    def add(self, alert: Alert, value: bytes) -> None:
-        """Count an alert that is published as `value`."""
-        self.alerts.append((alert.alert_id, alert.revision, sha256(value).hexdigest()))
-        for reason in alert.reasons:
-            self.verdicts[reason.rule_id] = self.verdicts.get(reason.rule_id, 0) + 1
-
-
-def attribute(haul: Haul, told: Iterable[Told], current: Gave | None, released: Sequence[Gave]) -> None:
-    """Count what a haul gave with the batches that gave it.
-
-    Args:
-        haul: of a batch, or of events that had waited.
-        told: its alerts as they were published; without those of the shadow, which are no alerts.
-        current: the batch; None where only waiting events were judged.
-        released: the batch of each event that had waited, one for each.
-    """
-    if current is not None:
-        current.dead_letters += len(haul.bad)
-        current.moved += len(haul.misplaced)
-        current.duplicates += haul.duplicates - len(haul.repeated)
-    for token in haul.repeated:
-        token.gave.duplicates += 1
-    fallback = current if current is not None else released[-1] if released else None
-    for each in told:
-        found = fallback
-        ref = each.alert.event
-        if released and ref is not UNSET and ref.offset is not None:
-            place = ref.topic, ref.partition
-            found = next(
-                (gave for gave in released if gave.first <= ref.offset <= gave.last and gave.place == place), fallback
-            )
-        if found is not None:
-            found.add(each.alert, each.value)
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from mode import Service
 
-from agents.coverage import Gave, attribute
+from agents.gave import Gave, attribute
 from agents.publisher import Publisher
 from agents.reporting import decode_report
 from agents.settling import Open, Settler

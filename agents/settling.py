@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from mode import Service
 
-from agents.coverage import Gave
+from agents.gave import Gave
 from agents.publisher import Sent
 from agents.transport import Delivery
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from mode import Service
 
-from agents.coverage import Gave, attribute
+from agents.gave import Gave, attribute
 from agents.ledger import TP
 from agents.metrics import Metrics
 from agents.publisher import Publisher, Sent

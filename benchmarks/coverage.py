@@ -19,8 +19,9 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 
 from agents.clients import producer_of
-from agents.coverage import Coverage, attribute
+from agents.coverage import Coverage
 from agents.files import load_directory
+from agents.gave import attribute
 from agents.ledger import Ledger
 from agents.offline import session_of
 from agents.publisher import Publisher, Told

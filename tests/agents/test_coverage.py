@@ -10,7 +10,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.coverage import HOLES_MAX, Coverage, Gave, attribute
+from agents.coverage import HOLES_MAX, Coverage
+from agents.gave import Gave, attribute
 from agents.ledger import Hole, HoleKind, Ledger
 from agents.publisher import Told
 from agents.settling import Open

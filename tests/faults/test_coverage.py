@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET
 
-from agents.coverage import Mark
+from agents.gave import Mark
 from demo.broker import EmbeddedBroker
 from schemas.codec import ALERT
 from schemas.coverage import Coverage, InForce, Judged, Started, Stopped, decode, hash_of
