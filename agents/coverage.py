@@ -105,8 +105,9 @@ class Coverage(Service):
         before = self._held.get(tp)
         held = self._held[tp] = _Held(begin)
         if before is not None:
-            # Read again within one assignment: what was published of it is, and is not published again.
-            held.extra = before.extra + [gave for gave in before.gave if gave.alerts]
+            # Read again within one assignment: what was published of it is, and is not published again. What is still
+            # on its way is added to the same objects.
+            held.extra = [*before.extra, *before.gave]
             if before.next == begin:
                 return
         self._start(tp, begin)
@@ -208,14 +209,16 @@ class Coverage(Service):
             some, holes = holes[:HOLES_MAX], holes[HOLES_MAX:]
             part = some[-1].last + 1 - first - sum(hole.last + 1 - hole.first for hole in some)
             records -= part
-            found.append(self._record(tp, (first, some[-1].last), part, [], some, run))
+            found.append(self._record(tp, (first, some[-1].last), part, some, run, []))
             first = some[-1].last + 1
-        found.append(self._record(tp, (first, last), records, run + extra, holes, run))
+        found.append(self._record(tp, (first, last), records, holes, run, [*run, *extra]))
         return found
 
     def _record(
-        self, tp: TP, span: tuple[int, int], records: int, gave: list[Gave], holes: list[Hole], run: list[Gave]
+        self, tp: TP, span: tuple[int, int], records: int, holes: list[Hole], run: list[Gave], gave: list[Gave]
     ) -> Judged:
+        """Return a record of `run`; `gave` is what gave its alerts: also what was read twice; none: it says nothing."""
+        counted = run if gave else []
         verdicts: dict[str, int] = {}
         for each in gave:
             for rule, number in each.verdicts.items():
@@ -230,9 +233,9 @@ class Coverage(Service):
             records=records,
             holes=tuple(holes),
             verdicts=verdicts,
-            dead_letters=sum(each.dead_letters for each in gave),
-            duplicates=sum(each.duplicates for each in gave),
-            moved=sum(each.moved for each in gave),
+            dead_letters=sum(each.dead_letters for each in counted),
+            duplicates=sum(each.duplicates for each in counted),
+            moved=sum(each.moved for each in counted),
             alerts=len(alerts),
             alerts_hash=hash_of(alerts),
             policy=run[-1].policy if run else self._policy(),
