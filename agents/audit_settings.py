@@ -34,8 +34,14 @@ class AuditSettings:
     )
     audit_witnesses: Path | None = setting(
         None,
-        "File that names the witnesses who cosign, and how many are needed.",
+        "File with the witnesses who cosign: a line `VKEY URL` each.",
         "Without a witness the operator could show two histories.",
+    )
+    audit_witnesses_needed: int = setting(
+        1,
+        "How many witnesses must cosign a checkpoint before it counts as witnessed.",
+        "With several, one that is away holds nothing up.",
+        least=0,
     )
     audit_interval_s: float = setting(
         1.0,

@@ -89,7 +89,7 @@ class Integrity(Service):
 
     def rewound(self, tp: TP, expected: int, first: int) -> None:
         """Note that `first` came where `expected` was to come."""
-        self._note(REWOUND, tp, first, expected - 1)
+        self._note(REWOUND, tp, first, expected - 1, at=first)
 
     def unsigned(self, why: str) -> None:
         """Note that a policy was refused; `why` says which and what is missing. All workers tell of it as one."""
@@ -119,7 +119,8 @@ class Integrity(Service):
                 if tp is not None:
                     self._about(tp, last, told.alert, told.value)
 
-    def _note(self, kind: _Kind, tp: TP, first: int, last: int) -> None:
+    def _note(self, kind: _Kind, tp: TP, first: int, last: int, at: int | None = None) -> None:
+        """Note what is told of offsets; `at`: with which offset it counts, where that is not the last."""
         topic, partition = tp
         log.error("%s: topic %s partition %d offsets %d..%d", kind.rule_id, topic, partition, first, last)
         count = last - first + 1
@@ -129,7 +130,7 @@ class Integrity(Service):
             f"{topic}, partition {partition}, offsets {first} to {last} ({count}): {kind.sentence}.",
             {"topic": topic, "partition": partition, "first": first, "last": last, "records": count},
             tp,
-            last,
+            last if at is None else at,
         )
 
     def _add(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -120,11 +119,14 @@ class Auditors:
         )
 
 
-_REQUIRED: ContextVar[Auditors | None] = ContextVar("policy_auditors", default=None)
+class _Required:
+    """What this process requires. Of the process, not of a task or a thread: no reader may be without it."""
+
+    auditors: Auditors | None = None
 
 
 def require(settings: Settings) -> None:
-    """Let the policy that the settings name be read only as they say, from now on, in this context.
+    """Let the policy that the settings name be read only as they say, from now on, in this process.
 
     Raises:
         ConfigurationError: the auditors cannot be read.
@@ -132,12 +134,12 @@ def require(settings: Settings) -> None:
     found = None
     if settings.policy_auditors is not None and settings.policy is not None:
         found = auditors_of(settings, settings.policy)
-    _REQUIRED.set(found)
+    _Required.auditors = found
 
 
 def required(path: Path) -> Auditors | None:
     """Return who must agree to this file; None where nobody must."""
-    found = _REQUIRED.get()
+    found = _Required.auditors
     return found if found is not None and found.about(path) else None
 
 

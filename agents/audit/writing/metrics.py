@@ -34,7 +34,7 @@ class AuditMetrics:
         )
         self.witnessed = Gauge(
             "cloverwatch_audit_unwitnessed_entries",
-            "Entries behind the last checkpoint that every witness was asked about with success.",
+            "Entries behind the last checkpoint that enough witnesses cosigned; 0 where none is asked.",
             registry=r,
         )
         self.witness_failures = Counter(

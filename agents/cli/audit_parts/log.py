@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_: argparse.Namespace, settings: Settings) -> int:
     """Write it."""
-    from agents.audit.writing.writer import write
+    from agents.audit.writing.process import write
 
     configure(settings.log_level, settings.log_format)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
