@@ -1,7 +1,7 @@
 """Judging a range again, and comparing with what the log and the exported alerts say.
 
-What is compared is the *verdict part* of an alert about one access: the fields of `VERDICT`, in that order, as JSON; its
-SHA-256 is the alert's verdict hash. An alert is recognised by its event's topic, partition and offset. Left out is
+What is compared is the *verdict part* of an alert about one access: the fields of `VERDICT`, in that order, as JSON;
+its SHA-256 is the alert's verdict hash. An alert is recognised by its event's topic, partition and offset. Left out is
 whatever an auditor cannot make: ids and names, which are keyed with secrets that the auditor does not have; free texts,
 in which names may have been replaced; the time of detection; and which offsets of directories a worker knew.
 
@@ -82,7 +82,7 @@ class Log:
     first: int
     last: int
     ranges: list[Judged] = field(default_factory=list)
-    """Those that reach into it, in the order of their offsets; of those judged twice, the later."""
+    """Those that reach into it, in the order of the log."""
     in_force: dict[str, InForce] = field(default_factory=dict)
     """By the policy's version."""
     alerts: dict[tuple[int, int], str] = field(default_factory=dict)
@@ -103,7 +103,7 @@ class Log:
                     self.ranges.append(judged)
 
     def ordered(self) -> list[Judged]:
-        """Return the ranges by offset; of one that was judged again, the later judgement first loses."""
+        """Return the ranges by offset; of what was judged twice the first judgement comes first, and counts."""
         return sorted(self.ranges, key=lambda each: (each.first, each.at))
 
 
