@@ -82,7 +82,7 @@ class Log:
     first: int
     last: int
     ranges: list[Judged] = field(default_factory=list)
-    """Those that reach into it, in the order of their offsets; of those judged twice, the later."""
+    """Those that reach into it, in the order of the log."""
     in_force: dict[str, InForce] = field(default_factory=dict)
     """By the policy's version."""
     alerts: dict[tuple[int, int], str] = field(default_factory=dict)
@@ -103,7 +103,7 @@ class Log:
                     self.ranges.append(judged)
 
     def ordered(self) -> list[Judged]:
-        """Return the ranges by offset; of one that was judged again, the later judgement first loses."""
+        """Return the ranges by offset; of what was judged twice the first judgement comes first, and counts."""
         return sorted(self.ranges, key=lambda each: (each.first, each.at))
 
 

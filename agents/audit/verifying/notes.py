@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -28,6 +28,7 @@ SIGNATURES_MOST: Final = 100
 """Signature lines that are looked at (signed-note allows a bound)."""
 
 HASH_BYTES: Final = 32
+_KEY_ID: Final = re.compile(r"[0-9a-f]{8}")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -53,10 +54,8 @@ class Verifier:
         """
         name, _, rest = vkey.strip().partition("+")
         key_id, _, encoded = rest.partition("+")
-        try:
-            identity, raw = bytes.fromhex(key_id), b64decode(encoded, validate=True)
-        except (ValueError, binascii.Error):
-            identity, raw = b"", b""
+        raw = _octets(encoded)
+        identity = bytes.fromhex(key_id) if _KEY_ID.fullmatch(key_id) else b""
         if not name or " " in name or len(identity) != 4 or len(raw) != 1 + HASH_BYTES:
             raise ConfigurationError(
                 f"{vkey!r} is no public key; allowed: `name+8 hex digits+base64`, as `cloverwatch audit keys` prints it"
@@ -118,13 +117,19 @@ def checkpoint(raw: bytes) -> Checkpoint:
     lines = text.split("\n")
     if len(lines) < 4 or not lines[0] or not _SIZE.fullmatch(lines[1]):
         raise NoteError("not the three lines of a checkpoint: origin, size, root")
-    try:
-        root = b64decode(lines[2], validate=True)
-    except (ValueError, binascii.Error):
-        root = b""
+    root = _octets(lines[2])
     if len(root) != HASH_BYTES:
         raise NoteError("its root is not 32 bytes in base64")
     return Checkpoint(lines[0], int(lines[1]), root, text.encode(), tuple(_signatures(below)))
+
+
+def _octets(text: str) -> bytes:
+    """Return what base64 in its canonical form encodes; nothing where it is none."""
+    try:
+        raw = b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        return b""
+    return raw if b64encode(raw).decode() == text else b""
 
 
 def _signatures(below: str) -> list[tuple[str, bytes, bytes]]:
@@ -132,10 +137,7 @@ def _signatures(below: str) -> list[tuple[str, bytes, bytes]]:
     for line in below.split("\n")[:-1][:SIGNATURES_MOST]:
         dash, _, rest = line.partition(" ")
         name, _, encoded = rest.partition(" ")
-        try:
-            signature = b64decode(encoded, validate=True)
-        except (ValueError, binascii.Error):
-            signature = b""
+        signature = _octets(encoded)
         if dash != "—" or not name or len(signature) < 5:
             raise NoteError("a line below the blank line is no signature")
         found.append((name, signature[:4], signature[4:]))
