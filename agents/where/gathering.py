@@ -6,14 +6,14 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from agents.cli.reading import NATIVE, known_at, read
 from agents.files import Reading, lines, load_directory
 from agents.settings import Settings
-from rules.knowledge import RECENT_MAX, Knowledge
+from rules.knowledge import Knowledge
 from rules.policy import Policy
 from schemas import approval
 from schemas.access import AccessEvent
@@ -21,12 +21,16 @@ from schemas.codec import ACCESS
 from schemas.errors import BadRecordError, ConfigurationError
 
 
+REPEATED_WITHIN: Final = 500_000
+"""Accesses among which a repetition is noticed, 100 bytes each: logs deliver again within minutes."""
+
+
 class Once:
-    """Hands on each access once: logs deliver again, within minutes (`rules/knowledge.py`, `RECENT_MAX`)."""
+    """Hands on each access once: logs deliver again."""
 
     def __init__(self, take: Callable[[AccessEvent], object]) -> None:
         self._take = take
-        self._recent: dict[str, dict[int, None]] = {}
+        self._recent: dict[int, None] = {}
         self.taken = self.again = self.bad = 0
 
     def record(self, value: bytes | None) -> None:
@@ -36,12 +40,12 @@ class Once:
             BadRecordError: it is no access.
         """
         event = ACCESS.decode(value)
-        recent = self._recent.setdefault(event.person, {})
-        mark = hash((event.event_id, event.occurred_at, event.dataset_id, event.action))
+        recent = self._recent
+        mark = hash((event.event_id, event.occurred_at, event.person, event.dataset_id, event.action))
         if mark in recent:
             self.again += 1
             return
-        if len(recent) >= RECENT_MAX:
+        if len(recent) >= REPEATED_WITHIN:
             del recent[next(iter(recent))]
         recent[mark] = None
         self.taken += 1

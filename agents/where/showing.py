@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import textwrap
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ from schemas.toml_file import nearest
 WIDEST: Final = 60
 """Columns of one cell of text: longer ones end in `…`, and are whole in the other formats."""
 
+PROSE: Final = 120
+"""Columns of a line of prose."""
+
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """What a cell may begin with that a spreadsheet takes for a formula (OWASP, "CSV Injection")."""
 
@@ -27,7 +31,9 @@ def text_of(report: Report) -> str:
     said = [report.title, *(f"  {name:<14} {value}" for name, value in report.said)]
     for sheet in report.sheets:
         said += ["", *sheet_text(sheet)]
-    said += ["", *(f"- {note}" for note in report.notes)]
+    said += [""]
+    for note in report.notes:
+        said += _wrapped(note, "- ", "  ")
     return "\n".join(map(printable, said)) + "\n"
 
 
@@ -42,7 +48,11 @@ def sheet_text(sheet: Sheet) -> list[str]:
     widths = [max(len(head.words), *(len(line[at]) for line in words)) for at, head in enumerate(heads)]
     lines = [f"{sheet.title}", "  " + _line([head.words for head in heads], heads, widths)]
     lines += ["  " + _line(line, heads, widths) for line in words]
-    return [*lines, *([f"  {sheet.note}"] if sheet.note else [])]
+    return [*lines, *_wrapped(sheet.note, "  ", "  ")]
+
+
+def _wrapped(text: str, first: str, others: str) -> list[str]:
+    return textwrap.wrap(text, PROSE, initial_indent=first, subsequent_indent=others)
 
 
 def _line(cells: list[str], heads: list[Column], widths: list[int]) -> str:
