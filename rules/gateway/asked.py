@@ -9,6 +9,7 @@ from typing import Any, Final, get_args
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from rules.gateway.keys import CONTEXT
 from rules.gateway.request import AccessRequest, BadRequestError
 from rules.gateway.section import GatewayPolicy
 from schemas.access import AccessEvent, Action, PrincipalType
@@ -17,9 +18,6 @@ from schemas.fields import ID_MAX
 
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 PRINCIPALS: Final[tuple[PrincipalType, ...]] = get_args(PrincipalType)
-
-CONTEXT: Final = ("ip", "device_country", "purpose", "ticket", "session_id", "destination")
-"""What a request's `context` may have that the rules read. All are texts; an empty one says nothing."""
 
 EVENT_ID: Final = "asked"
 """Of every hypothetical access: it is none that could be used again."""

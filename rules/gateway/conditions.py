@@ -8,27 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from rules.gateway.keys import ROLE, kind_of
 from rules.gateway.request import BadRequestError
 from rules.gateway.section import Condition
 from schemas.access import Action
-
-PARTS: Final = ("subject", "action", "resource", "context")
-"""What a condition's key begins with."""
-
-ROLE: Final = "subject.role"
-
-TEXT, NUMBER, TRUTH = "a text", "a number", "true or false"
-
-
-def kind_of(value: Any) -> str | None:
-    """Return what kind of plain value it is, None where it is none."""
-    if isinstance(value, bool):  # before numbers: in Python it is one
-        return TRUTH
-    if isinstance(value, int | float):
-        return NUMBER
-    return TEXT if isinstance(value, str) else None
 
 
 @dataclass(frozen=True, slots=True)

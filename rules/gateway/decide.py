@@ -28,7 +28,7 @@ DENIAL_KEPT_MS: Final = 1_000
 given what they lacked should not be refused for longer; a second still takes the force out of a client that insists."""
 
 CALLER: Final = "decision.caller"
-"""Reason of a denial: the policy does not list who asked, or not for this dataset."""
+"""Reason of a denial: the policy does not list who asked, or not for this dataset and such principals."""
 
 TICKET: Final = "decision.ticket"
 """Reason of a denial: the policy obliges to a ticket, and none was given."""
@@ -149,7 +149,10 @@ def _reasons(weighed: Weighed, caller: str) -> Iterable[Reason]:
     if not weighed.listed:
         yield _own(CALLER, f"the policy does not list the gateway {caller}")
     elif not weighed.served:
-        yield _own(CALLER, f"the policy does not put the dataset behind the gateway {caller}")
+        yield _own(
+            CALLER,
+            f"the policy does not let the gateway {caller} ask about this dataset, or about principals of this type",
+        )
     for finding in weighed.overridden if weighed.allowed else weighed.against:
         yield Reason(
             rule_id=finding.rule.id,

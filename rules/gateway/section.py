@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final, Literal
 
 import msgspec
 
+from rules.gateway import checks
 from schemas.access import Action
 from schemas.directory import Sensitivity
 from schemas.places import PlaceClass
-from schemas.toml_file import Path, TomlFile, duration
+from schemas.toml_file import Path, TomlFile
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,6 +22,9 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     site: str = ""
     datasets: tuple[str, ...] = ("*",)
     """Patterns of the datasets behind it."""
+    principals: tuple[Literal["employee", "external", "service", "workload"], ...] = ("employee", "external")
+    """Whom it may ask about. Rules about roles, purposes and employment look at employees only, and would let a machine of
+    any name pass."""
     quiet_after: str = "1h"
     """A gateway that asked before and is not heard for so long, or whose decisions see no access, is told."""
 
@@ -40,7 +44,8 @@ class Obliging(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[gateway.conditions]]`: denies a request whose properties are so. It can only tighten what rules say.
 
-    Keys are `subject.NAME`, `action.NAME`, `resource.NAME` of the request's `properties`, or `context.NAME`.
+    Keys are `subject.NAME`, `action.NAME`, `resource.NAME` of the request's `properties`, or `context.NAME`; values are
+    texts, numbers, truths, or lists of these of which one will do.
     """
 
     name: str
@@ -134,6 +139,9 @@ class GatewayPolicy:
 
 _PATH: Final[Path] = ("gateway",)
 
+QUIET_MAX: Final = 30 * checks.DAY
+"""Of a gateway's `quiet_after`: one that may be silent for more than a month is not watched."""
+
 
 def read_gateway(file: TomlFile, data: Mapping[str, Any], rule_ids: frozenset[str]) -> GatewayPolicy | None:
     """Return the policy's `[gateway]`, None where it has none.
@@ -144,27 +152,29 @@ def read_gateway(file: TomlFile, data: Mapping[str, Any], rule_ids: frozenset[st
     if "gateway" not in data:
         return None
     raw = file.read(_PATH, data["gateway"], _Section)
-    gateways = {name: file.read((*_PATH, "gateways", name), one, Gateway) for name, one in raw.gateways.items()}
-    glass = None if raw.break_glass is None else file.read((*_PATH, "break_glass"), raw.break_glass, BreakGlass)
+    checks.check_types(file, _PATH, raw.subject_types, raw.resource_types, raw.actions)
     approvals = file.read((*_PATH, "approvals"), raw.approvals, Approvals)
-    for path, named in (
-        (("gateway", "tolerates"), raw.tolerates),
-        (("gateway", "approvals", "never"), approvals.never),
-    ):
-        for name in named:
-            if name not in rule_ids:
-                raise file.fail(
-                    path, f"{name!r} is no rule; allowed: ids of `cloverwatch policy rules`, see docs/rules.md"
-                )
-    if raw.uses < 1:
-        raise file.fail((*_PATH, "uses"), f"{raw.uses}: allowed: 1 or more")
+    checks.check_rules(file, (*_PATH, "tolerates"), raw.tolerates, rule_ids)
+    checks.check_rules(file, (*_PATH, "approvals", "never"), approvals.never, rule_ids)
+    checks.check_apart(file, (*_PATH, "tolerates"), raw.tolerates, approvals.never)
+    gateways = {name: file.read((*_PATH, "gateways", name), one, Gateway) for name, one in raw.gateways.items()}
+    for name, one in gateways.items():
+        checks.check_gateway(file, (*_PATH, "gateways", name), name, one, _names(data, "sites"))
+    glass = None if raw.break_glass is None else file.read((*_PATH, "break_glass"), raw.break_glass, BreakGlass)
+    glass_longest = review_within = 0
+    if glass is not None:
+        path = (*_PATH, "break_glass")
+        checks.check_roles(file, (*path, "roles"), glass.roles, _names(data, "roles"))
+        glass_longest = checks.length(file, (*path, "longest"), glass.longest, "1ms", checks.GLASS_MAX)
+        review_within = checks.length(file, (*path, "review_within"), glass.review_within, "1ms", checks.REVIEW_MAX)
+    longest = checks.length(file, (*_PATH, "approvals", "longest"), approvals.longest, "1ms", checks.GRANT_MAX)
     return GatewayPolicy(
-        valid_for=_duration(file, (*_PATH, "valid_for"), raw.valid_for),
-        uses=raw.uses,
+        valid_for=checks.length(file, (*_PATH, "valid_for"), raw.valid_for, "1ms", checks.VALID_MAX),
+        uses=checks.between(file, (*_PATH, "uses"), raw.uses, 1, checks.USES_MAX),
         must_pass=raw.must_pass,
         sensitivities=frozenset(raw.sensitivities),
         principals=frozenset(raw.principals),
-        wait=_duration(file, (*_PATH, "wait"), raw.wait),
+        wait=checks.length(file, (*_PATH, "wait"), raw.wait, "0s", checks.WAIT_MAX),
         unrecorded=raw.unrecorded,
         tolerates=frozenset(raw.tolerates),
         subject_types=raw.subject_types,
@@ -172,27 +182,38 @@ def read_gateway(file: TomlFile, data: Mapping[str, Any], rule_ids: frozenset[st
         actions=raw.actions,
         gateways=gateways,
         quiet_after={
-            name: _duration(file, (*_PATH, "gateways", name, "quiet_after"), one.quiet_after)
+            name: checks.length(file, (*_PATH, "gateways", name, "quiet_after"), one.quiet_after, "1ms", QUIET_MAX)
             for name, one in gateways.items()
         },
-        obligations=tuple(
-            file.read((*_PATH, "obligations", number), one, Obliging) for number, one in enumerate(raw.obligations)
-        ),
-        conditions=tuple(
-            file.read((*_PATH, "conditions", number), one, Condition) for number, one in enumerate(raw.conditions)
-        ),
-        approvals_longest=_duration(file, (*_PATH, "approvals", "longest"), approvals.longest),
+        obligations=tuple(_obligations(file, raw.obligations)),
+        conditions=tuple(_conditions(file, raw.conditions)),
+        approvals_longest=longest,
         never=frozenset(approvals.never),
         break_glass=glass,
-        break_glass_longest=0 if glass is None else _duration(file, (*_PATH, "break_glass", "longest"), glass.longest),
-        review_within=0
-        if glass is None
-        else _duration(file, (*_PATH, "break_glass", "review_within"), glass.review_within),
+        break_glass_longest=glass_longest,
+        review_within=review_within,
     )
 
 
-def _duration(file: TomlFile, path: Path, text: str) -> int:
-    try:
-        return duration(text)
-    except ValueError as error:
-        raise file.fail(path, str(error)) from None
+def _obligations(file: TomlFile, tables: list[Any]) -> Iterator[Obliging]:
+    for number, table in enumerate(tables):
+        path: Path = (*_PATH, "obligations", number)
+        given = file.read(path, table, Obliging)
+        checks.check_obligation(file, path, given)
+        yield given
+
+
+def _conditions(file: TomlFile, tables: list[Any]) -> Iterator[Condition]:
+    names: set[str] = set()
+    for number, table in enumerate(tables):
+        path: Path = (*_PATH, "conditions", number)
+        given = file.read(path, table, Condition)
+        checks.check_condition(file, path, given, names)
+        names.add(given.name)
+        yield given
+
+
+def _names(data: Mapping[str, Any], section: str) -> list[str]:
+    """Return the names that another section defines; it is checked where it is read."""
+    named = data.get(section, {})
+    return list(named) if isinstance(named, dict) else []

@@ -29,7 +29,7 @@ OTHERWISE: Final = "This is not allowed as things stand: ask whoever answers for
 """Of a rule that has no sentence here."""
 
 FAILED: Final = "This could not be judged: ask again later, and tell whoever runs the gateway if it stays so."
-CALLER: Final = "This gateway does not serve this data: tell whoever runs it."
+CALLER: Final = "This gateway does not answer for this data or this kind of account: tell whoever runs it."
 TICKET: Final = "A ticket is required: ask again with its number."
 MISSING: Final = "Not everything about this is known yet: ask again in a moment."
 APPROVAL: Final = "Or ask for an approval."

@@ -6,6 +6,7 @@ the stream finds nothing on, for as long as the verdict's facts hold.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
@@ -19,6 +20,7 @@ from rules.gateway.section import Condition, GatewayPolicy
 from rules.judge import Failure, Finding, Judge, Verdict
 from rules.knowledge import Knowledge, Person
 from rules.shadow import live_of
+from schemas.access import PrincipalType
 from schemas.alert import SEVERITIES
 from schemas.approval import Approval
 from schemas.decision import Obligations
@@ -43,7 +45,7 @@ class Weighed:
     """Break-glass, where it is what lets it through."""
     refusing: tuple[Condition, ...]
     served: bool
-    """Whether the caller may ask about the dataset."""
+    """Whether the caller may ask about the dataset, and about such a principal."""
     listed: bool
     """Whether the policy lists the caller at all."""
     obligations: Obligations
@@ -81,10 +83,14 @@ class Scales:
         self._policy = policy
         self._conditions = Conditions(policy.conditions)
 
-    def serves(self, caller: str, dataset_id: str) -> bool:
-        """Whether a caller may ask about a dataset: one that the policy does not list may about none."""
+    def serves(self, caller: str, dataset_id: str, principal: PrincipalType) -> bool:
+        """Whether a caller may ask what somebody may do with a dataset; one that the policy does not list may not."""
         gateway = self._policy.gateways.get(caller)
-        return gateway is not None and any(fnmatchcase(dataset_id, pattern) for pattern in gateway.datasets)
+        return (
+            gateway is not None
+            and principal in gateway.principals
+            and any(fnmatchcase(dataset_id, pattern) for pattern in gateway.datasets)
+        )
 
     def weigh(self, asked: Asked, caller: str) -> Weighed:
         """Weigh one access.
@@ -101,9 +107,9 @@ class Scales:
         relied = [each for each in getattr(verdict, "approved", ()) if each.finding.rule.id not in policy.tolerates]
         overridden = _gravest_first(each.finding for each in relied)
         approvals = {each.approval.approval_id: each.approval for each in relied}
-        glass = None
+        glass: Approval | None = None
         if against and not any(finding.rule.id in policy.never for finding in against):
-            glass = self._glass(asked, person)
+            glass = getattr(verdict, "break_glass", None)
         if glass is not None:
             against, overridden = (), _gravest_first((*against, *overridden))
         obligations = obligations_of(facts, policy.obligations)
@@ -114,30 +120,12 @@ class Scales:
             approvals=tuple(sorted(approvals.values(), key=lambda each: (each.ends, each.approval_id))),
             glass=glass,
             refusing=self._conditions.refusing(asked.properties, facts.action, facts.roles.keys()),
-            served=self.serves(caller, event.dataset_id),
+            served=self.serves(caller, event.dataset_id, event.principal),
             listed=caller in policy.gateways,
             obligations=obligations,
             ticket_missing=obligations.ticket and (event.ticket is UNSET or facts.ticket == "refused"),
         )
 
-    def _glass(self, asked: Asked, person: Person) -> Approval | None:
-        """Return break-glass that covers it now; of several the one that ends last."""
-        event = asked.event
-        if self._policy.break_glass is None or event.principal != "employee":
-            return None
-        approvals: dict[str, Approval] = getattr(person, "approvals", None) or {}
-        covering = [
-            each
-            for each in approvals.values()
-            if each.break_glass
-            and each.refused is None
-            and each.since is not None
-            and each.since <= event.occurred_at < each.ends
-            and event.action in each.actions
-            and any(fnmatchcase(event.dataset_id, pattern) for pattern in each.datasets)
-        ]
-        return max(covering, key=lambda each: (each.ends, each.approval_id), default=None)
 
-
-def _gravest_first(findings: object) -> tuple[Finding, ...]:
-    return tuple(sorted(findings, key=lambda each: (-SEVERITIES.index(each.severity), each.rule.id)))  # type: ignore[call-overload]
+def _gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda each: (-SEVERITIES.index(each.severity), each.rule.id)))

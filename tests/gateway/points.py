@@ -28,8 +28,10 @@ GATEWAY: Final = """
 [gateway.gateways.gw-1]
 [gateway.gateways.gw-logs]
 datasets = ["log*"]
+[gateway.gateways.gw-machines]
+principals = ["workload", "service"]
 """
-"""What is added to the policy of the cases: two gateways, one for everything."""
+"""What is added to the policy of the cases: three gateways, the first for all data and all people."""
 
 
 def certification() -> DecisionPoint:
