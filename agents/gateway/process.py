@@ -116,7 +116,7 @@ class Gateway(Service):
         self.pulse = Pulse(rows)
         self.recorder = Recorder(producer, settings.partitions, settings.gateway_record_within_s, self.metrics)
         self.deciding = Deciding(self.recorder, self.metrics, wall_clock)
-        self.policy: Policy = policy
+        self.policy, self.content = policy, content
         self._adopt(policy, content)
         self.server = DecisionServer(
             listener,
@@ -191,7 +191,7 @@ class Gateway(Service):
         """Return what reads `gateway.approvals` into `knowledge`. THE place to wire approvals."""
         return ()
 
-    def _adopt(self, policy: Policy, content: bytes) -> None:  # noqa: ARG002 - as PolicyWatch calls it
+    def _adopt(self, policy: Policy, content: bytes) -> None:
         if policy.gateway is None:
             log.error("The new policy has no [gateway]: the old one stays in force for decisions")
             self._policy_failed(True)  # noqa: FBT003 - a gauge is set
@@ -203,7 +203,7 @@ class Gateway(Service):
         self.metrics.adopt(policy.version, frozenset(policy.gateway.gateways))
         if policy.gateway.unrecorded == "allow":
             log.warning('[gateway] unrecorded = "allow": while brokers are away, decisions are answered unrecorded')
-        self.policy = policy
+        self.policy, self.content = policy, content
 
     def _policy_failed(self, wrong: bool) -> None:  # noqa: FBT001 - as PolicyWatch calls it
         self.metrics.policy_failed.set(int(wrong))

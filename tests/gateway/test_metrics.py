@@ -13,6 +13,7 @@ from agents.gateway.answers import UNRECORDED
 from agents.gateway.metrics import OTHER, GatewayMetrics
 from schemas.alert import Reason
 from schemas.decision import Decision
+from schemas.places import PlaceClass
 from tests.conftest import require
 
 LABELS = {
@@ -76,7 +77,7 @@ def a_decision(caller: str, rule: str) -> Decision:
         person="e-1",
         dataset_id="users",
         action="read",
-        place_class="inside",
+        place_class=PlaceClass.INSIDE,
         reasons=(Reason(rule_id=rule, rule_version=1, severity="low", sentence="it is so"),),
     )
 
