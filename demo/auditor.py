@@ -16,8 +16,9 @@ from demo.watching import metrics_of
 CAUGHT_UP_WITHIN_S: Final = 60.0
 """The log reads the whole month's alerts, receipts and coverage in seconds; a busy machine may need more."""
 
-QUIET_LOOKS: Final = 6
-"""Looks in a row at which nothing is missing from the log and it has not grown: all is in it."""
+QUIET_LOOKS: Final = 26
+"""Looks in a row at which nothing is missing from the log and it has not grown: 13 s, since a worker that judges
+behaviour says every ten what it judged."""
 
 LOOK_EVERY_S: Final = 0.5
 

@@ -136,7 +136,7 @@ def _cast(org: Organisation) -> Cast:
 
 
 def _introduce(settings: Settings, cast: Cast) -> None:
-    """Make keys for whoever asks and approves, and name them in the policy; running processes adopt it."""
+    """Make keys for whoever asks and approves, and name them in the policy, as every change: proposed, put in place."""
     assert settings.policy is not None  # noqa: S101  # the demo's
     text = settings.policy.read_text(encoding="utf-8")
     for name, person, roles in (("asking", cast.outside, ""), ("approving", cast.approver, '"approver"')):
@@ -145,7 +145,17 @@ def _introduce(settings: Settings, cast: Cast) -> None:
             raise EnclaveFailedError(out)
         public = out.rsplit('"', 2)[1]
         text += PEOPLE.format(name=name, key=public, roles=roles, employee=person.id)
-    settings.policy.write_text(text, encoding="utf-8")
+    new = settings.data_dir / "policy-with-people.toml"
+    new.write_text(text, encoding="utf-8")
+    signing = ["--as", "approving", "--key", str(settings.data_dir / "approving.key")]
+    why = ["--reason", "who asks for approvals, and who gives them"]
+    for arguments in (
+        ["policy", "propose", str(new), "--against", str(settings.policy), *signing, *why],
+        ["policy", "adopt", str(new), "--to", str(settings.policy)],
+    ):
+        code, out = said(arguments, settings)
+        if code:
+            raise EnclaveFailedError(out)
 
 
 async def _rows(producer: AIOKafkaProducer, org: Organisation, cast: Cast) -> None:

@@ -119,7 +119,7 @@ class Gateway(Service):
         self.pulse = Pulse(rows)
         self.recorder = Recorder(producer, settings.partitions, settings.gateway_record_within_s, self.metrics)
         self.deciding = Deciding(self.recorder, self.metrics, wall_clock)
-        self.policy: Policy = policy
+        self.policy, self.content = policy, content
         self.approvals: GatewayApprovals | None = None
         self._adopt(policy, content)
         self.approvals = GatewayApprovals(settings, content, self.knowledge, self.tables, lambda: self.joiner, producer)
@@ -208,7 +208,7 @@ class Gateway(Service):
         self.metrics.adopt(policy.version, frozenset(policy.gateway.gateways))
         if policy.gateway.unrecorded == "allow":
             log.warning('[gateway] unrecorded = "allow": while brokers are away, decisions are answered unrecorded')
-        self.policy = policy
+        self.policy, self.content = policy, content
         if self.approvals is not None:
             self.approvals.adopt(content)
 

@@ -38,6 +38,9 @@ STOP_WITHIN_S: Final = 5.0
 SEARCHES_AT_ONCE_S: Final = 10.0
 """Seconds' worth of searches that may be had at once: somebody who pages through results, then thinks."""
 
+MOUNTED_BODY_BYTES: Final = 128 * 1024
+"""Bytes of a body that routes of others may read: an approval is 64 KiB at most."""
+
 KEEPALIVE_S: Final = 75.0
 """How long an idle connection is kept: longer than nginx keeps one to us (60 s), so that it closes, not we."""
 
@@ -112,7 +115,9 @@ class DecisionServer(Service):
         async def guard(request: web.Request, handler: Passed) -> web.StreamResponse:
             return await self._guard(request, handler)
 
-        app = web.Application(middlewares=[guard], client_max_size=self._settings.gateway_body_bytes)
+        app = web.Application(
+            middlewares=[guard], client_max_size=max(self._settings.gateway_body_bytes, MOUNTED_BODY_BYTES)
+        )
         for mount in self._mounts:
             mount(app)
         app.router.add_route("*", "/{rest:.*}", _nothing_here)
@@ -264,6 +269,8 @@ class DecisionServer(Service):
         except TimeoutError:
             within = self._settings.gateway_read_within_s
             raise Refusal("too_slow", f"the body was not there within {within:g} s") from None
+        if len(raw) > most:
+            raise Refusal("too_large", f"the body: allowed: {most} bytes")
         return reading.body(raw)
 
 
