@@ -53,7 +53,7 @@ def signer_of(given: argparse.Namespace) -> Signer:
     Raises:
         ConfigurationError: it cannot be read, is somebody else's, or others may read the file.
     """
-    content = _private(given.key)
+    content = private_file(given.key)
     passphrase = passphrase_of(given)
     if passphrase is None and sys.stdin.isatty() and key_files.is_sealed(content, str(given.key)):
         passphrase = Secret(getpass(f"Passphrase of {given.key}: "))
@@ -63,16 +63,21 @@ def signer_of(given: argparse.Namespace) -> Signer:
     return signer
 
 
-def _private(path: Path) -> bytes:
+def private_file(path: Path, option: str = "--key") -> bytes:
+    """Return what a file holds that only its owner may read.
+
+    Raises:
+        ConfigurationError: it cannot be read, or others may.
+    """
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             content = file.read(key_files.FILE_MAX + 1)
     except OSError as error:
-        raise ConfigurationError(f"--key: {path} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(f"{option}: {path} cannot be read: {error.strerror}") from None
     if os.name == "posix" and mode & OTHERS:
         raise ConfigurationError(
-            f"--key: {path} may be read or changed by others (mode {mode & 0o777:04o}); do chmod 600 {path}"
+            f"{option}: {path} may be read or changed by others (mode {mode & 0o777:04o}); do chmod 600 {path}"
         )
     return content
 

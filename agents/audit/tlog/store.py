@@ -81,6 +81,7 @@ class Folder:
         made = self.path / path
         writing = self.path / STATE / "writing"
         self._folder(made.parent)
+        self._folder(writing.parent)
         with writing.open("wb") as file:
             file.write(data)
             file.flush()
