@@ -6,12 +6,16 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +23,10 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
-from agents.audit.tlog import LogReader, NoteSigner
+from agents.audit.tlog import BadNoteError, LogReader, NoteSigner, Policy
+from agents.audit.tlog.notes import COSIGNATURE
+from agents.audit.tlog.store import Folder
+from agents.audit.tlog.witness import Witness
 from agents.clients import consumer_of, producer_of, with_admin
 from agents.settings import Settings
 from agents.topic_admin import create
@@ -56,6 +63,8 @@ class Audit:
         key.write_text(self.signer.private())
         self.log = folder / "log"
         self.processes: list[Process] = []
+        self.more: dict[str, str] = {}
+        """Further settings of the processes."""
         self.sent: dict[tuple[str, int], list[tuple[int, bytes]]] = defaultdict(list)
 
     async def prepare(self) -> None:
@@ -75,7 +84,7 @@ class Audit:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **given},
+                env={**os.environ, **given, **self.more},
             )
         self.processes.append(Process(popen, log))
         return self.processes[-1]
@@ -229,3 +238,76 @@ async def test_what_is_gone_is_said_with_its_reason(tmp_path: Path, own_kafka: B
         assert hole.about == {"first": 0, "last": gone[0][0] - 1, "why": "lost_by_retention"}
     finally:
         audit.end()
+
+
+class _Witnessing(ThreadingHTTPServer):
+    """A witness over HTTP, in this process."""
+
+    def __init__(self, witness: Witness) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.witness = witness
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        assert isinstance(self.server, _Witnessing)
+        answer = self.server.witness.add_checkpoint(body)
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.kind)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+async def test_witnesses_cosign_and_who_has_seen_more_ends_the_process(tmp_path: Path, own_embedded: Broker) -> None:
+    audit = Audit(own_embedded.bootstrap, tmp_path)
+    signer = NoteSigner.new("witness.example", COSIGNATURE)
+    witness = Witness(signer, {audit.signer.public.name: [audit.signer.public]}, Folder(tmp_path / "w"), time.time)
+    server = _Witnessing(witness)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    (tmp_path / "witnesses").write_text(f"{signer.public} http://127.0.0.1:{server.server_port}\n")
+    audit.more = {
+        "CLOVERWATCH_AUDIT_WITNESSES": str(tmp_path / "witnesses"),
+        "CLOVERWATCH_AUDIT_WITNESS_INTERVAL_S": "0.1",
+    }
+    policy = Policy((signer.public,), 1)
+    try:
+        await audit.prepare()
+        await audit.produce(3, seed=1)
+        first = audit.start()
+        await audit.has(24)
+
+        async def cosigned() -> bool:
+            try:
+                return LogReader(audit.log).checkpoint([audit.signer.public], policy).size > 24
+            except BadNoteError:
+                return False
+
+        await until("cosigned", cosigned)
+        shutil.copytree(audit.log, tmp_path / "earlier")
+        await audit.produce(3, seed=2)
+        await audit.has(48)
+        size = audit.logged()
+
+        async def all_cosigned() -> bool:
+            return LogReader(audit.log).checkpoint([audit.signer.public], policy).size > size
+
+        await until("all is cosigned", all_cosigned)
+        first.signal(signal.SIGTERM)
+        assert await first.exit_code() == 0, first.output()[-3000:]
+        # The log and what it remembers are put back together: only the witness knows.
+        shutil.rmtree(audit.log)
+        (tmp_path / "earlier").rename(audit.log)
+        second = audit.start()
+        assert await second.exit_code() == 1
+        assert "witness witness.example has cosigned" in second.output()
+    finally:
+        audit.end()
+        server.shutdown()
+        server.server_close()
+        thread.join()

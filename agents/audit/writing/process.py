@@ -9,12 +9,13 @@ import time
 from importlib.metadata import version
 from typing import Final
 
+from agents.audit.note_keys import note_signer
 from agents.audit.tlog import InconsistentLogError, Log, LogBrokenError
 from agents.audit.tlog.store import STATE
 from agents.audit.tlog.witnessing import Told
-from agents.audit.writing.keys import signer_of, witnesses_of
 from agents.audit.writing.metrics import AuditMetrics
 from agents.audit.writing.tail import Tail
+from agents.audit.writing.witnesses import witnesses_of
 from agents.audit.writing.writer import Writer
 from agents.clients import consumer_of, with_admin, within_start
 from agents.preflight import check_topics
@@ -50,7 +51,7 @@ async def write(settings: Settings) -> int:
             "audit_log, audit_key: the log needs a folder and a key; name them with CLOVERWATCH_AUDIT_LOG and "
             "CLOVERWATCH_AUDIT_KEY (`cloverwatch audit keys` makes one)"
         )
-    signer = signer_of(settings.audit_key)
+    signer = note_signer(settings.audit_key, option="audit_key")
     metrics = AuditMetrics(version("cloverwatch"))
 
     def observe(told: Told) -> None:

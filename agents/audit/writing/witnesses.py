@@ -1,42 +1,12 @@
-"""Who signs and who cosigns, as the settings name them."""
+"""Who cosigns, as the settings name them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Final
 
-from agents.audit.tlog import BadNoteError, NoteSigner
 from agents.audit.tlog.witnessing import Told, WitnessClient, Witnesses
 from agents.settings import Settings
-from agents.signing import OTHERS
 from schemas.errors import ConfigurationError
-
-KEY_MAX: Final = 4_096
-"""Bytes of a key's file at most."""
-
-
-def signer_of(path: Path) -> NoteSigner:
-    """Return the key of the log.
-
-    Raises:
-        ConfigurationError: it cannot be read, is none, or others may read the file.
-    """
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(KEY_MAX)
-    except OSError as error:
-        raise ConfigurationError(f"audit_key: {path} cannot be read: {error.strerror}") from None
-    if os.name == "posix" and mode & OTHERS:
-        raise ConfigurationError(
-            f"audit_key: {path} may be read or changed by others (mode {mode & 0o777:04o}); do chmod 600 {path}"
-        )
-    try:
-        return NoteSigner.read(content.decode("ascii", "replace"), str(path))
-    except BadNoteError as error:
-        raise ConfigurationError(f"audit_key: {error}; `cloverwatch audit keys` makes one") from None
 
 
 def witnesses_of(settings: Settings, observe: Callable[[Told], None]) -> Witnesses:

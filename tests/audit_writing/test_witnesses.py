@@ -1,4 +1,4 @@
-"""Who signs and who cosigns: what is wrong with a file is said, and a key is never shown."""
+"""Who cosigns: what is wrong with the file is said."""
 
 from __future__ import annotations
 
@@ -8,30 +8,11 @@ import pytest
 
 from agents.audit.tlog import NoteSigner
 from agents.audit.tlog.notes import COSIGNATURE
-from agents.audit.writing.keys import signer_of, witnesses_of
+from agents.audit.writing.witnesses import witnesses_of
 from agents.settings import Settings
 from schemas.errors import ConfigurationError
 
-LOG = NoteSigner.new("log.example/audit")
 WITNESSES = [NoteSigner.new(f"witness-{number}.example", COSIGNATURE) for number in range(2)]
-
-
-def private(path: Path, text: str, mode: int = 0o600) -> Path:
-    path.touch(mode)
-    path.write_text(text)
-    path.chmod(mode)
-    return path
-
-
-def test_the_logs_key_is_read_from_a_file_that_only_its_owner_may_read(tmp_path: Path) -> None:
-    assert str(signer_of(private(tmp_path / "a", LOG.private())).public) == str(LOG.public)
-    with pytest.raises(ConfigurationError, match=r"audit_key: .*chmod 600"):
-        signer_of(private(tmp_path / "b", LOG.private(), 0o644))
-    with pytest.raises(ConfigurationError, match=r"audit_key: .*cannot be read"):
-        signer_of(tmp_path / "missing")
-    with pytest.raises(ConfigurationError, match="audit_key") as caught:
-        signer_of(private(tmp_path / "c", LOG.private()[:-9]))
-    assert LOG.private()[-30:-9] not in str(caught.value)
 
 
 def settings(path: Path, text: str, needed: int = 1) -> Settings:
