@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import aiohttp
 import orjson
-from agents.gateway.callers import new_token
 from aiokafka import AIOKafkaProducer
 
 from agents.clients import consumer_of, producer_of
+from agents.gateway.callers import new_token
 from agents.settings import Settings
 from demo.auditor import audited
 from demo.broker import free_port
