@@ -23,8 +23,8 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     datasets: tuple[str, ...] = ("*",)
     """Patterns of the datasets behind it."""
     principals: tuple[Literal["employee", "external", "service", "workload"], ...] = ("employee", "external")
-    """Whom it may ask about. Rules about roles, purposes and employment look at employees only, and would let a machine of
-    any name pass."""
+    """Whom it may ask about. Rules about roles, purposes and employment look at employees only, and would let a machine
+    of any name pass."""
     quiet_after: str = "1h"
     """A gateway that asked before and is not heard for so long, or whose decisions see no access, is told."""
 
