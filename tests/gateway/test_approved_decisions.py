@@ -69,6 +69,14 @@ def test_an_approval_that_is_not_needed_is_not_named() -> None:
     assert (at_home.effect, at_home.approval_id, at_home.reasons) == ("allow", "", ())
 
 
+def test_an_approval_of_what_is_tolerated_anyway_is_not_named_and_ends_nothing() -> None:
+    tolerant = GATEWAY.replace("[gateway]", '[gateway]\ntolerates = ["place.third_country"]')
+    knowledge = knowing(ABROAD)
+    knowledge.approve(approval(until=T + HOUR))
+    allowed = decided(point(knowledge, gateway=tolerant), request(), T).record
+    assert (allowed.effect, allowed.approval_id, allowed.reasons) == ("allow", "", ())
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -231,6 +231,11 @@ def test_the_strictest_of_all_that_match_is_obliged_to(which: str, action: str, 
     assert ("ticket" in answer.sentence) == expected.ticket
 
 
+def test_a_denial_obliges_to_nothing() -> None:
+    record = decided(point(ALL, OBLIGED), request(dataset="logs", action="delete"), T).record
+    assert (record.effect, record.obligations) == ("deny", Obligations())
+
+
 @pytest.mark.parametrize("ticket", [None, ""])
 def test_an_obligation_to_a_ticket_that_was_not_given_denies(ticket: str | None) -> None:
     rows = [*ALL, role("inside-only")]  # a role that asks for no purpose: only the obligation is in the way
