@@ -28,9 +28,9 @@ from rules.habits.shelf import FORGET_DAYS
 from rules.habits.thresholds import Behaviour
 from schemas.errors import ConfigurationError
 from schemas.fields import iso
+from schemas.gateway_topics import GATEWAY_APPROVALS
 from schemas.request import LOOK, Step
 from schemas.topic import DAY_MS
-from schemas.gateway_topics import GATEWAY_APPROVALS
 from schemas.topics import BY_NAME, DIRECTORY_TOPICS, PRIVACY_IDENTITIES, PRIVACY_KEYS, STATE_HABITS
 
 HABITS: Final = "habits"
