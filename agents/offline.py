@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from agents.approvals.offline import approvals_in
 from agents.files import Directory
 from agents.geo import MmdbGeo
 from agents.policy_watch import read_policy
@@ -13,6 +15,7 @@ from agents.pseudonym_keys import configured, read_keys
 from agents.settings import Settings
 from agents.state_file import State, put_back
 from agents.tables import geo_table, legal_table
+from agents.text import printable
 from alerts.pseudonyms import Pseudonyms
 from rules.catalogue import RULES
 from rules.join import Joiner
@@ -30,13 +33,14 @@ def session_of(
     *,
     geo_mmdb: Path | None = None,
     memo: bool = True,
+    approvals: Path | None = None,
 ) -> Session:
-    """Return a session for a policy and a folder's directories.
+    """Return a session for a policy and a folder's directories; approvals that do not count are told on stderr.
 
     Raises:
         ConfigurationError: policy or tables cannot be used.
     """
-    _, policy = read_policy(policy_path)
+    content, policy = read_policy(policy_path)
     legal = legal_table(settings)
     geo = geo_table(settings) if geo_mmdb is None else MmdbGeo(geo_mmdb)
     judged_with = JudgedWith(
@@ -47,7 +51,20 @@ def session_of(
         known=directory.hashes,
     )
     judge = Judge(Joiner(policy, directory.knowledge, legal, geo), RULES)
+    if approvals is not None:
+        _grant(approvals, content, judge.joiner)
     return Session(judge, describe=describe_line, provenance=lambda: judged_with, memo=memo, patient=False)
+
+
+def _grant(path: Path, content: bytes, joiner: Joiner) -> None:
+    """Let a file's approvals be those that are known, in place of others."""
+    for former in list(joiner.knowledge.approvals()):
+        joiner.knowledge.revoke(former.approval_id)
+    found, bad = approvals_in(path, content, joiner)
+    for approval in found:
+        joiner.knowledge.approve(approval)
+    for number, error in bad:
+        print(printable(f"{path}:{number}: does not count: {error.detail}"), file=sys.stderr)
 
 
 def resume(session: Session, state: State, path: Path) -> None:

@@ -21,10 +21,12 @@ from agents.topic_reading import read_topic
 from rules.habits.crowds import Visit
 from schemas.action import Action
 from schemas.alert import Alert
+from schemas.approval import Approval
 from schemas.codec import ACCESS, ALERT, DIRECTORY
 from schemas.deadletter import DeadLetter
 from schemas.errors import BadRecordError
 from schemas.fields import iso
+from schemas.gateway_topics import GATEWAY_APPROVALS
 from schemas.receipt import Receipt
 from schemas.request import Step
 from schemas.topics import (
@@ -81,6 +83,7 @@ async def held_about(settings: Settings, person: str, tokens: Iterable[str]) -> 
         await read_topic(settings, topic, _each(held, topic, lambda it: _delivery(it, alerts)))
     await read_topic(settings, DEAD_LETTERS, _each(held, DEAD_LETTERS, lambda it: _letter(it, person)))
     await read_topic(settings, PRIVACY_REQUESTS, _each(held, PRIVACY_REQUESTS, lambda it: _step(it, names)))
+    await read_topic(settings, GATEWAY_APPROVALS, _each(held, GATEWAY_APPROVALS, lambda it: _approval(it, person)))
     return held
 
 
@@ -214,6 +217,19 @@ def _step(record: Any, names: frozenset[str]) -> Any:
     if step.subject not in names:
         return None
     return {"request": step.request_id, "kind": step.kind, "reason": step.reason, "ticket": step.ticket, "by": step.by}
+
+
+def _approval(record: Any, person: str) -> Any:
+    """Return what was granted to the person, and when; who asked, approved and reviewed are others."""
+    approval = msgspec.json.decode(record.value, type=Approval)
+    if approval.person != person:
+        return None
+    value = _plain(approval)
+    for name in ("requested", "approved", "refused", "withdrawn", "reviewed"):
+        taken = value.pop(name)
+        if taken is not None:
+            value[name] = {"at": iso(taken["at"]), "reason": taken["reason"]}
+    return value
 
 
 def _plain(record: msgspec.Struct) -> dict[str, Any]:

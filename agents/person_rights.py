@@ -28,6 +28,7 @@ from rules.habits.shelf import FORGET_DAYS
 from rules.habits.thresholds import Behaviour
 from schemas.errors import ConfigurationError
 from schemas.fields import iso
+from schemas.gateway_topics import GATEWAY_APPROVALS
 from schemas.request import LOOK, Step
 from schemas.topic import DAY_MS
 from schemas.topics import BY_NAME, DIRECTORY_TOPICS, PRIVACY_IDENTITIES, PRIVACY_KEYS, STATE_HABITS
@@ -209,6 +210,8 @@ async def erase(
         days = BY_NAME[topic].retention_ms
         if days is not None and records and topic not in DIRECTORY_TOPICS and topic in IN_CLEAR:
             said.append(f"ages out: {topic}: {len(records)} records with the id, {days // DAY_MS} days after each")
+    if granted := held.records.get(GATEWAY_APPROVALS):
+        said.append(f"stays: {GATEWAY_APPROVALS}: {len(granted)} records of what was granted, for whoever audits it")
     if habit is not None:
         said.append(
             f"ages out: {STATE_HABITS}: the habit, {FORGET_DAYS} days after the last access on {iso(habit.seen_at)}: "

@@ -131,7 +131,7 @@ class ApprovalTail(Service):
         """
         try:
             async with asyncio.timeout(READ_WITHIN_S), self._moved:
-                await self._moved.wait_for(lambda: self.position > offset and self._former is None)
+                await self._moved.wait_for(lambda: self.position > offset and not self._wanted and self._former is None)
         except TimeoutError:
             raise ReferenceUnavailableError(
                 f"{GATEWAY_APPROVALS}: offset {offset} was not read within {READ_WITHIN_S:g} s; look at the brokers"

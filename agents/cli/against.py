@@ -74,7 +74,7 @@ def _judged(
     policy: Path, directory: Directory, given: argparse.Namespace, settings: Settings, reading: Reading
 ) -> tuple[Run, str, int]:
     """Return the alerts under a policy, its version, and how many accesses were judged."""
-    session = session_of(policy, directory, settings, geo_mmdb=given.geo_mmdb)
+    session = session_of(policy, directory, settings, geo_mmdb=given.geo_mmdb, approvals=given.approvals)
     if given.state is not None:
         state = load_state(given.state)
         resume(session, state, given.state)

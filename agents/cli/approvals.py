@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Final, get_args
 
+import msgspec
+
 from agents.approvals.asking import answer, ask, employee_of, everything, policy_of, take_break_glass, wanted
 from agents.request_log import Office, now_ms, office_of
 from agents.settings import Settings
@@ -72,6 +74,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _wanting(steps.add_parser("break-glass", help="take it for yourself, in an emergency"), GLASS_LIFE)
     listed = steps.add_parser("list", help="what is asked for, what holds, what is to be reviewed")
     listed.add_argument("--json", action="store_true", help="one JSON object a line")
+    listed.add_argument("--records", action="store_true", help="every record, signatures too, for `replay --approvals`")
     listed.add_argument("--all", action="store_true", help="also what is over")
     _common(listed, signed=False)
 
@@ -166,6 +169,10 @@ def _life(text: str, longest: int, key: str) -> int:
 
 def _list(given: argparse.Namespace, found: list[Approval], gateway: GatewayPolicy) -> int:
     now = now_ms()
+    if given.records:
+        for approval in found:
+            print(printable_json(msgspec.json.encode(approval).decode()))
+        return 0
     for approval in found:
         told = told_of(approval, gateway, now)
         if not given.all and told["over"]:

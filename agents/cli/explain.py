@@ -51,7 +51,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
     from agents.offline import session_of
 
     directory = load_directory(given.directory, known_at(given))
-    session = session_of(given.policy, directory, settings, geo_mmdb=given.geo_mmdb)
+    session = session_of(given.policy, directory, settings, geo_mmdb=given.geo_mmdb, approvals=given.approvals)
     told = 0
     for event, reused in _wanted(given, session):
         verdict = session.judge.judge(event, directory.knowledge.find(event.person), reused=reused)

@@ -25,6 +25,9 @@ def common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source", default=NATIVE, choices=(NATIVE, "cloudtrail", "ocsf"), help="whose records they are"
     )
+    parser.add_argument(
+        "--approvals", type=Path, metavar="FILE", help="approvals, as `approvals list --records` prints them"
+    )
     parser.add_argument("--as-known-at", metavar="T", help="leave out rows recorded later (RFC 3339)")
     parser.add_argument("--geo-mmdb", type=Path, metavar="FILE", help="table of addresses in MaxMind's format")
 

@@ -85,7 +85,9 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
 
     ids = published_ids(settings)
     directory = load_directory(given.directory, known_at(given))
-    session = session_of(given.policy, directory, settings, geo_mmdb=given.geo_mmdb, memo=not given.no_memo)
+    session = session_of(
+        given.policy, directory, settings, geo_mmdb=given.geo_mmdb, memo=not given.no_memo, approvals=given.approvals
+    )
     totals = Totals(Reading(_tell))
     inputs: tuple[Input, ...] = ()
     if given.state is not None:

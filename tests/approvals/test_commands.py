@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from agents.person_data import held_about
 from rules.cases import POLICY
-from tests.approvals.office import GATEWAY, House, people_section
+from schemas.codec import encode
+from schemas.gateway_topics import GATEWAY_APPROVALS
+from tests.approvals.office import GATEWAY, House, now_ms, people_section, rows
 from tests.brokers.embedded import EmbeddedBroker, missing
-from tests.cli.conftest import Run, run  # noqa: F401  # a fixture
+from tests.cli.conftest import Run, run, write  # noqa: F401  # a fixture
 from tests.cli.test_brokers import Tool
 from tests.conftest import Broker, require
+from tests.rules.streams import access
 
 pytestmark = pytest.mark.broker
 
@@ -47,6 +52,45 @@ def test_whoever_asks_and_answers_sees_what_stands(house: House) -> None:
         ("approved", "ben", ""),
         ("withdrawn", "anna", "done"),
     ]
+
+
+def test_approvals_from_a_file_are_judged_by_as_the_stream_does(house: House, tmp_path: Path) -> None:
+    asked = house.asked()
+    assert house("approve", asked, by="ben").code == 0
+    house.asked("--dataset", "logs")
+    path = tmp_path / "approvals.jsonl"
+    path.write_text(house("list", "--records").out)
+    assert len(path.read_text().splitlines()) == 2
+    folder, events = tmp_path / "people", tmp_path / "events.jsonl"
+    for row in rows(now_ms()):
+        write(folder / f"{row.topic.rsplit('.', 1)[1]}.jsonl.{row.subject}", encode(row))
+    for topic in ("employees", "locations", "roles", "datasets"):
+        parts = sorted(folder.glob(f"{topic}.jsonl.*"))
+        (folder / f"{topic}.jsonl").write_bytes(b"".join(part.read_bytes() for part in parts))
+        for part in parts:
+            part.unlink()
+    write(events, access(occurred_at=now_ms()))
+    given: list[str | Path] = ["--policy", house.policy, "--directory", folder]
+    assert len(house.tool("replay", *given, events).records) == 1
+    said = house.tool("replay", *given, "--approvals", path, events)
+    assert (said.code, said.records) == (0, []), said.err
+    assert "approved              1 place.third_country" in said.err
+    assert "place.third_country" in house.tool("explain", *given, "--approvals", path, events).out
+    path.write_text(path.read_text().replace('"datasets":["users"]', '"datasets":["*"]'))
+    said = house.tool("replay", *given, "--approvals", path, events)
+    assert len(said.records) == 1
+    assert "approvals.jsonl:1: does not count: requested: not signed by 'anna'" in said.err
+
+
+def test_whom_an_approval_is_for_gets_a_copy_of_it_without_the_others_names(house: House) -> None:
+    asked = house.asked()
+    assert house("approve", asked, by="ben").code == 0
+    house.asked(by="ben")
+    held = asyncio.run(held_about(house.tool.settings, "e-1", ()))
+    first, second = (each["value"] for each in held.records[GATEWAY_APPROVALS])
+    assert (first["approval_id"], first["requested"]["reason"]) == (asked, "restore after incident")
+    assert second["approved"].keys() == {"at", "reason"}
+    assert "ben" not in str((first, second))
 
 
 def test_who_may_not_is_told_why_and_nothing_is_stored(house: House) -> None:

@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from agents.approvals.api import BASE, BODY_MAX, mount
+from agents.approvals.reading import ApprovalTail, tail_of
 from agents.approvals.service import ApprovalService, StepRefusedError, serving
 from agents.approvals.whereabouts import Whereabouts
 from agents.clients import producer_of, started, with_admin
@@ -24,6 +25,7 @@ from demo.broker import EmbeddedBroker
 from rules.join import Joiner
 from rules.knowledge import Knowledge
 from schemas.approval import Approval, Signed
+from schemas.errors import BadRecordError
 from schemas.gateway_topics import GATEWAY_APPROVALS
 from tests.approvals.office import HOUR, SIGNERS, now_ms, rows
 from tests.approvals.test_steps import PEOPLE, POLICY_
@@ -255,3 +257,46 @@ async def test_a_body_that_is_none_is_refused_with_what_is_allowed(body: bytes, 
         status, said = await Portal(client).post("approve", body)
     assert status == 400
     assert words in said["error"]
+
+
+async def test_another_policy_is_another_answer_of_who_may(offices: Offices) -> None:
+    """Whoever runs says then what whoever starts then would say."""
+    service = await offices.open()
+    request = await service.take(asked(), "requested")
+    approved = await service.take(then(request, "approved", "ben", "IE"), "approved")
+    await service.take(asked(number=2), "requested")
+    people, known, bad = dict(PEOPLE), Knowledge(), list[str]()
+
+    async def refused(_: Any, error: BadRecordError) -> None:
+        bad.append(error.detail)
+
+    tail = ApprovalTail(
+        tail_of(offices.settings),
+        lambda: people,
+        lambda: POLICY_,
+        known.approve,
+        on_bad=refused,
+        on_gone=known.revoke,
+        legal=LEGAL,
+    )
+    async with tail:
+        await tail.to_end()
+        assert list(known.approvals()) == [approved]
+        people["ben"] = msgspec.structs.replace(PEOPLE["ben"], roles=())
+        tail.reread()
+        async with asyncio.timeout(30):
+            while list(known.approvals()):
+                await asyncio.sleep(0.01)
+        assert tail.approvals["a-1"] == request, "what was asked for stands"
+        assert len(tail.approvals) == 2
+        assert bad == ["approved: 'ben' is no approver: roles none"]
+        people.update(PEOPLE)
+        tail.reread()
+        async with asyncio.timeout(30):
+            while list(known.approvals()) != [approved]:
+                await asyncio.sleep(0.01)
+        people["ben"] = msgspec.structs.replace(PEOPLE["ben"], roles=())
+        tail.reread()
+        await tail.to_end()
+        await asyncio.sleep(0)
+        assert len(bad) == 1, "put away once, however often it is read"
