@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -11,7 +11,7 @@ from agents.audit.verifying.continuity import Continuity
 from agents.audit.verifying.coverage import Completeness
 from agents.audit.verifying.findings import Findings
 from schemas.entry import Entry
-from schemas.fields import iso
+from schemas.fields import TIME_MAX, iso
 from schemas.gateway_topics import GATEWAY_APPROVALS, GATEWAY_DECISIONS
 
 
@@ -52,7 +52,7 @@ class Acts:
             self.approvals[state] += 1
             if about.get("break_glass") is True:
                 self.approvals["break_glass"] += 1
-            if state in {"approved", "withdrawn"} and isinstance(until := about.get("until"), int):
+            if state in {"approved", "withdrawn"} and _is_time(until := about.get("until")):
                 self._approved[str(about.get("approval_id"))] = until
         elif entry.kind == "action":
             self.actions[str(about.get("kind", "?"))] += 1
@@ -69,7 +69,7 @@ class Acts:
         approval, at = about.get("approval_id"), about.get("decided_at")
         if isinstance(approval, str) and approval:
             self.decisions["by approval"] += 1
-            moment = at if isinstance(at, int) else entry.at
+            moment = at if _is_time(at) else entry.at
             before = self._rests.get(approval)
             if before is None or before[2] < moment:
                 self._rests[approval] = index, entry, moment
@@ -103,6 +103,10 @@ class Acts:
                 )
 
 
+def _is_time(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and 0 <= value <= TIME_MAX
+
+
 def _change(index: int, about: dict[str, Any]) -> Change:
     changes, adopted = about.get("changes"), about.get("adopted_at")
     return Change(
@@ -111,5 +115,5 @@ def _change(index: int, about: dict[str, Any]) -> Change:
         before=str(about.get("before", "")),
         version=str(about.get("version", "")),
         changes=tuple(map(str, changes)) if isinstance(changes, list | tuple) else (),
-        adopted_at=adopted if isinstance(adopted, int) else 0,
+        adopted_at=adopted if _is_time(adopted) else 0,
     )

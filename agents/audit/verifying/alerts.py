@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from itertools import islice, product
 from typing import Final
@@ -19,6 +20,9 @@ TOLD: Final = frozenset({"delivered", "grouped", "digested", "silenced", "not_ro
 """States of receipts after which nothing more is owed to a destination (`schemas/receipt.py`)."""
 
 PARKED: Final = "parked"
+
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_REVISION: Final = re.compile(r"[0-9]{1,9}")
 
 VERSIONS_MOST: Final = 4_096
 """Combinations of records that are tried for one range. A revision has more than one record only where a worker was
@@ -77,7 +81,7 @@ class Alerts:
         alert_id, revision = entry.about.get("alert_id"), entry.about.get("revision")
         if not entry.sha256:
             return  # a tombstone: compaction forgot it
-        if not isinstance(alert_id, str) or not isinstance(revision, int) or len(entry.sha256) != 64:
+        if not isinstance(alert_id, str) or not isinstance(revision, int) or not _HASH.fullmatch(entry.sha256):
             self._findings.add(
                 "entry",
                 "a record of the topic that is no alert: its entry has no id and revision",
@@ -132,7 +136,7 @@ class Alerts:
         names, versions, missing = [], [], []
         for text in claim.alerts:
             alert_id, _, revision = text.rpartition("|")
-            key = (alert_id, int(revision)) if revision.isdecimal() else (text, 0)
+            key = (alert_id, int(revision)) if _REVISION.fullmatch(revision) else (text, 0)
             self._claimed.add(key)
             if key in self.stored:
                 names.append(key)

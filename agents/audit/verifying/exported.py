@@ -114,7 +114,10 @@ def records(folder: Path, topic: str, partition: int) -> Iterator[Record]:
         with gzip.open(path, "rb") as lines:
             for line in lines:
                 number += 1
-                yield _decode(line)
+                record = _decode(line)
+                if record.value_base64 is not None or record.key_base64 is not None:
+                    _ = record.raw, record.raw_key  # raises here where it is no base64
+                yield record
     except (OSError, EOFError, zlib.error, msgspec.DecodeError, ValueError) as error:
         raise ConfigurationError(f"{path}:{number}: cannot be read: {error}") from None
 

@@ -8,7 +8,7 @@ from typing import Final
 from agents.audit.verifying.continuity import EXPLAINED
 from agents.audit.verifying.findings import KINDS, Finding
 from agents.audit.verifying.verify import Outcome
-from schemas.fields import iso
+from schemas.fields import TIME_MAX, iso
 
 SHOWN_MOST: Final = 20
 """Findings of one kind, undelivered alerts and the like that are printed; `--json` has them all."""
@@ -253,4 +253,6 @@ def _counts(counts: Counter[str]) -> str:
 
 
 def _when(at: int) -> str:
-    return iso(at).replace(".000Z", "Z") if at else "never"
+    if not 0 < at <= TIME_MAX:
+        return "never" if not at else f"a time that is none ({at})"
+    return iso(at).replace(".000Z", "Z")

@@ -32,6 +32,9 @@ WITNESSED: Final = "checkpoint.witnessed"
 TELL_EVERY: Final = 100_000
 """Entries between two lines of progress."""
 
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What bytes that are no entry raise: not JSON, not of the shape, not UTF-8, nested without end."""
+
 KINDS: Final = frozenset(get_args(EntryKind))
 _decode: Final = msgspec.json.Decoder(Entry).decode
 
@@ -214,7 +217,7 @@ def _take(outcome: Outcome, index: int, raw: bytes, seen: Callable[[int, Entry],
     """Take one entry."""
     try:
         entry = _decode(raw)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         _unread(outcome, index, raw, error)
         return
     seen(index, entry)
@@ -260,7 +263,7 @@ def _coverage(outcome: Outcome, index: int, entry: Entry) -> None:
 def _unread(outcome: Outcome, index: int, raw: bytes, error: Exception) -> None:
     try:
         kind = _kind(raw).kind
-    except msgspec.DecodeError:
+    except UNREADABLE:
         outcome.findings.add("entry", f"cannot be read ({error})", index=index)
         return
     if kind in KINDS:
@@ -276,7 +279,11 @@ def _verdicts(outcome: Outcome, exported: Exported) -> None:
         whole = True
         for text in claim.alerts:
             alert_id, _, revision = text.rpartition("|")
-            rules = exported.reasons.get((alert_id, int(revision))) if revision.isdecimal() else None
+            rules = (
+                exported.reasons.get((alert_id, int(revision)))
+                if revision.isascii() and revision.isdecimal() and len(revision) < 10
+                else None
+            )
             whole = whole and rules is not None
             found.update(rules or ())
         told = Counter({rule: count for rule, count in claim.verdicts.items() if count})
