@@ -39,9 +39,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--decisions", action="append", default=[], metavar="FILE", help="decisions, JSON lines, plain or gzip"
     )
     parser.add_argument(
-        "--approvals", action="append", default=[], metavar="FILE", help="approvals, JSON lines, the latest of each"
-    )
-    parser.add_argument(
         "files", nargs="*", metavar="FILE", help="accesses, JSON lines, plain or gzip; none: the stream"
     )
 
@@ -82,7 +79,7 @@ def _files(given: argparse.Namespace, settings: Settings) -> int:
         settings,
         lines,
         given.decisions,
-        given.approvals,
+        [] if given.approvals is None else [str(given.approvals)],
         reading,
         counts,
         given.geo_mmdb,
