@@ -49,7 +49,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
         return _files(given, settings)
     if given.policy is not None or given.directory is not None:
         raise ConfigurationError("--policy, --directory: only with files; the stream's policy is CLOVERWATCH_POLICY")
-    from agents.matching.matching import match
+    from agents.matching.running import match
 
     configure(settings.log_level, settings.log_format)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)

@@ -15,37 +15,34 @@ from mode import Service
 from agents.approvals.reading import ApprovalTail
 from agents.approvals.reading import tail_of as approvals_tail_of
 from agents.approvals.whereabouts import Whereabouts
-from agents.clients import consumer_of, producer_of, with_admin, within_start
+from agents.clients import consumer_of, producer_of, within_start
 from agents.matching.metrics import MatchMetrics
 from agents.matching.runner import MatchRunner
+from agents.matching.states import States, gateway_of, kept_of
 from agents.matching.tail import DecisionsTail, settle_of
-from agents.policy_watch import PolicyWatch, officers_in, people_in, read_policy
-from agents.preflight import PartitionWatch, check_topics
+from agents.policy_watch import PolicyWatch, officers_in, people_in
+from agents.preflight import PartitionWatch
 from agents.privacy import Privacy, tail_of
-from agents.pseudonym_keys import read_keys
 from agents.publisher import Publisher
 from agents.reference import ReferenceTables
 from agents.settings import Settings
 from agents.tables import geo_table, legal_table
 from agents.watching import wall_clock
-from agents.web import WebServer, listening
 from agents.wiring import guarding
 from alerts.keyring import KeyRing
 from alerts.sealing import Sealer
 from alerts.trouble import place
-from rules.gateway.section import GatewayPolicy
-from rules.gateway.unreviewed import unreviewed, unreviewed_alert
 from rules.join import Joiner
 from rules.knowledge import Knowledge
 from rules.matching.compare import Comparer
-from rules.matching.elsewhere import KEPT_MS, Elsewhere
+from rules.matching.elsewhere import Elsewhere
 from rules.matching.gateways import Gateways
 from rules.matching.matcher import Judged, Matcher
-from rules.matching.report import gateway_alert, match_alert
+from rules.matching.report import match_alert
 from rules.policy import Policy
 from schemas.alert import Alert, JudgedWith
 from schemas.approval import Approval
-from schemas.errors import BadRecordError, CloverwatchError, ConfigurationError
+from schemas.errors import BadRecordError, CloverwatchError
 from schemas.gateway_topics import GATEWAY_DECISIONS, GATEWAY_HEARD
 from schemas.topics import DIRECTORY_TOPICS
 
@@ -58,55 +55,8 @@ RESTART_MOST_S: Final = 60.0
 LOOK_EVERY_S: Final = 2.0
 """How often it is looked whether a gateway is quiet or sees no access: their durations are minutes at least."""
 
-RETOLD_MS: Final = 86_400_000
-"""How long after it was due a break-glass without review is told once more by a process that starts: a day."""
-
 ALIVE_EVERY_S: Final = 0.5
 """How often it is looked whether something that the runner needs has crashed."""
-
-
-def gateway_of(policy: Policy) -> GatewayPolicy:
-    """Return the policy's `[gateway]`.
-
-    Raises:
-        ConfigurationError: it has none: there is nothing to match with.
-    """
-    if policy.gateway is None:
-        raise ConfigurationError("policy: it has no [gateway], so no access needs a decision; see docs/matching.md")
-    return policy.gateway
-
-
-def kept_of(gateway: GatewayPolicy) -> int:
-    """Return how long the ids of decisions are remembered, and how far back gateways are heard, milliseconds."""
-    return max(gateway.valid_for + KEPT_MS, *(2 * after for after in gateway.quiet_after.values()), 0)
-
-
-async def match(settings: Settings) -> int:
-    """Match until told to stop (SIGTERM, SIGINT).
-
-    Returns:
-        The exit code: 0 after a stop, 1 where something that it needs crashed.
-
-    Raises:
-        ConfigurationError: settings, policy or topics cannot be used.
-        ReferenceUnavailableError: no broker answers.
-    """
-    if settings.policy is None:
-        raise ConfigurationError("policy: matching needs one; name the file with CLOVERWATCH_POLICY")
-    ring = None if settings.identities == "clear" else read_keys(settings)
-    content, policy = read_policy(settings.policy)
-    gateway_of(policy)
-    await with_admin(settings, lambda admin: check_topics(admin, settings.partitions))
-    with listening(settings.web_host, settings.match_port, "match_port") as listener:
-        process = Matching(settings, content, policy, ring)
-        web = WebServer(
-            listener, registry=process.metrics.registry, refresh=process.refresh, not_ready=process.not_ready
-        )
-        await web.start()
-        try:
-            return await process.run()
-        finally:
-            await web.stop()
 
 
 class Matching:
@@ -151,7 +101,7 @@ class Matching:
             whereabouts=Whereabouts(lambda: self._comparer.joiner),
             after=self._tables.ready,
         )
-        self._told_unreviewed: set[str] = set()
+        self._states = States(self._gateways, self._approvals)
         self._services: tuple[Service, ...] = (
             self._tables,
             self._approval_tail,
@@ -261,22 +211,7 @@ class Matching:
             self._tail.want(wall_clock())
             if not self._runner.owns_first:
                 continue
-            gateway = self._comparer.gateway
-            told = [
-                gateway_alert(
-                    each.kind,
-                    each.gateway,
-                    each.sentence,
-                    since=each.since,
-                    detected_at=wall_clock(),
-                    judged_with=self._judged_with(),
-                    policy=self._comparer.policy,
-                    over=each.over,
-                )
-                for each in self._gateways.look(self._tail.known_to, gateway.quiet_after, gateway.wait)
-                if each.kind.enabled(self._comparer.policy)
-            ]
-            told += self._unreviewed()
+            told = self._states.look(self._comparer.policy, wall_clock(), self._tail.known_to, self._judged_with())
             for alert in told:
                 self.metrics.findings.labels(alert.rule_id).inc()
             await asyncio.gather(*await self._publisher.alerts(told))
@@ -286,19 +221,6 @@ class Matching:
 
     def _disapproved(self, approval_id: str) -> None:
         self._approvals.pop(approval_id, None)
-
-    def _unreviewed(self) -> list[Alert]:
-        """Return the alerts about break-glass that nobody has looked at in time; each is told once by a process."""
-        now, gateway = wall_clock(), self._comparer.gateway
-        found = [
-            each
-            for each in unreviewed(self._approvals.values(), gateway, now)
-            if each.approval_id not in self._told_unreviewed
-            and now - (each.since or 0) - gateway.review_within < RETOLD_MS
-        ]
-        self._told_unreviewed.update(each.approval_id for each in found)
-        provenance = self._judged_with()
-        return [unreviewed_alert(each, gateway, detected_at=now, judged_with=provenance) for each in found]
 
     def _alert(self, judged: Judged) -> Alert:
         event, joiner = judged.access.event, self._comparer.joiner

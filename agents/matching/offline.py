@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from agents.files import Directory, Line, Reading, lines
 from agents.geo import MmdbGeo
-from agents.matching.matching import gateway_of
+from agents.matching.states import States, gateway_of
 from agents.offline import describe_line
 from agents.policy_watch import read_policy
 from agents.settings import Settings
@@ -22,7 +22,7 @@ from rules.matching.compare import Comparer
 from rules.matching.elsewhere import Elsewhere
 from rules.matching.gateways import Gateways
 from rules.matching.matcher import Matcher
-from rules.matching.report import gateway_alert, match_alert
+from rules.matching.report import match_alert
 from rules.policy import Policy
 from schemas import approval
 from schemas.alert import Alert, JudgedWith
@@ -129,10 +129,11 @@ class _Watched:
     """Gateways as a log's time goes on."""
 
     def __init__(self, policy: Policy, asked: list[tuple[int, str, bool]]) -> None:
-        self._policy, self._gateway = policy, gateway_of(policy)
+        self._policy = policy
         self._asked = deque(sorted(asked))
         self._looked_at = 0
         self.gateways = Gateways()
+        self._states = States(self.gateways, {})
 
     def to(self, now: int, judged_with: JudgedWith) -> Iterator[Alert]:
         """Hear what was asked until then; yield what is to be told of gateways."""
@@ -142,18 +143,7 @@ class _Watched:
         while self._asked and self._asked[0][0] <= now:
             appended_at, gateway, allow = self._asked.popleft()
             self.gateways.decided(gateway, appended_at, allow=allow)
-        for each in self.gateways.look(now, self._gateway.quiet_after, self._gateway.wait):
-            if each.kind.enabled(self._policy):
-                yield gateway_alert(
-                    each.kind,
-                    each.gateway,
-                    each.sentence,
-                    since=each.since,
-                    detected_at=now,
-                    judged_with=judged_with,
-                    policy=self._policy,
-                    over=each.over,
-                )
+        yield from self._states.look(self._policy, now, now, judged_with)
 
 
 def _decisions(files: Sequence[str], reading: Reading) -> Iterator[tuple[Any, int]]:

@@ -16,6 +16,7 @@ from agents.clients import consumer_of
 from agents.delivering.group import Batch, Group
 from agents.delivering.refs import Run
 from agents.matching.metrics import MatchMetrics
+from agents.matching.read_to import ReadTo
 from agents.matching.shelf import MatchShelf
 from agents.matching.tail import settle_of
 from agents.publisher import Publisher, partition_of
@@ -33,38 +34,11 @@ from schemas.topics import ACCESS_EVENTS
 
 log = logging.getLogger(__name__)
 
-PATIENCE_MS: Final = 200
-"""The longest wait for records: how late a stop or a new policy is noticed."""
-
-IMPATIENCE_MS: Final = 10
-"""The wait for records while an access is due: an alert is that much later at most."""
-
 READ_MAX: Final = 2_000
 """Records of one fetch: some 20 ms."""
 
-AHEAD_MS: Final = 60_000
-"""How far decisions are read ahead of accesses, in append time: beyond it they would only fill memory while a backlog
-is read."""
-
-ENDS_EVERY_MS: Final = 2_000
-"""How often it is asked how far both topics go while nothing waits: what is remembered is forgotten by it."""
-
 HEARD_EVERY_MS: Final = 5_000
 """How often it is written when the last access under a gateway's decisions was seen."""
-
-
-class _Progress:
-    """How far one partition is read, in append times."""
-
-    __slots__ = ("accesses_to", "decisions_to", "ends", "read_to")
-
-    def __init__(self) -> None:
-        self.decisions_to = self.accesses_to = 0
-        """Everything that was appended until then is read."""
-        self.read_to = {GATEWAY_DECISIONS: 0, ACCESS_EVENTS: 0}
-        """Append time of the last record that was read."""
-        self.ends: tuple[int, int, int] | None = None
-        """When it was asked how far both topics go, and the answers: decisions, accesses."""
 
 
 class MatchRunner:
@@ -91,9 +65,8 @@ class MatchRunner:
         metrics: MatchMetrics,
     ) -> None:
         self._settings, self._publisher, self._producer = settings, publisher, producer
-        self._alert, self._tail, self._metrics = alert, tail, metrics
+        self._alert, self._metrics = alert, metrics
         self._partitions = settings.partitions
-        self._settle = settle_of(settings)
         self.shelf = MatchShelf(
             lambda partition: make(lambda person: self.snapshots.touched(person, partition)), self._partition_of
         )
@@ -103,8 +76,7 @@ class MatchRunner:
         self.group = Group(
             settings, "match", (ACCESS_EVENTS, GATEWAY_DECISIONS), self._past, self._lost, self._before_commit
         )
-        self._progress: dict[int, _Progress] = {}
-        self._asked_at = 0
+        self._reading = ReadTo(self.group, tail, settle_of(settings))
         self._heard: dict[tuple[int, str], int] = {}
         self._heard_at = 0
         self._open: set[asyncio.Task[None]] = set()
@@ -147,7 +119,7 @@ class MatchRunner:
         """Partitions change hands: whoever gets them begins at what is committed and saved."""
         self.shelf.matchers.clear()
         self.snapshots.forget()
-        self._progress.clear()
+        self._reading.clear()
         self._heard.clear()
 
     async def _past(self, read: Mapping[int, int]) -> Callable[[], None]:
@@ -162,7 +134,7 @@ class MatchRunner:
         def take_over() -> None:
             for partition in read:
                 self.shelf.of(partition)
-                self._progress[partition] = _Progress()
+                self._reading.begin(partition)
             log.info("match: partitions %s, memories of %d people", sorted(read), people)
 
         return take_over
@@ -183,64 +155,17 @@ class MatchRunner:
             raise self._failure
 
     async def _turn(self) -> None:
-        wait = await self._look_ahead()
-        batches = await self.group.read(wait, READ_MAX, self._skipped())
+        wait = await self._reading.look_ahead(self.matchers)
+        batches = await self.group.read(wait, READ_MAX, self._reading.skipped(self.matchers))
         for batch in sorted(batches, key=lambda each: each.topic != GATEWAY_DECISIONS):
             await self._take(batch)
-        self._note()
+        self._reading.note()
         self._judge()
         await self._tell_heard()
 
-    async def _look_ahead(self) -> int:
-        """Ask how far the topics go where an access is due, or nobody asked for long; return how long to wait."""
-        now = wall_clock()
-        dues = [due for each in self.matchers.values() if (due := each.due()) is not None]
-        first = min(dues, default=None)
-        pending = any(each.ends is not None for each in self._progress.values())
-        overdue = first is not None and now > first
-        if not pending and (overdue or (first is None and now - self._asked_at >= ENDS_EVERY_MS)):
-            self._asked_at = now
-            ends = await self.group.ends()
-            for partition, progress in self._progress.items():
-                decisions, accesses = (ends.get((topic, partition)) for topic in (GATEWAY_DECISIONS, ACCESS_EVENTS))
-                if decisions is not None and accesses is not None:
-                    progress.ends = now, decisions, accesses
-            pending = True
-        if overdue:
-            self._tail.want(now)
-        if pending or overdue:
-            return IMPATIENCE_MS
-        return PATIENCE_MS if first is None else max(1, min(PATIENCE_MS, first - now + 1))
-
-    def _note(self) -> None:
-        """Take note of how far partitions are read."""
-        now = wall_clock()
-        for partition, progress in self._progress.items():
-            if progress.ends is None:
-                continue
-            at, decisions, accesses = progress.ends
-            if now < at + self._settle or (self.group.position(GATEWAY_DECISIONS, partition) or 0) < decisions:
-                continue
-            progress.decisions_to = max(progress.decisions_to, at)
-            if (self.group.position(ACCESS_EVENTS, partition) or 0) >= accesses:
-                progress.accesses_to = max(progress.accesses_to, at)
-            progress.ends = None
-
-    def _skipped(self) -> set[tuple[str, int]]:
-        """Return what is not to be read now: accesses where many wait, decisions far ahead of accesses."""
-        skipped = set()
-        for partition, matcher in self.matchers.items():
-            progress = self._progress[partition]
-            accesses_to = max(progress.accesses_to, progress.read_to[ACCESS_EVENTS])
-            if matcher.full:
-                skipped.add((ACCESS_EVENTS, partition))
-            elif progress.read_to[GATEWAY_DECISIONS] > accesses_to + AHEAD_MS:
-                skipped.add((GATEWAY_DECISIONS, partition))
-        return skipped
-
     async def _take(self, batch: Batch) -> None:
         partition = batch.records[0].partition
-        matcher, progress = self.shelf.of(partition), self._progress[partition]
+        matcher = self.shelf.of(partition)
         decisions = batch.topic == GATEWAY_DECISIONS
         for record in batch.records:
             if batch.term != self.group.term:
@@ -249,13 +174,7 @@ class MatchRunner:
                 await self._decision(record, matcher, batch.run)
             else:
                 self._access(record, matcher, batch.run)
-        last = batch.records[-1]
-        progress.read_to[batch.topic] = max(progress.read_to[batch.topic], last.timestamp)
-        if last.timestamp_type == 1:  # the broker's time, which never goes back: all before it is read
-            if decisions:
-                progress.decisions_to = max(progress.decisions_to, last.timestamp - 1)
-            else:
-                progress.accesses_to = max(progress.accesses_to, last.timestamp - 1)
+        self._reading.took(batch.topic, batch.records[-1])
 
     async def _decision(self, record: Any, matcher: Matcher, run: Run) -> None:
         self._metrics.decisions.inc()
@@ -289,11 +208,11 @@ class MatchRunner:
     def _judge(self) -> None:
         """Judge whatever can be; its offsets are free when its alerts are stored."""
         for partition, matcher in self.matchers.items():
-            progress, told = self._progress[partition], []
-            decided_to = min(progress.decisions_to, self._tail.known_to)
+            decided_to, accesses_to = self._reading.to(partition)
+            told = []
             repeated = matcher.repeated
             judged = 0
-            for each in matcher.advance(decided_to, progress.accesses_to):
+            for each in matcher.advance(decided_to, accesses_to):
                 judged += 1
                 if (decision := each.compared.decision) is not None:
                     self._hear(partition, decision.gateway_id, each.access.appended_at)

@@ -19,7 +19,8 @@ import orjson
 from agents.files import Reading, event_lines, load_directory
 from agents.matching.offline import matched_files
 from agents.settings import Settings
-from demo.gateways import DEAF, GATEWAYS, KINDS, USES, VALID, Vault, vault
+from demo.gateways import DEAF, KINDS, vault
+from demo.vault import GATEWAYS, USES, VALID, Vault
 from rules.matching.kinds import MATCHING_IDS
 
 Figures = dict[str, Any]

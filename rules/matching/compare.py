@@ -14,11 +14,12 @@ from typing import Final
 from rules.join import UNKNOWN_SENSITIVITY, Joiner
 from rules.matching import kinds
 from rules.matching.elsewhere import Elsewhere
+from rules.matching.granted import covers, span, times_told, wider_than
 from rules.matching.kinds import Kind
 from rules.matching.memory import KEPT_MS, Known, Memory
 from rules.place import Interval
 from rules.policy import Policy
-from schemas.access import AccessEvent, Action
+from schemas.access import AccessEvent
 from schemas.approval import Approval
 from schemas.directory import Sensitivity
 from schemas.fields import known, plain
@@ -26,13 +27,6 @@ from schemas.fields import known, plain
 CLOCKS_MS: Final = 1_000
 """How far the clocks of the decision point and of a data plane may be apart: an access that by its own clock is so much
 before its decision, or after its end, is taken as within. Machines that keep NTP differ by milliseconds."""
-
-COVERED: Final[Mapping[Action, frozenset[Action]]] = {
-    "read": frozenset({"read", "list"}),
-    "query": frozenset({"query", "list"}),
-}
-"""What a decision for an action covers beside itself: whoever may read or query records sees their list. Nothing else
-stands for another: a `query` returns what a `read` of one record does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +169,7 @@ class Comparer:
     def _of(self, event: AccessEvent, decision: Known) -> Compared:
         findings = self._against(event, decision)
         decision.used += 1
-        if decision.allow and (over := _times(decision.used, decision.uses)):
+        if decision.allow and (over := times_told(decision.used, decision.uses)):
             findings.append(
                 Finding(
                     kinds.OVERUSED,
@@ -192,12 +186,12 @@ class Comparer:
         if not decision.allow:
             found.append(Finding(kinds.DENIED, f"a gateway had denied it on {plain(decision.decided_at)}"))
         elif at > decision.expires_at + CLOCKS_MS:
-            after = _span(at - decision.expires_at)
+            after = span(at - decision.expires_at)
             found.append(Finding(kinds.EXPIRED, f"its decision had ended {after} before"))
         elif at < decision.decided_at - self.gateway.wait - CLOCKS_MS:
-            before = _span(decision.decided_at - at)
+            before = span(decision.decided_at - at)
             found.append(Finding(kinds.BYPASS, f"its decision was made {before} after it"))
-        if wider := _wider(event, decision):
+        if wider := wider_than(decision, event):
             found.append(Finding(kinds.WIDER, "it took more than was granted: " + ", ".join(wider)))
         session = known(event.session_id)
         if session is not None and decision.session_id not in {"", session}:
@@ -258,11 +252,11 @@ class Comparer:
         if approval.person != event.person:
             return "the approval of its decision is somebody else's"
         if approval.withdrawn is not None and approval.withdrawn.at <= at:
-            return f"the approval of its decision was withdrawn {_span(at - approval.withdrawn.at)} before"
+            return f"the approval of its decision was withdrawn {span(at - approval.withdrawn.at)} before"
         if at < approval.since - CLOCKS_MS:
-            return f"the approval of its decision was given {_span(approval.since - at)} after it"
+            return f"the approval of its decision was given {span(approval.since - at)} after it"
         if at > approval.until + CLOCKS_MS:
-            return f"the approval of its decision had ended {_span(at - approval.until)} before"
+            return f"the approval of its decision had ended {span(at - approval.until)} before"
         return None
 
 
@@ -276,46 +270,5 @@ def kept_until(decision: Known, valid_for: int) -> int:
     return max(ends, decision.appended_at) + KEPT_MS
 
 
-def covers(decided: Action, done: Action) -> bool:
-    """Whether a decision for an action covers another."""
-    return done == decided or done in COVERED.get(decided, ())
-
-
-def _wider(event: AccessEvent, decision: Known) -> list[str]:
-    found = []
-    if event.dataset_id != decision.dataset_id:
-        found.append(f"of {event.dataset_id}, decided was {decision.dataset_id}")
-    if not covers(decision.action, event.action):
-        found.append(f"{event.action}, decided was {decision.action}")
-    records, subjects = known(event.record_count), known(event.subject_ids)
-    count = records if records is not None else len(subjects or ())
-    if decision.row_limit is not None and count > decision.row_limit:
-        found.append(f"{count} records, granted were {decision.row_limit}")
-    if decision.ticket_asked and known(event.ticket) != decision.ticket:
-        found.append("the ticket that it had to name is " + ("another" if known(event.ticket) else "missing"))
-    destination = known(event.destination)
-    if destination is not None and destination != decision.destination:
-        found.append(f"to {destination}, decided was {decision.destination or 'no destination'}")
-    return found
-
-
-def _times(used: int, uses: int) -> int | None:
-    """Return how many times as often as it covers a decision was used, where that is to be told now; else None."""
-    if used == uses + 1:
-        return 1
-    times, rest = divmod(used, max(1, uses))
-    return times if not rest and times >= 2 and times.bit_count() == 1 else None
-
-
 def _latest(decision: Known) -> tuple[int, str]:
     return -decision.decided_at, decision.decision_id
-
-
-def _span(milliseconds: int) -> str:
-    """Return a length of time as a person says it."""
-    if milliseconds < 1_000:
-        return f"{milliseconds} ms"
-    seconds = milliseconds // 1_000
-    if seconds < 120:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 7_200 else f"{seconds // 3_600} h"
