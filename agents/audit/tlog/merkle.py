@@ -51,6 +51,17 @@ def fold(hashes: bytes) -> bytes:
     return hashes
 
 
+def rows(hashes: bytes) -> tuple[bytes, ...]:
+    """Return up to 2^n hashes in a row, those of their pairs, of pairs of these, up to the last pair."""
+    found = [hashes]
+    while len(hashes) > HASH_BYTES:
+        step = 2 * HASH_BYTES
+        end = len(hashes) // step * step
+        hashes = b"".join([sha256(NODE + hashes[at : at + step]).digest() for at in range(0, end, step)])
+        found.append(hashes)
+    return tuple(found)
+
+
 def split(size: int) -> int:
     """Return the largest power of two smaller than `size` (at least 2)."""
     return 1 << (size - 1).bit_length() - 1

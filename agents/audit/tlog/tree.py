@@ -13,8 +13,8 @@ from agents.audit.tlog.merkle import HASH_BYTES, fold
 from agents.audit.tlog.store import Fetch
 from agents.audit.tlog.tiles import HEIGHT, WIDTH
 
-CACHED: Final = 4096
-"""Tiles that are kept: 32 MiB. Proofs of neighbours share all but the lowest one."""
+CACHED: Final = 2048
+"""Tiles that are kept: 32 MiB, with the hashes within them. Proofs of neighbours share all but the lowest one."""
 
 
 class Tree:
@@ -30,8 +30,9 @@ class Tree:
     def __init__(self, fetch: Fetch, size: int, root: bytes) -> None:
         self.size, self.root = size, root
         self._fetch = fetch
-        self._tiles: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._tiles: OrderedDict[tuple[int, int], tuple[bytes, ...]] = OrderedDict()
         self._edge = tuple(self._partial(level) for level in tiles.levels(size))
+        self._edge_rows = tuple(merkle.rows(row) for row in self._edge)
         if Edge(size, self._edge).root != root:
             raise BadLogError(
                 "tiles", f"the rightmost tiles of the tree of {size} do not give its signed root {root.hex()}"
@@ -39,18 +40,23 @@ class Tree:
 
     def tile(self, level: int, n: int) -> bytes:
         """Return a tile's hashes, checked."""
+        return self._rows(level, n)[0]
+
+    def _rows(self, level: int, n: int) -> tuple[bytes, ...]:
+        """A tile's hashes, those of their pairs, of pairs of these, up to its own."""
         width = tiles.width_of(level, n, self.size)
         if width == 0:
             raise ValueError(f"tile {level}/{n} of a tree of {self.size}: there is none")
         if width < WIDTH:
-            return self._edge[level]
+            return self._edge_rows[level]
         found = self._tiles.get((level, n))
         if found is None:
             path = tiles.tile_path(level, n)
-            found = self._read(path)
-            if len(found) != WIDTH * HASH_BYTES:
-                raise BadLogError(path, f"{len(found)} bytes; a full tile has {WIDTH * HASH_BYTES}")
-            if fold(found) != self._above(level, n):
+            read = self._read(path)
+            if len(read) != WIDTH * HASH_BYTES:
+                raise BadLogError(path, f"{len(read)} bytes; a full tile has {WIDTH * HASH_BYTES}")
+            found = merkle.rows(read)
+            if found[HEIGHT] != self._above(level, n):
                 raise BadLogError(path, "its hashes are not those that the signed root commits to")
             self._tiles[level, n] = found
             if len(self._tiles) > CACHED:
@@ -63,9 +69,8 @@ class Tree:
         """Return the hash of a complete subtree (`merkle.Nodes`)."""
         row, within = divmod(level, HEIGHT)
         begin = index << within
-        tile = self.tile(row, begin // WIDTH)
-        at = begin % WIDTH * HASH_BYTES
-        return fold(tile[at : at + (HASH_BYTES << within)])
+        at = (begin % WIDTH >> within) * HASH_BYTES
+        return self._rows(row, begin // WIDTH)[within][at : at + HASH_BYTES]
 
     def leaf(self, index: int) -> bytes:
         """Return the hash of an entry."""

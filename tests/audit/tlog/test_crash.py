@@ -119,7 +119,7 @@ class Failing(Folder):
     def write(self, path: str, data: bytes) -> None:
         self.writes += 1
         if self.writes == self.refuse_at:
-            (self.path / ".state" / "writing").write_bytes(data[: len(data) // 2])
+            (self.path / ".state" / "writing-0").write_bytes(data[: len(data) // 2])
             raise OSError(28, "No space left on device")
         super().write(path, data)
 
