@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
+import msgspec
 from mode import Service
 
-from agents.gave import Gave
+from agents.gave import Gave, Mark
 from agents.ledger import TP
 from agents.ledger import Hole as LedgerHole
 from schemas.alert import Alert
@@ -27,9 +28,12 @@ from schemas.coverage import Hole, InForce, Judged, Started, Stopped, hash_of
 
 log = logging.getLogger(__name__)
 
-HOLES_MAX: Final = 400
-"""Holes of one record at most, some 90 bytes each: with the counts of every rule a record stays below the 65,535 bytes
-of an entry of the audit log. A range with more of them becomes several."""
+HOLES_MAX: Final = 300
+"""Holes of one record at most, some 90 bytes each: with alerts and the counts of every rule a record stays below the
+65,535 bytes of an entry of the audit log. A range with more of them becomes several."""
+
+ALERTS_MAX: Final = 500
+"""Alerts of one record at most, some 45 bytes each. A range with more of them becomes several."""
 
 STOP_WITHIN_S: Final = 5.0
 """How long a worker that stops waits until the brokers have what it says last: they may be why it stops."""
@@ -46,6 +50,25 @@ class _Held:
     holes: deque[Hole] = field(default_factory=deque)
     extra: list[Gave] = field(default_factory=list)
     """Alerts beside those of batches: about the stream itself, and of batches that were judged and read again."""
+
+
+def _cut(last: int, alerts: list[int], holes: list[int]) -> int:
+    """Return where a range is to end, at most `last`, so that it has no more alerts and holes than one record may.
+
+    Args:
+        last: its end.
+        alerts: the offset of each alert, sorted.
+        holes: the end of each hole, sorted. A cut is behind an alert's record or a hole, never within a hole.
+    """
+    end = last
+    if len(holes) > HOLES_MAX:
+        end = holes[HOLES_MAX - 1]
+    if len(alerts) > ALERTS_MAX:
+        # Those of one offset stay together: a record gives a handful at most.
+        at = alerts[ALERTS_MAX]
+        before = next((each for each in reversed(alerts[:ALERTS_MAX]) if each < at), at)
+        end = min(end, before)
+    return end
 
 
 class Coverage(Service):
@@ -199,31 +222,36 @@ class Coverage(Service):
     def _records(
         self, tp: TP, first: int, last: int, run: list[Gave], extra: list[Gave], holes: list[Hole]
     ) -> list[Judged]:
-        """Return the record of a range; before it those of its beginning, where it has too many holes for one.
+        """Return the record of a range, or several where it has too many holes or alerts for one.
 
-        What the range gave stands in the last: the beginning of a range gave nothing that is not said later.
+        Counts that no offset is known for (dead letters, repetitions, moved) stand in the last.
         """
         found = []
         records = sum(gave.records for gave in run)
-        while len(holes) > HOLES_MAX:
-            some, holes = holes[:HOLES_MAX], holes[HOLES_MAX:]
-            part = some[-1].last + 1 - first - sum(hole.last + 1 - hole.first for hole in some)
+        # What was read twice is counted in `extra` with its alerts alone; nothing lies outside of the range.
+        given = {each.mark: each for gave in (*extra, *run) for each in gave.alerts}
+        alerts = sorted((max(first, min(each.offset, last)), each.mark, each.rules) for each in given.values())
+        while (end := _cut(last, [each[0] for each in alerts], [hole.last for hole in holes])) < last:
+            some = [hole for hole in holes if hole.last <= end]
+            part = end + 1 - first - sum(hole.last + 1 - hole.first for hole in some)
             records -= part
-            found.append(self._record(tp, (first, some[-1].last), part, some, run, []))
-            first = some[-1].last + 1
-        found.append(self._record(tp, (first, last), records, holes, run, [*run, *extra]))
-        return found
+            found.append(self._record(tp, (first, end), part, some, run, [each for each in alerts if each[0] <= end]))
+            holes = holes[len(some) :]
+            alerts = [each for each in alerts if each[0] > end]
+            first = end + 1
+        whole = self._record(tp, (first, last), records, holes, run, alerts)
+        counts = {name: sum(getattr(gave, name) for gave in run) for name in ("dead_letters", "duplicates", "moved")}
+        return [*found, msgspec.structs.replace(whole, **counts)]
 
     def _record(
-        self, tp: TP, span: tuple[int, int], records: int, holes: list[Hole], run: list[Gave], gave: list[Gave]
+        self,
+        tp: TP,
+        span: tuple[int, int],
+        records: int,
+        holes: list[Hole],
+        run: list[Gave],
+        alerts: list[tuple[int, Mark, tuple[str, ...]]],
     ) -> Judged:
-        """Return a record of `run`; `gave` is what gave its alerts: also what was read twice; none: it says nothing."""
-        counted = run if gave else []
-        verdicts: dict[str, int] = {}
-        for each in gave:
-            for rule, number in each.verdicts.items():
-                verdicts[rule] = verdicts.get(rule, 0) + number
-        alerts = list({mark: None for each in gave for mark in each.alerts})
         topic, partition = tp
         return Judged(
             topic=topic,
@@ -232,12 +260,10 @@ class Coverage(Service):
             last=span[1],
             records=records,
             holes=tuple(holes),
-            verdicts=verdicts,
-            dead_letters=sum(each.dead_letters for each in counted),
-            duplicates=sum(each.duplicates for each in counted),
-            moved=sum(each.moved for each in counted),
+            verdicts=dict(Counter(rule for _, _, rules in alerts for rule in rules)),
             alerts=len(alerts),
-            alerts_hash=hash_of(alerts),
+            alerts_hash=hash_of([mark for _, mark, _ in alerts]),
+            alerts_of=tuple(sorted(f"{mark[0]}|{mark[1]}" for _, mark, _ in alerts)),
             policy=run[-1].policy if run else self._policy(),
             directories=self._directories(),
             worker=self.worker,

@@ -40,6 +40,9 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, tag="judged"):
     """Alert revisions that came of it."""
     alerts_hash: Annotated[str, Meta(min_length=64, max_length=64)]
     """`hash_of` of those."""
+    alerts_of: tuple[str, ...] = ()
+    """Which those are, each `alert_id|revision`, sorted: with it whoever has the log's alert entries finds exactly the
+    ones that the hash is over. A range with very many alerts is cut into several (an entry of the log is bounded)."""
     policy: Text
     directories: Text
     """Hash of the offsets to which the directories were known at the end."""
