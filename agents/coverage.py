@@ -52,23 +52,23 @@ class _Held:
     """Alerts beside those of batches: about the stream itself, and of batches that were judged and read again."""
 
 
-def _cut(last: int, alerts: list[int], holes: list[int]) -> int:
+def _cut(last: int, alerts: list[int], holes: list[Hole]) -> int:
     """Return where a range is to end, at most `last`, so that it has no more alerts and holes than one record may.
 
     Args:
         last: its end.
         alerts: the offset of each alert, sorted.
-        holes: the end of each hole, sorted. A cut is behind an alert's record or a hole, never within a hole.
+        holes: sorted. No cut is within one.
     """
     end = last
     if len(holes) > HOLES_MAX:
-        end = holes[HOLES_MAX - 1]
+        end = holes[HOLES_MAX - 1].last
     if len(alerts) > ALERTS_MAX:
         # Those of one offset stay together: a record gives a handful at most.
         at = alerts[ALERTS_MAX]
         before = next((each for each in reversed(alerts[:ALERTS_MAX]) if each < at), at)
         end = min(end, before)
-    return end
+    return next((hole.last for hole in holes if hole.first <= end < hole.last), end)
 
 
 class Coverage(Service):
@@ -231,7 +231,7 @@ class Coverage(Service):
         # What was read twice is counted in `extra` with its alerts alone; nothing lies outside of the range.
         given = {each.mark: each for gave in (*extra, *run) for each in gave.alerts}
         alerts = sorted((max(first, min(each.offset, last)), each.mark, each.rules) for each in given.values())
-        while (end := _cut(last, [each[0] for each in alerts], [hole.last for hole in holes])) < last:
+        while (end := _cut(last, [each[0] for each in alerts], holes)) < last:
             some = [hole for hole in holes if hole.last <= end]
             part = end + 1 - first - sum(hole.last + 1 - hole.first for hole in some)
             records -= part

@@ -50,12 +50,9 @@ class Gave:
     def add(self, alert: Alert, value: bytes) -> None:
         """Count an alert that is published as `value`."""
         ref = alert.event
-        if (
-            ref is not UNSET
-            and (ref.topic, ref.partition) == self.place
-            and self.first <= (ref.offset or 0) <= self.last
-        ):
-            offset = ref.offset or 0
+        at = -1 if ref is UNSET or ref.offset is None or (ref.topic, ref.partition) != self.place else ref.offset
+        if self.first <= at <= self.last:
+            offset = at
         else:  # spread, so that a range can be cut however many there are
             offset = self.first + len(self.alerts) % max(1, self.last - self.first + 1)
         mark = alert.alert_id, alert.revision, sha256(value).hexdigest()
