@@ -10,12 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+<<<<<<< HEAD
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+=======
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+>>>>>>> h6
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
+import msgspec
 from mode import Service
 
 from agents.gave import Gave, Mark
@@ -28,11 +34,19 @@ from schemas.coverage import Hole, InForce, Judged, Started, Stopped, hash_of
 log = logging.getLogger(__name__)
 
 HOLES_MAX: Final = 300
+<<<<<<< HEAD
 """Holes of one record at most, some 90 bytes each. A range with more of them becomes several."""
 
 ALERTS_MAX: Final = 600
 """Alerts of one record at most, some 45 bytes each: with the holes and the counts of every rule a record stays below
 the 65,535 bytes of an entry of the audit log. A range with more of them becomes several."""
+=======
+"""Holes of one record at most, some 90 bytes each: with alerts and the counts of every rule a record stays below the
+65,535 bytes of an entry of the audit log. A range with more of them becomes several."""
+
+ALERTS_MAX: Final = 500
+"""Alerts of one record at most, some 45 bytes each. A range with more of them becomes several."""
+>>>>>>> h6
 
 STOP_WITHIN_S: Final = 5.0
 """How long a worker that stops waits until the brokers have what it says last: they may be why it stops."""
@@ -49,6 +63,25 @@ class _Held:
     holes: deque[Hole] = field(default_factory=deque)
     extra: list[Gave] = field(default_factory=list)
     """Alerts beside those of batches: about the stream itself, and of batches that were judged and read again."""
+
+
+def _cut(last: int, alerts: list[int], holes: list[Hole]) -> int:
+    """Return where a range is to end, at most `last`, so that it has no more alerts and holes than one record may.
+
+    Args:
+        last: its end.
+        alerts: the offset of each alert, sorted.
+        holes: sorted. No cut is within one.
+    """
+    end = last
+    if len(holes) > HOLES_MAX:
+        end = holes[HOLES_MAX - 1].last
+    if len(alerts) > ALERTS_MAX:
+        # Those of one offset stay together: a record gives a handful at most.
+        at = alerts[ALERTS_MAX]
+        before = next((each for each in reversed(alerts[:ALERTS_MAX]) if each < at), at)
+        end = min(end, before)
+    return next((hole.last for hole in holes if hole.first <= end < hole.last), end)
 
 
 class Coverage(Service):
@@ -201,6 +234,7 @@ class Coverage(Service):
     def _records(
         self, tp: TP, first: int, last: int, run: list[Gave], extra: list[Gave], holes: list[Hole]
     ) -> list[Judged]:
+<<<<<<< HEAD
         """Return the record of a range; before it those of its beginning, where it is too much for one.
 
         What else the range gave stands in the last.
@@ -227,12 +261,35 @@ class Coverage(Service):
             first = end + 1
         found.append(self._record(tp, (first, last), records, alerts, holes, run, gave=run + extra))
         return found
+=======
+        """Return the record of a range, or several where it has too many holes or alerts for one.
+
+        Counts that no offset is known for (dead letters, repetitions, moved) stand in the last.
+        """
+        found = []
+        records = sum(gave.records for gave in run)
+        # What was read twice is counted in `extra` with its alerts alone; nothing lies outside of the range.
+        given = {each.mark: each for gave in (*extra, *run) for each in gave.alerts}
+        alerts = sorted((max(first, min(each.offset, last)), each.mark, each.rules) for each in given.values())
+        while (end := _cut(last, [each[0] for each in alerts], holes)) < last:
+            some = [hole for hole in holes if hole.last <= end]
+            part = end + 1 - first - sum(hole.last + 1 - hole.first for hole in some)
+            records -= part
+            found.append(self._record(tp, (first, end), part, some, run, [each for each in alerts if each[0] <= end]))
+            holes = holes[len(some) :]
+            alerts = [each for each in alerts if each[0] > end]
+            first = end + 1
+        whole = self._record(tp, (first, last), records, holes, run, alerts)
+        counts = {name: sum(getattr(gave, name) for gave in run) for name in ("dead_letters", "duplicates", "moved")}
+        return [*found, msgspec.structs.replace(whole, **counts)]
+>>>>>>> h6
 
     def _record(
         self,
         tp: TP,
         span: tuple[int, int],
         records: int,
+<<<<<<< HEAD
         alerts: Mapping[Mark, tuple[str, ...]],
         holes: list[Hole],
         run: list[Gave],
@@ -242,6 +299,12 @@ class Coverage(Service):
         for rules in alerts.values():
             for rule in rules:
                 verdicts[rule] = verdicts.get(rule, 0) + 1
+=======
+        holes: list[Hole],
+        run: list[Gave],
+        alerts: list[tuple[int, Mark, tuple[str, ...]]],
+    ) -> Judged:
+>>>>>>> h6
         topic, partition = tp
         return Judged(
             topic=topic,
@@ -250,6 +313,7 @@ class Coverage(Service):
             last=span[1],
             records=records,
             holes=tuple(holes),
+<<<<<<< HEAD
             verdicts=verdicts,
             dead_letters=sum(each.dead_letters for each in gave),
             duplicates=sum(each.duplicates for each in gave),
@@ -257,6 +321,12 @@ class Coverage(Service):
             alerts=len(alerts),
             alerts_hash=hash_of(list(alerts)),
             alerts_of=tuple(sorted(f"{alert_id}|{revision}" for alert_id, revision, _ in alerts)),
+=======
+            verdicts=dict(Counter(rule for _, _, rules in alerts for rule in rules)),
+            alerts=len(alerts),
+            alerts_hash=hash_of([mark for _, mark, _ in alerts]),
+            alerts_of=tuple(sorted(f"{mark[0]}|{mark[1]}" for _, mark, _ in alerts)),
+>>>>>>> h6
             policy=run[-1].policy if run else self._policy(),
             directories=self._directories(),
             worker=self.worker,

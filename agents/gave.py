@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
@@ -16,6 +16,16 @@ from schemas.alert import Alert
 
 Mark = tuple[str, int, str]
 """(alert id, revision, SHA-256 of the record in hex)."""
+
+
+class Given(NamedTuple):
+    """An alert that a batch gave."""
+
+    offset: int
+    """Where it counts: of the record that it is about; else one of the batch's."""
+    mark: Mark
+    rules: tuple[str, ...]
+    """Of its findings."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,8 +40,12 @@ class Gave:
     dead_letters: int = 0
     duplicates: int = 0
     moved: int = 0
+<<<<<<< HEAD
     alerts: dict[Mark, tuple[str, ...]] = field(default_factory=dict)
     """With the rules that each alert names."""
+=======
+    alerts: list[Given] = field(default_factory=list)
+>>>>>>> h6
 
     @classmethod
     def of(cls, batch: Any) -> Gave:
@@ -40,8 +54,19 @@ class Gave:
 
     def add(self, alert: Alert, value: bytes) -> None:
         """Count an alert that is published as `value`."""
+<<<<<<< HEAD
         mark = alert.alert_id, alert.revision, sha256(value).hexdigest()
         self.alerts[mark] = tuple(reason.rule_id for reason in alert.reasons)
+=======
+        ref = alert.event
+        at = -1 if ref is UNSET or ref.offset is None or (ref.topic, ref.partition) != self.place else ref.offset
+        if self.first <= at <= self.last:
+            offset = at
+        else:  # spread, so that a range can be cut however many there are
+            offset = self.first + len(self.alerts) % max(1, self.last - self.first + 1)
+        mark = alert.alert_id, alert.revision, sha256(value).hexdigest()
+        self.alerts.append(Given(offset, mark, tuple(reason.rule_id for reason in alert.reasons)))
+>>>>>>> h6
 
 
 def attribute(haul: Haul, told: Iterable[Told], current: Gave | None, released: Sequence[Gave]) -> None:

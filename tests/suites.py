@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -57,6 +58,7 @@ def run(name: str, more: list[str]) -> Outcome:
             *AT_ONCE.get(name, []),
             *more,
         ],
+        env={**os.environ, "PYTHONHASHSEED": "0"},  # processes of one run must find the same tests in the same order
         check=False,
     ).returncode
     seconds = time.monotonic() - began
