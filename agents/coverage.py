@@ -10,13 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-<<<<<<< HEAD
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-=======
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
->>>>>>> h6
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
@@ -34,19 +29,11 @@ from schemas.coverage import Hole, InForce, Judged, Started, Stopped, hash_of
 log = logging.getLogger(__name__)
 
 HOLES_MAX: Final = 300
-<<<<<<< HEAD
-"""Holes of one record at most, some 90 bytes each. A range with more of them becomes several."""
-
-ALERTS_MAX: Final = 600
-"""Alerts of one record at most, some 45 bytes each: with the holes and the counts of every rule a record stays below
-the 65,535 bytes of an entry of the audit log. A range with more of them becomes several."""
-=======
 """Holes of one record at most, some 90 bytes each: with alerts and the counts of every rule a record stays below the
 65,535 bytes of an entry of the audit log. A range with more of them becomes several."""
 
 ALERTS_MAX: Final = 500
 """Alerts of one record at most, some 45 bytes each. A range with more of them becomes several."""
->>>>>>> h6
 
 STOP_WITHIN_S: Final = 5.0
 """How long a worker that stops waits until the brokers have what it says last: they may be why it stops."""
@@ -141,8 +128,9 @@ class Coverage(Service):
         before = self._held.get(tp)
         held = self._held[tp] = _Held(begin)
         if before is not None:
-            # Read again within one assignment: what was published of it is, and is not published again.
-            held.extra = before.extra + [gave for gave in before.gave if gave.alerts]
+            # Read again within one assignment: what was published of it is, and is not published again. What is still
+            # on its way is added to the same objects.
+            held.extra = [*before.extra, *before.gave]
             if before.next == begin:
                 return
         self._start(tp, begin)
@@ -234,34 +222,6 @@ class Coverage(Service):
     def _records(
         self, tp: TP, first: int, last: int, run: list[Gave], extra: list[Gave], holes: list[Hole]
     ) -> list[Judged]:
-<<<<<<< HEAD
-        """Return the record of a range; before it those of its beginning, where it is too much for one.
-
-        What else the range gave stands in the last.
-        """
-        found = []
-        records = sum(gave.records for gave in run)
-        alerts = {mark: rules for gave in run + extra for mark, rules in gave.alerts.items()}
-        while len(holes) > HOLES_MAX:
-            some, holes = holes[:HOLES_MAX], holes[HOLES_MAX:]
-            part = some[-1].last + 1 - first - sum(hole.last + 1 - hole.first for hole in some)
-            records -= part
-            found.append(self._record(tp, (first, some[-1].last), part, {}, some, run))
-            first = some[-1].last + 1
-        while len(alerts) > ALERTS_MAX and first < last:
-            marks = list(alerts)[:ALERTS_MAX]
-            here = [holes.pop(0)] if holes and holes[0].first <= first else []
-            end = here[0].last if here else first
-            if end >= last:
-                holes = here + holes
-                break
-            records -= 0 if here else 1
-            some_alerts = {mark: alerts.pop(mark) for mark in marks}
-            found.append(self._record(tp, (first, end), 0 if here else 1, some_alerts, here, run))
-            first = end + 1
-        found.append(self._record(tp, (first, last), records, alerts, holes, run, gave=run + extra))
-        return found
-=======
         """Return the record of a range, or several where it has too many holes or alerts for one.
 
         Counts that no offset is known for (dead letters, repetitions, moved) stand in the last.
@@ -282,29 +242,16 @@ class Coverage(Service):
         whole = self._record(tp, (first, last), records, holes, run, alerts)
         counts = {name: sum(getattr(gave, name) for gave in run) for name in ("dead_letters", "duplicates", "moved")}
         return [*found, msgspec.structs.replace(whole, **counts)]
->>>>>>> h6
 
     def _record(
         self,
         tp: TP,
         span: tuple[int, int],
         records: int,
-<<<<<<< HEAD
-        alerts: Mapping[Mark, tuple[str, ...]],
-        holes: list[Hole],
-        run: list[Gave],
-        gave: Sequence[Gave] = (),
-    ) -> Judged:
-        verdicts: dict[str, int] = {}
-        for rules in alerts.values():
-            for rule in rules:
-                verdicts[rule] = verdicts.get(rule, 0) + 1
-=======
         holes: list[Hole],
         run: list[Gave],
         alerts: list[tuple[int, Mark, tuple[str, ...]]],
     ) -> Judged:
->>>>>>> h6
         topic, partition = tp
         return Judged(
             topic=topic,
@@ -313,20 +260,10 @@ class Coverage(Service):
             last=span[1],
             records=records,
             holes=tuple(holes),
-<<<<<<< HEAD
-            verdicts=verdicts,
-            dead_letters=sum(each.dead_letters for each in gave),
-            duplicates=sum(each.duplicates for each in gave),
-            moved=sum(each.moved for each in gave),
-            alerts=len(alerts),
-            alerts_hash=hash_of(list(alerts)),
-            alerts_of=tuple(sorted(f"{alert_id}|{revision}" for alert_id, revision, _ in alerts)),
-=======
             verdicts=dict(Counter(rule for _, _, rules in alerts for rule in rules)),
             alerts=len(alerts),
             alerts_hash=hash_of([mark for _, mark, _ in alerts]),
             alerts_of=tuple(sorted(f"{mark[0]}|{mark[1]}" for _, mark, _ in alerts)),
->>>>>>> h6
             policy=run[-1].policy if run else self._policy(),
             directories=self._directories(),
             worker=self.worker,

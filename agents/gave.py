@@ -1,4 +1,4 @@
-"""What a batch gave, added up with the batch: its alerts, dead letters, repetitions."""
+"""What a batch gave, added up for the audit: counts, and the hash of each alert as it was published."""
 
 from __future__ import annotations
 
@@ -40,12 +40,7 @@ class Gave:
     dead_letters: int = 0
     duplicates: int = 0
     moved: int = 0
-<<<<<<< HEAD
-    alerts: dict[Mark, tuple[str, ...]] = field(default_factory=dict)
-    """With the rules that each alert names."""
-=======
     alerts: list[Given] = field(default_factory=list)
->>>>>>> h6
 
     @classmethod
     def of(cls, batch: Any) -> Gave:
@@ -54,10 +49,6 @@ class Gave:
 
     def add(self, alert: Alert, value: bytes) -> None:
         """Count an alert that is published as `value`."""
-<<<<<<< HEAD
-        mark = alert.alert_id, alert.revision, sha256(value).hexdigest()
-        self.alerts[mark] = tuple(reason.rule_id for reason in alert.reasons)
-=======
         ref = alert.event
         at = -1 if ref is UNSET or ref.offset is None or (ref.topic, ref.partition) != self.place else ref.offset
         if self.first <= at <= self.last:
@@ -66,7 +57,6 @@ class Gave:
             offset = self.first + len(self.alerts) % max(1, self.last - self.first + 1)
         mark = alert.alert_id, alert.revision, sha256(value).hexdigest()
         self.alerts.append(Given(offset, mark, tuple(reason.rule_id for reason in alert.reasons)))
->>>>>>> h6
 
 
 def attribute(haul: Haul, told: Iterable[Told], current: Gave | None, released: Sequence[Gave]) -> None:

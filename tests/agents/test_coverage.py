@@ -205,13 +205,6 @@ async def test_alerts_of_batches_that_are_read_again_within_an_assignment_stay_c
     assert judged.alerts_of == ("once|0",)
 
 
-<<<<<<< HEAD
-async def test_a_record_with_every_rule_and_very_many_holes_and_alerts_fits_an_entry() -> None:
-    partition = Partition(start=10**12)
-    for number in range(3 * HOLES_MAX):
-        gave = partition.batch(1)
-        gave.alerts |= {(f"{number:030x}{at:02x}", 10**6, "0" * 64): tuple(RULE_IDS) for at in range(3)}
-=======
 async def test_records_with_every_rule_very_many_holes_and_alerts_fit_an_entry_each() -> None:
     partition = Partition(start=10**12)
     every = tuple(Reason(rule_id=rule, rule_version=1, severity="low", sentence="s") for rule in sorted(RULE_IDS))
@@ -221,20 +214,11 @@ async def test_records_with_every_rule_very_many_holes_and_alerts_fit_an_entry_e
         for each in range(3):  # about nobody's access: more of them than records
             gave.add(an_alert(number * 3 + each, revision=10**6, event=UNSET, reasons=every), b"record")
             total += 1
->>>>>>> h6
         partition.hole(1)
         partition.finish(0)
     partition.said.coverage.in_force("p1", b"content", "l" * 64, "g" * 64)
     await partition.commit()
     judged = partition.said.judged
-<<<<<<< HEAD
-    assert [each.first for each in judged[1:]] == [each.last + 1 for each in judged[:-1]]
-    assert max(each.alerts for each in judged) == ALERTS_MAX
-    assert sum(each.alerts for each in judged) == 9 * HOLES_MAX
-    assert all(len(each.alerts_of) == each.alerts for each in judged)
-    assert max(len(msgspec.json.encode(each)) for each in partition.said.records) < ENTRY_MAX - 1_000
-    assert sum(each.records for each in judged) == 3 * HOLES_MAX
-=======
     assert len(judged) > total / ALERTS_MAX
     assert max(len(msgspec.json.encode(each)) for each in partition.said.records) < ENTRY_MAX - 2_000
     assert sum(each.records for each in judged) == 2 * 3 * HOLES_MAX
@@ -243,7 +227,6 @@ async def test_records_with_every_rule_very_many_holes_and_alerts_fit_an_entry_e
     assert sum(sum(each.verdicts.values()) for each in judged) == total * len(every)
     for before, after in pairwise(judged):
         assert after.first == before.last + 1
->>>>>>> h6
     assert any(isinstance(each, InForce) for each in partition.said.records)
 
 
