@@ -38,15 +38,6 @@ STATE_GOALS: Final = {"saved_mean": 1024.0, "resident": 4096.0, "worker_s": 10.0
 DELIVERY_GOALS: Final = {"alerts_per_s": 5_000.0, "p99_ms": 100.0}
 """From the issue: sustained, to a bulk destination; and of single alerts, from published to received."""
 
-GATEWAY_PACE: Final = 1_000
-"""Decisions a second at which the decision point is measured."""
-
-GATEWAY_GOALS: Final = {"p99_ms": 25.0, "decide_p99_us": 1_000.0}
-"""From the issue: recorded and answered, and processor time of deciding."""
-
-GATEWAY_ACCESSES: Final = 20_000
-"""Of the month, asked about in turn: more than a run takes in its time."""
-
 BESIDE_EVENTS: Final = 60_000
 """Accesses that a worker judges beside a destination that hangs, at most: six runs of them."""
 
@@ -92,7 +83,7 @@ def main(arguments: list[str]) -> int:
     if given.only == "delivery":  # by itself: its receivers take the cores that the rest is measured on
         rows += _delivery(given.broker, given.alerts, min(given.events, BESIDE_EVENTS), build, result, say)
     if given.only == "gateway":  # by itself, too: who asks takes as much of the cores as who answers
-        rows += _gateway(given.broker, given.seconds, build, result, say)
+        rows += gateway.rows(given.broker, given.seconds, build, result, say, _within)
     given.out.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     _print(result, rows)
     return 0
@@ -253,36 +244,6 @@ def _delivery(kind: str, alerts: int, events: int, build: Path, result: dict[str
             ),
         ]
     return rows
-
-
-def _gateway(kind: str, seconds: float, build: Path, result: dict[str, Any], say: Say) -> Rows:
-    say(f"decisions at {GATEWAY_PACE:,}/s for {seconds:g} s")
-    month = load(GATEWAY_ACCESSES)
-    with broker(kind) as (name, settings):
-        result["broker"] = name
-        fill(settings, month)
-        found = gateway.measure(settings, month, GATEWAY_PACE, seconds, build)
-    result["gateway"] = asdict(found)
-    what = f"decision asked → recorded and answered at {found.pace:,.0f}/s"
-    return [
-        (f"{what}, p50", f"{found.p50_ms:.1f} ms", f"{found.cpu_us:.0f}", f"{found.peak_mib:,.0f}", ""),
-        (f"{what}, p99", f"{found.p99_ms:.1f} ms", "", "", _most(found.p99_ms, GATEWAY_GOALS["p99_ms"])),
-        (
-            "    of it the broker's acknowledgement, p50; p99",
-            f"{found.record_p50_ms:.1f}; {found.record_p99_ms:.1f} ms",
-            "",
-            "",
-            f"{found.failed} of {found.asked:,} without a recorded decision",
-        ),
-        (
-            "    deciding alone, p50; p99",
-            f"{found.decide_p50_us:.0f}; {found.decide_p99_us:.0f} µs",
-            "",
-            "",
-            f"{_within(found.decide_p99_us, GATEWAY_GOALS['decide_p99_us'], 'µs')}; {found.allowed:,} allowed",
-        ),
-        ("    who asks", "", f"{found.client_cpu_us:.0f}", "", "on the same cores"),
-    ]
 
 
 def _receiver(run: dict[str, Any]) -> str:

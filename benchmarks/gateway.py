@@ -10,23 +10,33 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from agents.gateway.callers import new_token
 from agents.gateway.paths import EVALUATION
 from agents.settings import PREFIX, Settings
+from benchmarks.brokers import broker, fill
 from benchmarks.process import Worker, usage
-from benchmarks.stream import Load
+from benchmarks.stream import Load, load
 from demo.broker import free_port
 from schemas.codec import ACCESS
 from schemas.fields import known
 
 CALLER: Final = "bench"
+
+PACE: Final = 1_000
+"""Decisions a second at which the decision point is measured."""
+
+GOALS: Final = {"p99_ms": 25.0, "decide_p99_us": 1_000.0}
+"""From the issue: recorded and answered, and processor time of deciding."""
+
+ACCESSES: Final = 20_000
+"""Of the month, asked about in turn: more than a run takes in its time."""
 
 CONNECTIONS: Final = 64
 """At once: a few proxies with their pools."""
@@ -125,6 +135,39 @@ def measure(settings: Settings, month: Load, pace: int, seconds: float, folder: 
         client_cpu_us=mine * 1e6 / len(answers),
         peak_mib=now.peak_mib,
     )
+
+
+def rows(
+    kind: str, seconds: float, build: Path, result: dict[str, Any], say: Any, within: Callable[[float, float, str], str]
+) -> list[tuple[str, str, str, str, str]]:
+    """Measure, and return what the table of all benchmarks says of it; `within` puts a figure beside its goal."""
+    say(f"decisions at {PACE:,}/s for {seconds:g} s")
+    month = load(ACCESSES)
+    with broker(kind) as (name, settings):
+        result["broker"] = name
+        fill(settings, month)
+        found = measure(settings, month, PACE, seconds, build)
+    result["gateway"] = asdict(found)
+    what = f"decision asked → recorded and answered at {found.pace:,.0f}/s"
+    return [
+        (f"{what}, p50", f"{found.p50_ms:.1f} ms", f"{found.cpu_us:.0f}", f"{found.peak_mib:,.0f}", ""),
+        (f"{what}, p99", f"{found.p99_ms:.1f} ms", "", "", within(found.p99_ms, GOALS["p99_ms"], "ms")),
+        (
+            "    of it the broker's acknowledgement, p50; p99",
+            f"{found.record_p50_ms:.1f}; {found.record_p99_ms:.1f} ms",
+            "",
+            "",
+            f"{found.failed} of {found.asked:,} without a recorded decision",
+        ),
+        (
+            "    deciding alone, p50; p99",
+            f"{found.decide_p50_us:.0f}; {found.decide_p99_us:.0f} µs",
+            "",
+            "",
+            f"{within(found.decide_p99_us, GOALS['decide_p99_us'], 'µs')}; {found.allowed:,} allowed",
+        ),
+        ("    who asks", "", f"{found.client_cpu_us:.0f}", "", "on the same cores"),
+    ]
 
 
 def questions(month: Load) -> list[bytes]:

@@ -23,7 +23,7 @@ from agents.gateway.callers import Callers, CredentialsWatch, read_tokens, serve
 from agents.gateway.deciding import Deciding
 from agents.gateway.metrics import GatewayMetrics
 from agents.gateway.pulse import Pulse
-from agents.gateway.recording import LINGER_MS, Producing, Recorder
+from agents.gateway.recording import LINGER_MS, REQUEST_TIMEOUT_MS, Producing, Recorder
 from agents.gateway.server import DecisionServer
 from agents.policy_watch import PolicyWatch, read_policy
 from agents.preflight import PartitionWatch, check_topics
@@ -113,7 +113,7 @@ class Gateway(Service):
         self.settings, self.legal, self.geo, self.callers = settings, legal, geo, callers
         self.metrics = GatewayMetrics(version("cloverwatch"))
         self.knowledge = Knowledge()
-        producer = producer_of(settings, linger_ms=LINGER_MS)
+        producer = producer_of(settings, linger_ms=LINGER_MS, request_timeout_ms=REQUEST_TIMEOUT_MS)
         rows = consumer_of(settings, *DIRECTORY_TOPICS)
         self.tables = ReferenceTables(rows, self.knowledge, on_bad_row=self._bad_row, read=spare_the_collector)
         self.pulse = Pulse(rows)

@@ -31,6 +31,11 @@ LINGER_MS: Final = 2
 """How long a decision waits for others that travel with it: a produce request costs far more processor time than a
 decision in it, and 2 ms are a twelfth of what an answer may take."""
 
+REQUEST_TIMEOUT_MS: Final = 5_000
+"""How long one produce request may hang before it is tried again. While it does nothing else is stored, and a broker
+that was killed leaves requests that nobody answers: with the 30 s of other producers, decisions were denied for a
+minute after it was back. An idempotent producer tries again for as long as it takes and writes nothing twice."""
+
 FLUSH_WITHIN_S: Final = 5.0
 """How long the end of the process waits for messages that are on their way."""
 

@@ -262,8 +262,11 @@ class DecisionServer(Service):
         if (request.content_length or 0) > most:
             raise Refusal("too_large", f"the body: allowed: {most} bytes")
         try:
-            async with asyncio.timeout(self._settings.gateway_read_within_s):
+            if request.content.is_eof():  # it came with its head, as most do: nothing to wait for
                 raw = await request.read()
+            else:
+                async with asyncio.timeout(self._settings.gateway_read_within_s):
+                    raw = await request.read()
         except web.HTTPRequestEntityTooLarge:
             raise Refusal("too_large", f"the body: allowed: {most} bytes") from None
         except TimeoutError:

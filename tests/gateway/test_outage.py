@@ -24,6 +24,10 @@ ASKING = 4
 """Who ask at once, all the time."""
 
 
+RECOVERS_S = 180.0
+"""Seconds for a broker that was killed to read its log and elect leaders, and for everybody to notice."""
+
+
 class Asker(threading.Thread):
     """Asks without a pause, singles and batches; keeps what it was answered, by decision id."""
 
@@ -56,6 +60,7 @@ def prepared_kafka(own_kafka: Broker) -> Settings:
     return settings
 
 
+@pytest.mark.timeout(600)  # two minutes where a machine is its own
 def test_every_allow_that_was_answered_is_on_the_topic(
     own_kafka: Broker, prepared_kafka: Settings, tmp_path: Path
 ) -> None:
@@ -67,14 +72,14 @@ def test_every_allow_that_was_answered_is_on_the_topic(
             each.start()
         for _ in range(2):
             allowed, unrecorded = _allowed(askers), _unrecorded(askers)
-            until(lambda before=allowed: _allowed(askers) > before + 50, "allows")  # type: ignore[misc]
+            until(lambda before=allowed: _allowed(askers) > before + 50, "allows", RECOVERS_S)  # type: ignore[misc]
             own_kafka.server.stop(kill=True)
             until(lambda before=unrecorded: _unrecorded(askers) > before + 20, "denials without a record")  # type: ignore[misc]
             until(lambda: not gateway.ready(), "not ready")
             own_kafka.server.start()
-            until(gateway.ready, "ready again, by itself")
+            until(gateway.ready, "ready again, by itself", RECOVERS_S)
         allowed = _allowed(askers)
-        until(lambda: _allowed(askers) > allowed + 50, "allows again")
+        until(lambda: _allowed(askers) > allowed + 50, "allows again", RECOVERS_S)
         for each in askers:
             each.enough.set()
         for each in askers:
