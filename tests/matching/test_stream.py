@@ -95,7 +95,7 @@ async def test_a_planted_bypass_is_flagged_within_a_second(
     run = MatchRun(own_kafka.bootstrap, tmp_path)
     await run.prepare()
     try:
-        run.start()
+        run.start(CLOVERWATCH_REPLICATION_FACTOR="3")  # as in earnest: its answers are believed at once
         await run.ready()
         took = sorted(await delays(run, 10))
         with capsys.disabled():
