@@ -81,8 +81,8 @@ def test_a_power_loss_at_every_operation(how: Loss) -> None:
 def test_a_second_power_loss_at_every_operation_after_the_first(how: Loss) -> None:
     """Also while the log is opened again."""
     script = batches("first")[:3]
-    for at, before in list(stops())[::3]:
-        for again in range(1, 10):
+    for at, before in list(stops())[::7]:
+        for again in range(1, 9):
             disk, signer, acknowledged = Disk(), RecordingSigner("example.com/log", SEED), list[bytes]()
             disk.stop_at, disk.before = at, before
             under_way: list[bytes] = []
