@@ -12,7 +12,24 @@ import pytest
 from agents.cli import main
 from tests.audit.making import KEY, World, write_log
 
-HOSTILE = (None, True, -1, 7, 10**18, 1.5, "", "x", "\u0661|9", "9" * 5000, [], ["x"], [[]], {}, {"a": {}}, "f" * 64)
+HOSTILE: tuple[object, ...] = (
+    None,
+    True,
+    -1,
+    7,
+    10**18,
+    1.5,
+    "",
+    "x",
+    "\u0661|9",
+    "9" * 5000,
+    [],
+    ["x"],
+    [[]],
+    {},
+    {"a": {}},
+    "f" * 64,
+)
 
 
 def broken(entry: dict[str, object], rng: random.Random) -> bytes:
