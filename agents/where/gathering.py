@@ -20,7 +20,6 @@ from schemas.access import AccessEvent
 from schemas.codec import ACCESS
 from schemas.errors import BadRecordError, ConfigurationError
 
-
 REPEATED_WITHIN: Final = 500_000
 """Accesses among which a repetition is noticed, 100 bytes each: logs deliver again within minutes."""
 
