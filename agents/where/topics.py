@@ -104,12 +104,10 @@ async def accesses(settings: Settings, begin: int, end: int, take: Callable[[Any
         consumer.assign(tps)
         firsts = await consumer.beginning_offsets(tps)
         ends = await consumer.end_offsets(tps)
-        starts = await consumer.offsets_for_times(dict.fromkeys(tps, begin))
-        stops = {tp: found.offset for tp, found in (await consumer.offsets_for_times(dict.fromkeys(tps, end))).items()
-                 if found is not None}  # fmt: skip
+        starts = await _offsets_at(consumer, tps, begin)
+        stops = await _offsets_at(consumer, tps, end)
         for tp in tps:
-            start = starts.get(tp)
-            at = ends[tp] if start is None else start.offset
+            at = starts.get(tp, ends[tp])
             log.cut |= at == firsts[tp] > 0
             consumer.seek(tp, at)
         last = time.monotonic()
@@ -134,6 +132,15 @@ async def accesses(settings: Settings, begin: int, end: int, take: Callable[[Any
                     f"{ACCESS_EVENTS}: nothing came for {STALLED_S:g} s, and the end is not reached; look at the "
                     "brokers' load"
                 )
+
+
+async def _offsets_at(consumer: Any, tps: list[TopicPartition], at: int) -> dict[TopicPartition, int]:
+    """Return by partition the first offset that was appended at `at` or later; without those that have none.
+
+    Of none, Apache Kafka's client says None, and the embedded broker an offset of 0 with a time of -1.
+    """
+    found = await consumer.offsets_for_times(dict.fromkeys(tps, at))
+    return {tp: each.offset for tp, each in found.items() if each is not None and each.timestamp >= 0}
 
 
 FAR: Final = 2**62

@@ -90,3 +90,10 @@ def cells(found: Sheet) -> dict[tuple[Cell, ...], list[Any]]:
 def copy(copy_id: str, dataset_id: str = "users", **fields: Any) -> Row:
     given = {"copy_kind": "backup", **fields}
     return row("directory.copies", dataset_id=dataset_id, copy_id=copy_id, **given)
+
+
+def added(found: Sheet, column: int) -> int:
+    """The sum of a column."""
+    numbers = [row[column] for row in found.rows]
+    assert all(isinstance(number, int) for number in numbers)
+    return sum(number for number in numbers if isinstance(number, int))
