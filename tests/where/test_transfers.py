@@ -181,11 +181,7 @@ def test_the_groups_add_up_to_the_total(drawn: list[dict[str, Any]], by: tuple[s
         (6, sum(each.record_count or 0 for each in good)),
     ):
         assert total[width + at] == count
-<<<<<<< HEAD
-        assert sum(int(row[width + at]) for row in found.rows) == count  # type: ignore[arg-type, misc]
-=======
         assert added(found, width + at) == count
->>>>>>> h8
     subjects = {token for each in good for token in (each.subject_ids or ())}
     assert total[width + 4] == len({each.person for each in good})
     assert total[width + 5] == Estimate(len(subjects), len(subjects), len(subjects), exact=True)

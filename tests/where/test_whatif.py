@@ -139,11 +139,7 @@ def test_every_grouping_has_the_same_total(drawn: list[dict[str, Any]]) -> None:
     assert totals[0] == totals[1] == totals[2]
     assert totals[0] is not None
     for at in (1, 2, 3, 4, 6, 7, 8, 9):
-<<<<<<< HEAD
-        assert sum(int(row[at]) for row in sheet(report, "by-team").rows) == totals[0][at]  # type: ignore[arg-type, misc]
-=======
         assert added(sheet(report, "by-team"), at) == totals[0][at]
->>>>>>> h8
 
 
 # The law that is supposed.
