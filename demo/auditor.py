@@ -72,9 +72,8 @@ async def _caught_up(settings: Settings) -> None:
 
 def _tamper(folder: Path) -> str:
     """Change one digit of the hash of the first alert in the log; return the file."""
-    for path in sorted((folder / "tile" / "entries").rglob("*")):
-        if not path.is_file():
-            continue
+    bundles = [path for path in (folder / "tile" / "entries").rglob("*") if path.is_file()]
+    for path in sorted(bundles, key=_newest):
         content = bytearray(path.read_bytes())
         at = content.find(b'"kind":"alert"')
         at = content.find(b'"sha256":"', at) if at >= 0 else -1
@@ -85,3 +84,9 @@ def _tamper(folder: Path) -> str:
             path.write_bytes(content)
             return str(path.relative_to(folder))
     return "nothing"
+
+
+def _newest(path: Path) -> tuple[int, str, int]:
+    """Full bundles in order, then of the partial one its longest: shorter ones are of earlier checkpoints."""
+    partial = path.parent.suffix == ".p"
+    return partial, "" if partial else str(path), -int(path.name) if partial else 0
