@@ -36,7 +36,7 @@ def test_an_empty_section_has_every_default() -> None:
         must_pass=("*",),
         sensitivities=frozenset({"restricted", "allowable"}),
         principals=frozenset({"employee", "external"}),
-        wait=30_000,
+        wait=500,
         unrecorded="deny",
         tolerates=frozenset(),
         subject_types={"user": "employee"},

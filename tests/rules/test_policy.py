@@ -249,7 +249,7 @@ def _leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     found = []
     if isinstance(value, dict):
         for name, each in value.items():
-            if not (path and path[-1] in named and len(path) == 1):
+            if path != ("gateway", "gateways") and not (path and path[-1] in named and len(path) == 1):
                 found.append((*path, name))
             found += _leaves(each, (*path, name))
     elif isinstance(value, list):
