@@ -67,7 +67,7 @@ class PolicyWatch(Service):
         path: the policy file.
         content: its bytes when it was last read.
         interval: seconds between two looks.
-        adopt: called with a new policy and its bytes.
+        adopt: called with a new policy and its bytes; may refuse what this process cannot work by (ConfigurationError).
         failed: called with True when the file is wrong, with False when it is right again.
         unsigned: called once for each file that is refused because auditors have not signed it, with what is said.
     """
@@ -96,6 +96,9 @@ class PolicyWatch(Service):
                 if self._path.read_bytes() == self._content and refused is None:
                     continue
                 content, policy = read_policy(self._path)
+                if content != self._content:
+                    self._adopt(policy, content)
+                    log.warning("Policy %s is in force", policy.version)
             except (ConfigurationError, OSError) as error:
                 if str(error) != refused:
                     log.error("The new policy is refused, the old one stays in force: %s", error)
@@ -104,8 +107,5 @@ class PolicyWatch(Service):
                         self._unsigned(str(error))
                 refused = str(error)
                 continue
-            if content != self._content:
-                self._adopt(policy, content)
-                log.warning("Policy %s is in force", policy.version)
             self._content, refused = content, None
             self._failed(False)  # noqa: FBT003 - a gauge is set

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import msgspec
 
+from agents.audit.granted import ABSENT, Granted
 from agents.audit.known import Known
 from agents.audit.verifying.exported import manifest_of, partitions_of, records
 from agents.files import Line
@@ -151,8 +152,12 @@ def replay(
         policy=policy.version, legal_table=legal.digest, geo_table=geo.digest, directories="", known={}
     )
     partitions = len(manifest_of(export).topics.get(log.topic, {}))
+    joiner = Joiner(alone, known.knowledge, legal, geo)
+    granted = Granted(export, content, joiner)
+    if granted.absent:
+        found.limits.append(ABSENT)
     session = Session(
-        Judge(Joiner(alone, known.knowledge, legal, geo), RULES),
+        Judge(joiner, RULES),
         describe=describe,
         provenance=lambda: judged_with,
         partition_of=(lambda person: partition_of(person, partitions)) if partitions else None,
@@ -173,6 +178,7 @@ def replay(
             found.limits.append(f"offsets {reached} to {first - 1} are in no range of the log: they were not compared")
         reached = last + 1
         exact = known.until(span.at if known_at is None else known_at, span.directories if known_at is None else "")
+        granted.until(span.at)
         found.ranges += 1
         found.exact += exact
         batch: list[Line] = []

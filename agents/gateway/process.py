@@ -197,9 +197,7 @@ class Gateway(Service):
 
     def _adopt(self, policy: Policy, content: bytes) -> None:
         if policy.gateway is None:
-            log.error("The new policy has no [gateway]: the old one stays in force for decisions")
-            self._policy_failed(True)  # noqa: FBT003 - a gauge is set
-            return
+            raise ConfigurationError("policy: it has no [gateway], so nothing could be decided")
         self.joiner = Joiner(policy, self.knowledge, self.legal, self.geo)
         judge = Judge(self.joiner, RULES)
         self.knowledge.forget_verdicts()

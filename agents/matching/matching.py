@@ -247,9 +247,7 @@ class Matching:
 
     def _adopt(self, policy: Policy, content: bytes) -> None:
         if policy.gateway is None:
-            log.error("The new policy has no [gateway]: accesses are matched under the old one")
-            self.metrics.policy_failed.set(1)
-            return
+            raise ConfigurationError("policy: it has no [gateway], so nothing could be matched")
         if self._privacy is not None:
             self._privacy.seal_to(Sealer(officers_in(content)))
         self._people = people_in(content)

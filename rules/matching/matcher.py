@@ -95,12 +95,19 @@ class Matcher:
                 heapq.heappush(self._ends, (self._kept(each), person, each.decision_id))
 
     def decide(self, decision: Decision, offset: int, appended_at: int) -> None:
-        """Take a decision. One that is known already keeps its count."""
+        """Take a decision. One that is known already keeps its count.
+
+        A second record of an id denies what could not be recorded in time and was answered as a denial
+        (`agents/gateway/recording.py`): the allow never stood.
+        """
         memory = self._memory(decision.person)
         if offset <= memory.decided_to:
             return
         memory.decided_to = offset
-        if decision.decision_id not in memory.decisions:
+        before = memory.decisions.get(decision.decision_id)
+        if before is not None:
+            before.allow = before.allow and decision.effect == "allow"
+        else:
             found = memory.decisions[decision.decision_id] = known_of(decision, appended_at)
             heapq.heappush(self._ends, (self._kept(found), decision.person, decision.decision_id))
         self._touched(decision.person)

@@ -103,12 +103,13 @@ def test_each_difference_is_one_sentence(old: str, new: str, said: list[str]) ->
 def test_rules_come_first_and_nothing_is_said_of_people_addresses_and_secrets() -> None:
     new = EXEMPTION + (
         '[[networks]]\ncidr = "203.0.113.0/24"\nkind = "office"\n[people.op]\nkey = "KEYTEXT"\nroles = ["analyst"]\n'
+        'employee = "e-88"\n'
         '[destinations.p]\ntoken = "hunter2"\n[sites.a]\ncountry = "IE"\n[rules.z]\nenabled = false\n'
         '[[gateway.conditions]]\nname = "c"\nsentence = "Ms Roe"\nwhen = {"subject.id" = "e-77"}\n'
     )
     said = differs("", new)
     assert said[0] == "rule z is switched off"
-    for secret in ("e-1234", "Jane", "203.0.113", "KEYTEXT", "hunter2", "Roe", "e-77"):
+    for secret in ("e-1234", "Jane", "203.0.113", "KEYTEXT", "hunter2", "Roe", "e-77", "e-88"):
         assert secret not in "\n".join(said)
     first = differences(None, new.encode())
     assert first[0] == "this is the first policy"

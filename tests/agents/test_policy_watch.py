@@ -15,6 +15,7 @@ from agents.metrics import Metrics
 from agents.policy_watch import PolicyWatch, read_policy
 from rules.cases import POLICY
 from rules.policy import Policy
+from schemas.errors import ConfigurationError
 
 INTERVAL = 0.004
 REFUSED = "The new policy is refused, the old one stays in force"
@@ -117,3 +118,27 @@ async def test_another_error_is_said_again(path: Path, caplog: pytest.LogCapture
         put(path, "version = 3")
         await until(lambda: errors() == 2)
         assert told.gauge == 1
+
+
+async def test_what_cannot_be_taken_is_refused_as_a_broken_one_is(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A gateway cannot decide by a policy without `[gateway]`, right as the file may be."""
+    told = Told()
+
+    def adopt(policy: Policy, content: bytes) -> None:
+        if b"refuse me" in content:
+            raise ConfigurationError("policy: it has no [gateway]")
+        told.adopted.append(policy)
+
+    content, before = read_policy(path)
+    async with PolicyWatch(path, content, INTERVAL, adopt=adopt, failed=told.fail):
+        put(path, POLICY + "# refuse me\n")
+        await until(lambda: told.gauge == 1)
+        await asyncio.sleep(INTERVAL * 5)
+        assert told.gauge == 1, "until a file can be taken"
+        assert (told.adopted, told.failed) == ([], [True])
+        said = [record.getMessage() for record in caplog.records]
+        assert sum(REFUSED in each for each in said) == 1
+        assert not any("is in force" in each for each in said)
+        put(path, POLICY)
+        await until(lambda: told.gauge == 0)
+        assert told.adopted == [], f"{before.version} is in force all the time"

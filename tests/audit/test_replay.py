@@ -20,8 +20,9 @@ from agents.policy_watch import read_policy
 from agents.pseudonym_keys import new_keys
 from agents.settings import load
 from agents.tables import geo_table, legal_table
+from alerts.approvals import step
 from alerts.pseudonyms import Pseudonyms
-from rules.cases import DAY, POLICY
+from rules.cases import DAY, HOUR, POLICY
 from rules.cases import T as NOON
 from rules.catalogue import RULES
 from rules.join import Joiner
@@ -29,14 +30,19 @@ from rules.judge import Judge
 from rules.knowledge import Knowledge
 from rules.session import Session
 from schemas.alert import Alert, JudgedWith
+from schemas.approval import Approval, Signed
 from schemas.codec import encode, row_key
 from schemas.coverage import InForce, Judged, hash_of
 from schemas.directory import Row
 from schemas.fields import iso
 from schemas.topics import DIRECTORY_TOPICS
+from tests.approvals.office import POLICY_TEXT, SIGNERS, rows
+from tests.approvals.test_steps import then
 from tests.audit.making import EVENTS, KEY, World, write_log
 from tests.cli.conftest import OUTSIDE
 from tests.rules.streams import access, complete, dataset, describe, line, role
+
+MINUTE = 60_000
 
 
 @dataclass
@@ -44,10 +50,11 @@ class Operator:
     """A worker as it would have judged, with pseudonyms, and all that it wrote."""
 
     folder: Path
+    policy_text: str = POLICY
 
     def __post_init__(self) -> None:
         self.policy_file = self.folder / "policy.toml"
-        self.policy_file.write_text(POLICY)
+        self.policy_file.write_text(self.policy_text)
         content, policy = read_policy(self.policy_file)
         settings = load({}, None)
         self.world = World(seed=5, partitions=1)
@@ -80,6 +87,14 @@ class Operator:
             self.world.store(row.topic, 0, row_key(row).decode(), encode(row))
             self.offsets[row.topic] += 1
             self.knowledge.apply(row)
+
+    def approve(self, approval: Approval) -> None:
+        """An approval arrives, a moment after it was given."""
+        assert approval.approved is not None
+        self.world.now = approval.approved.at + 1_000
+        value = msgspec.json.encode(approval)
+        self.world.store("gateway.approvals", 0, approval.approval_id, value, state=approval.state)
+        self.knowledge.approve(approval)
 
     def judge(self, *events: dict[str, Any]) -> list[Alert]:
         """Events arrive, and are judged as one range."""
@@ -183,6 +198,33 @@ def test_what_became_known_later_is_not_held_against_it(operator: Operator, capf
 def test_the_log_itself_holds(operator: Operator) -> None:
     arguments = ["--key", KEY, "--topics", str(operator.folder / "export"), "--grace", "0", "--json"]
     assert main(["audit", "verify", str(operator.folder / "log"), *arguments]) == 0
+
+
+def test_what_an_approval_let_pass_is_no_difference(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    made = Operator(tmp_path, POLICY_TEXT)
+    made.rows(rows(NOON - 1_000))
+    assert made.judge(access(event_id="before", **OUTSIDE))
+    at = NOON - MINUTE
+    asked = Approval(
+        approval_id="a-1", person="e-1", datasets=("users",), actions=("read",), until=NOON + HOUR,
+        requested=Signed(by="anna", at=at),
+    )  # fmt: skip
+    made.approve(then(step(asked, "requested", SIGNERS["anna"], at, reason="restore"), "approved", "ben", at))
+    assert not made.judge(access(event_id="under it", **OUTSIDE))
+    made.done()
+    code, said = made.replay(capfd)
+    assert (said["differ"], said["limits"], said["same"], code) == ([], [], 1, 0)
+    # An approval that nobody signed is none, whoever hands over the export.
+    export = tmp_path / "export" / "gateway.approvals" / "0.jsonl.gz"
+    lines_ = gzip.decompress(export.read_bytes()).replace(b'\\"until\\":', b'\\"until\\":1')
+    export.write_bytes(gzip.compress(lines_))
+    code, said = made.replay(capfd)
+    assert code == 1
+    assert "offset 1: judging again gives" in said["differ"][0]
+    export.unlink()
+    export.parent.rmdir()
+    code, said = made.replay(capfd)
+    assert any("gateway.approvals" in each for each in said["limits"])
 
 
 def test_an_alert_that_was_never_made_is_named(

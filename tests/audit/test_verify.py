@@ -337,6 +337,26 @@ def test_judged_under_a_policy_that_was_not_in_force(world: World, verify: Verif
     verify(world).only("policy", "aaaaaaaaaaaaaaaa", POLICY)
 
 
+def test_a_gateway_that_decides_by_a_policy_that_nobody_recorded_is_a_finding(world: World, verify: Verify) -> None:
+    for policy in (POLICY, "bbbbbbbbbbbbbbbb", "bbbbbbbbbbbbbbbb"):
+        world.decide(policy=policy)
+    found = verify(world).only("policy", "bbbbbbbbbbbbbbbb")
+    assert found["topic"] == "gateway.decisions"
+
+
+def test_what_a_gateway_took_a_moment_ago_may_be_under_way(world: World, verify: Verify) -> None:
+    world.decide(policy="bbbbbbbbbbbbbbbb")
+    assert verify(world, grace=15).found == []
+
+
+def test_a_gateway_may_decide_by_what_was_adopted(world: World, verify: Verify) -> None:
+    world.adopt(b"another", "bbbbbbbbbbbbbbbb")
+    world.decide(policy="bbbbbbbbbbbbbbbb")
+    world.decide(policy="")
+    world.judge(0)
+    assert verify(world).found == []
+
+
 def test_a_decision_needs_its_approval(world: World, verify: Verify) -> None:
     world.approve("ap-1")
     world.decide(approval_id="ap-1")

@@ -62,6 +62,16 @@ def test_denied_yet_done(event: dict[str, Any], against: str) -> None:
     assert kinds_of(event, decision(effect="deny", uses=0)) == [against]
 
 
+@pytest.mark.parametrize("named", [{}, NAMED], ids=["unnamed", "named"])
+def test_an_allow_that_was_answered_as_a_denial_is_one(named: dict[str, Any]) -> None:
+    """The decision point's correction: the last record of an id says what the gateway was answered."""
+    allowed = decision()
+    assert kinds_of(named, allowed, decision(effect="deny", uses=0)) == ["gateway.denied_yet_done"]
+    assert kinds_of(named, decision(effect="deny", uses=0), allowed) == ["gateway.denied_yet_done"], (
+        "never the other way"
+    )
+
+
 def test_a_live_allow_stands_before_a_denial() -> None:
     denied = decision("d-2", effect="deny", uses=0, decided_at=T + 10)
     assert kinds_of({}, decision(), denied) == []

@@ -40,6 +40,8 @@ class Acts:
         """Until when each approval holds that was given."""
         self._rests: dict[str, tuple[int, Entry, int]] = {}
         """By approval, the latest decision that rests on it: index, entry, time."""
+        self._decided_by: dict[str, tuple[int, Entry]] = {}
+        """By the version of a policy, the first decision under it: index and entry."""
         self._findings = findings
 
     def take(self, index: int, entry: Entry) -> None:
@@ -66,6 +68,9 @@ class Acts:
         self.decisions[str(about.get("effect", "?"))] += 1
         if about.get("break_glass") is True:
             self.decisions["break_glass"] += 1
+        policy = about.get("policy")
+        if isinstance(policy, str) and policy:
+            self._decided_by.setdefault(policy, (index, entry))
         approval, at = about.get("approval_id"), about.get("decided_at")
         if isinstance(approval, str) and approval:
             self.decisions["by approval"] += 1
@@ -74,8 +79,11 @@ class Acts:
             if before is None or before[2] < moment:
                 self._rests[approval] = index, entry, moment
 
-    def end(self, spans: Continuity, completeness: Completeness) -> None:
-        """Check decisions against approvals, and what was in force against the changes that were recorded."""
+    def end(self, spans: Continuity, completeness: Completeness, settled: int) -> None:
+        """Check decisions against approvals, and what was in force against the changes that were recorded.
+
+        What was appended after `settled`, milliseconds, may be under way.
+        """
         span = spans.spans.get((GATEWAY_APPROVALS, 0))
         whole = span is None or span.first == 0
         for approval, (index, entry, at) in self._rests.items():
@@ -101,6 +109,22 @@ class Acts:
                     "log holds no change that was adopted and says who and why",
                     index=index,
                 )
+        self._gateways(completeness, settled)
+
+    def _gateways(self, completeness: Completeness, settled: int) -> None:
+        """Name decisions under a policy that was neither adopted nor judged by: a gateway went by rules of its own."""
+        if not completeness.in_force:
+            return  # the log does not say what is in force
+        known = {change.version for change in self.changes if change.adopted_at}
+        known.update(*completeness.workers.values())
+        for policy, (index, entry) in self._decided_by.items():
+            if policy not in known and entry.at <= settled:
+                self._findings.add(
+                    "policy",
+                    f"a gateway decided by the policy {policy}, which no worker said to be in force and no change that "
+                    "was adopted put in place",
+                    index=index, topic=GATEWAY_DECISIONS, partition=entry.partition, offset=entry.offset,
+                )  # fmt: skip
 
 
 def _is_time(value: Any) -> TypeGuard[int]:

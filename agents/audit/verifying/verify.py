@@ -135,7 +135,7 @@ def verify(asked: Asked) -> Outcome:
     outcome.agreed = walk.agreed
     outcome.completeness.end()
     outcome.alerts.end(outcome.completeness.claims, outcome.spans, outcome.until)
-    outcome.acts.end(outcome.spans, outcome.completeness)
+    outcome.acts.end(outcome.spans, outcome.completeness, outcome.until - asked.grace)
     if outcome.exported is not None:
         outcome.exported.end(outcome.spans, outcome.until - asked.grace)
         _verdicts(outcome, outcome.exported)
