@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 import msgspec
 
@@ -13,6 +13,11 @@ from agents.audit.verifying.findings import Findings
 from schemas.entry import Entry
 from schemas.fields import TIME_MAX, iso
 from schemas.gateway_topics import GATEWAY_APPROVALS, GATEWAY_DECISIONS
+
+
+WITHDRAWN_WITHIN_MS: Final = 60_000
+"""How long after its record an approval that was withdrawn may still be decided by: a decision point reads it within a
+second, or is behind; clocks differ."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -38,6 +43,8 @@ class Acts:
         self.changes: list[Change] = []
         self._approved: dict[str, int] = {}
         """Until when each approval holds that was given."""
+        self._withdrawn: dict[str, int] = {}
+        """When the first record was stored that says that an approval was withdrawn."""
         self._rests: dict[str, tuple[int, Entry, int]] = {}
         """By approval, the latest decision that rests on it: index, entry, time."""
         self._findings = findings
@@ -54,6 +61,8 @@ class Acts:
                 self.approvals["break_glass"] += 1
             if state in {"approved", "withdrawn"} and _is_time(until := about.get("until")):
                 self._approved[str(about.get("approval_id"))] = until
+            if state == "withdrawn":
+                self._withdrawn.setdefault(str(about.get("approval_id")), entry.at)
         elif entry.kind == "action":
             self.actions[str(about.get("kind", "?"))] += 1
         elif entry.kind == "request":
@@ -79,11 +88,13 @@ class Acts:
         span = spans.spans.get((GATEWAY_APPROVALS, 0))
         whole = span is None or span.first == 0
         for approval, (index, entry, at) in self._rests.items():
-            until = self._approved.get(approval)
+            until, withdrawn = self._approved.get(approval), self._withdrawn.get(approval)
             if until is None and whole:
                 said = f"a decision rests on the approval {approval}, and the log holds none of that id that was given"
             elif until is not None and at > until:
                 said = f"a decision of {iso(at)} rests on the approval {approval}, which ended at {iso(until)}"
+            elif withdrawn is not None and at > withdrawn + WITHDRAWN_WITHIN_MS:
+                said = f"a decision of {iso(at)} rests on the approval {approval}, which was withdrawn at {iso(withdrawn)}"
             else:
                 continue
             self._findings.add(

@@ -38,6 +38,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     alerts_hash: str
     verdicts: dict[str, int]
     at: int
+    """When it was stored, and no later than it says itself."""
 
 
 @dataclass(slots=True)
@@ -104,7 +105,7 @@ class Completeness:
             return record
         of.said.append(entry.sha256)
         if isinstance(record, Judged):
-            self._judged(index, record)
+            self._judged(index, record, min(record.at, entry.at))
         elif isinstance(record, Started):
             self._started(index, record)
         else:
@@ -170,13 +171,13 @@ class Completeness:
         if not of.owners:
             of.left = record.at
 
-    def _judged(self, index: int, record: Judged) -> None:
+    def _judged(self, index: int, record: Judged, at: int) -> None:
         first, last = record.first, record.last
         of = self._of(record, first)
         if first > last:
             self._say(index, record, first, f"a range from {first} to {last}: it ends before it begins")
             return
-        self._inside(index, record, of)
+        self._inside(index, record, of, at)
         expected = of.owners.get(record.worker)
         if expected is None:
             self._say(
@@ -211,7 +212,7 @@ class Completeness:
                 index=index, topic=record.topic, partition=record.partition, offset=first,
             )  # fmt: skip
 
-    def _inside(self, index: int, record: Judged, of: Judgement) -> None:
+    def _inside(self, index: int, record: Judged, of: Judgement, at: int) -> None:
         """Check what a range says of itself."""
         absent, reached = 0, record.first
         for hole in record.holes:
@@ -247,7 +248,7 @@ class Completeness:
             self.claims.append(
                 Claim(
                     index, record.topic, record.partition, record.first, record.last, record.alerts_of,
-                    record.alerts_hash, record.verdicts, record.at,
+                    record.alerts_hash, record.verdicts, at,
                 )
             )  # fmt: skip
 
