@@ -164,3 +164,36 @@ def test_no_record_of_a_topic_crashes_it(value: str, world: World, tmp_path: Pat
 def test_a_log_in_which_nothing_was_judged_is_no_proof(world: World, verify: Verify) -> None:  # noqa: F811
     world.entries = world.entries[:1]
     assert verify(world).code == 1
+
+
+def test_a_partition_that_nobody_ever_judged(verify: Verify) -> None:  # noqa: F811
+    """Decisions lie in as many partitions as accesses do; of one of these the log says nothing."""
+    made = World(seed=3, partitions=2)
+    made.entries[0] = msgspec.structs.replace(
+        made.entries[0], about={"version": "0.1.0", "topics": {"gateway.decisions": {"0": 0, "1": 0}}}
+    )
+    made.in_force()
+    made.start(0)
+    made.judge(0)
+    found = verify(made).only("not_covered", "nobody ever began")
+    assert (found["topic"], found["partition"]) == ("access.events", 1)
+
+
+def test_a_partition_that_was_given_up_for_good(world: World, verify: Verify, tmp_path: Path) -> None:  # noqa: F811
+    world.judge(0)
+    world.stop(0)
+    world.decide()
+    assert verify(world).found == []
+    world.now += 3_600_000
+    world.decide()
+    verify(world, folder=tmp_path / "later").only("not_covered", "given up", "nobody has taken it since")
+
+
+def test_an_older_policy_put_back_without_a_change(world: World, verify: Verify, tmp_path: Path) -> None:  # noqa: F811
+    world.adopt(b"stricter", "fedcba9876543210")
+    world.in_force("fedcba9876543210", b"stricter")
+    world.judge(0, policy="fedcba9876543210")
+    assert verify(world).found == []
+    world.now += 3_600_000
+    world.in_force()
+    verify(world, folder=tmp_path / "back").only("policy", "adopted after it")

@@ -20,6 +20,11 @@ WITHDRAWN_WITHIN_MS: Final = 60_000
 second, or is behind; clocks differ."""
 
 
+ADOPTED_WITHIN_MS: Final = 15 * 60_000
+"""How long after a policy was adopted a process may still begin under the one before: it looks at its file every few
+seconds, and the change is published before the file is in its place."""
+
+
 class Change(msgspec.Struct, frozen=True):
     """A change of the policy as the log holds it."""
 
@@ -101,8 +106,19 @@ class Acts:
                 "approval", said, index=index, topic=GATEWAY_DECISIONS, partition=entry.partition, offset=entry.offset
             )
         known = {change.sha256 for change in self.changes if change.adopted_at}
+        adopted = sorted((change.adopted_at, change.sha256, change.version) for change in self.changes)
         begun = {completeness.in_force[0][1].sha256} if completeness.in_force else set()
         for index, record in completeness.in_force:
+            before = [each for each in adopted if each[0] and each[0] + ADOPTED_WITHIN_MS <= record.at]
+            if before and before[-1][1] != record.sha256 and record.sha256 in known | begun:
+                again = [each for each in adopted if each[1] == record.sha256 and each[0] >= before[-1][0]]
+                if not again:
+                    self._findings.add(
+                        "policy",
+                        f"the policy {record.policy} came into force at {iso(record.at)}, and {before[-1][2]} had been "
+                        f"adopted after it, at {iso(before[-1][0])}: an older policy was put back",
+                        index=index,
+                    )
             if record.sha256 not in known | begun:
                 begun.add(record.sha256)
                 self._findings.add(

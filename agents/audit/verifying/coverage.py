@@ -17,6 +17,8 @@ from agents.audit.verifying.continuity import EXPLAINED
 from agents.audit.verifying.findings import Findings
 from schemas.coverage import Coverage, InForce, Judged, Started, Stopped, hash_of
 from schemas.entry import Entry
+from schemas.fields import iso
+from schemas.topics import ACCESS_EVENTS
 
 NOTHING: Final = hash_of([])
 """What the hash of a range without alerts is."""
@@ -112,9 +114,32 @@ class Completeness:
             self._stopped(index, record)
         return record
 
-    def end(self) -> None:
-        """Say what nobody judged."""
+    def end(self, expected: frozenset[int] = frozenset(), until: int = 0, grace: int = 0) -> None:
+        """Say what nobody judged.
+
+        Args:
+            expected: partitions that accesses have, where the log says it: as many as decisions.
+            until: time of the log's last entry, milliseconds.
+            grace: how long a partition may be without a worker at the log's end, milliseconds.
+        """
+        if not self.judged:
+            self._findings.add(
+                "not_covered", "the log holds no record of coverage: nothing says that anything was judged"
+            )
+        for partition in sorted(expected - {each for topic, each in self.judged if topic == ACCESS_EVENTS}):
+            if self.judged:
+                self._findings.add(
+                    "not_covered",
+                    "nobody ever began with this partition: nothing of it was judged",
+                    topic=ACCESS_EVENTS, partition=partition,
+                )  # fmt: skip
         for (topic, partition), judged in self.judged.items():
+            if judged.left and not judged.owners and judged.left + grace < until:
+                self._findings.add(
+                    "not_covered",
+                    f"from offset {judged.following} on: given up at {iso(judged.left)}, and nobody has taken it since",
+                    topic=topic, partition=partition, offset=judged.following,
+                )  # fmt: skip
             for first, last, index in judged.gaps:
                 self._findings.add(
                     "not_covered",
