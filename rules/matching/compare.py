@@ -111,6 +111,8 @@ class Comparer:
         return self._unnamed(event, about)
 
     def _usable(self, decision: Known, appended_at: int) -> bool:
+        if decision.denied_at is not None and decision.denied_at <= appended_at + self.gateway.wait:
+            decision.allow = False  # for good: accesses are judged in the order in which they were appended
         return (
             decision.appended_at <= appended_at + self.gateway.wait
             and kept_until(decision, self.gateway.valid_for) >= appended_at
@@ -266,7 +268,7 @@ PASSES_MAX: Final = 100_000
 
 def kept_until(decision: Known, valid_for: int) -> int:
     """Return until when a decision is remembered; a denial as long as an allow might have been used."""
-    ends = decision.expires_at if decision.allow else max(decision.expires_at, decision.decided_at + valid_for)
+    ends = decision.expires_at if decision.allow or decision.denied_at is not None else max(decision.expires_at, decision.decided_at + valid_for)
     return max(ends, decision.appended_at) + KEPT_MS
 
 

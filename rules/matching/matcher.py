@@ -110,6 +110,8 @@ class Matcher:
         else:
             found = memory.decisions[decision.decision_id] = known_of(decision, appended_at)
             heapq.heappush(self._ends, (self._kept(found), decision.person, decision.decision_id))
+        elif decision.effect == "deny" and (before := memory.decisions[decision.decision_id]).denied_at is None:
+            before.denied_at = appended_at  # it was not stored in time, and a denial was answered
         self._touched(decision.person)
 
     def access(

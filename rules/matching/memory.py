@@ -46,6 +46,8 @@ class Known(msgspec.Struct, array_like=True, gc=False):
     uses: int
     used: int = 0
     """Accesses that it was used for."""
+    denied_at: int | None = None
+    """When a second record of its id was appended that says that a denial was answered after all."""
 
 
 def known_of(decision: Decision, appended_at: int) -> Known:

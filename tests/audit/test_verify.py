@@ -200,14 +200,14 @@ def test_stops_and_times_without_a_worker_are_told(world: World, verify: Verify)
 
 
 def test_holes_of_the_log_are_explained_or_not(world: World, verify: Verify) -> None:
-    for why in ("compacted", "lost_by_retention"):
-        first = world.ends["gateway.decisions", 0]
+    for topic, why in (("alerts", "compacted"), ("gateway.decisions", "lost_by_retention")):
+        first = world.ends[topic, 0]
         about = {"first": first, "last": first + 4, "why": why}
         world.entries.append(
-            Entry(kind="hole", topic="gateway.decisions", partition=0, offset=first, at=world.now, about=about)
+            Entry(kind="hole", topic=topic, partition=0, offset=first, at=world.now, about=about)
         )
-        world.ends["gateway.decisions", 0] += 5
-    found = verify(world).only("not_covered", "offsets 5 to 9 are not in the log: lost_by_retention")
+        world.ends[topic, 0] += 5
+    found = verify(world).only("not_covered", "offsets 0 to 4 are not in the log: lost_by_retention")
     assert found["topic"] == "gateway.decisions"
 
 

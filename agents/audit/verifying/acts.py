@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 import msgspec
 
@@ -13,6 +13,16 @@ from agents.audit.verifying.findings import Findings
 from schemas.entry import Entry
 from schemas.fields import TIME_MAX, iso
 from schemas.gateway_topics import GATEWAY_APPROVALS, GATEWAY_DECISIONS
+
+
+WITHDRAWN_WITHIN_MS: Final = 60_000
+"""How long after its record an approval that was withdrawn may still be decided by: a decision point reads it within a
+second, or is behind; clocks differ."""
+
+
+ADOPTED_WITHIN_MS: Final = 15 * 60_000
+"""How long after a policy was adopted a process may still begin under the one before: it looks at its file every few
+seconds, and the change is published before the file is in its place."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -38,6 +48,8 @@ class Acts:
         self.changes: list[Change] = []
         self._approved: dict[str, int] = {}
         """Until when each approval holds that was given."""
+        self._withdrawn: dict[str, int] = {}
+        """When the first record was stored that says that an approval was withdrawn."""
         self._rests: dict[str, tuple[int, Entry, int]] = {}
         """By approval, the latest decision that rests on it: index, entry, time."""
         self._decided_by: dict[str, tuple[int, Entry]] = {}
@@ -56,6 +68,8 @@ class Acts:
                 self.approvals["break_glass"] += 1
             if state in {"approved", "withdrawn"} and _is_time(until := about.get("until")):
                 self._approved[str(about.get("approval_id"))] = until
+            if state == "withdrawn":
+                self._withdrawn.setdefault(str(about.get("approval_id")), entry.at)
         elif entry.kind == "action":
             self.actions[str(about.get("kind", "?"))] += 1
         elif entry.kind == "request":
@@ -87,19 +101,32 @@ class Acts:
         span = spans.spans.get((GATEWAY_APPROVALS, 0))
         whole = span is None or span.first == 0
         for approval, (index, entry, at) in self._rests.items():
-            until = self._approved.get(approval)
+            until, withdrawn = self._approved.get(approval), self._withdrawn.get(approval)
             if until is None and whole:
                 said = f"a decision rests on the approval {approval}, and the log holds none of that id that was given"
             elif until is not None and at > until:
                 said = f"a decision of {iso(at)} rests on the approval {approval}, which ended at {iso(until)}"
+            elif withdrawn is not None and at > withdrawn + WITHDRAWN_WITHIN_MS:
+                said = f"a decision of {iso(at)} rests on the approval {approval}, which was withdrawn at {iso(withdrawn)}"
             else:
                 continue
             self._findings.add(
                 "approval", said, index=index, topic=GATEWAY_DECISIONS, partition=entry.partition, offset=entry.offset
             )
         known = {change.sha256 for change in self.changes if change.adopted_at}
+        adopted = sorted((change.adopted_at, change.sha256, change.version) for change in self.changes)
         begun = {completeness.in_force[0][1].sha256} if completeness.in_force else set()
         for index, record in completeness.in_force:
+            before = [each for each in adopted if each[0] and each[0] + ADOPTED_WITHIN_MS <= record.at]
+            if before and before[-1][1] != record.sha256 and record.sha256 in known | begun:
+                again = [each for each in adopted if each[1] == record.sha256 and each[0] >= before[-1][0]]
+                if not again:
+                    self._findings.add(
+                        "policy",
+                        f"the policy {record.policy} came into force at {iso(record.at)}, and {before[-1][2]} had been "
+                        f"adopted after it, at {iso(before[-1][0])}: an older policy was put back",
+                        index=index,
+                    )
             if record.sha256 not in known | begun:
                 begun.add(record.sha256)
                 self._findings.add(

@@ -176,8 +176,16 @@ class Alerts:
         """Name receipts of alerts that the log should hold, and does not."""
         for index, alert_id, revision, partition, offset in self._unknown:
             span = spans.spans.get((ALERTS, partition))
-            if (alert_id, revision) in self.stored or span is None or not span.first <= offset:
+            if (alert_id, revision) in self.stored or (span is not None and offset < span.first):
                 continue  # it came later in the log, or from before the log begins
+            if span is None:
+                self._findings.add(
+                    "delivery",
+                    f"a receipt is of alert {alert_id} revision {revision}, and the log holds nothing of "
+                    f"{ALERTS}/{partition}: the partition was left out",
+                    index=index, topic=ALERTS, partition=partition, offset=offset,
+                )  # fmt: skip
+                continue
             if offset >= span.following:
                 self.under_way.append(f"alert {alert_id}|{revision} of which there is a receipt")
                 continue

@@ -7,8 +7,12 @@ from typing import Any, Final
 
 from agents.audit.verifying.findings import Findings
 from schemas.entry import LOGGED, Entry
+from schemas.topics import BY_NAME
 
-EXPLAINED: Final = frozenset({"control_or_aborted", "compacted"})
+COMPACTED: Final = "compacted"
+"""Why of a hole that only a topic can have of which the last record of each key is kept."""
+
+EXPLAINED: Final = frozenset({"control_or_aborted", COMPACTED})
 """Holes in which there was nothing to log: markers of transactions and aborted records (`docs/delivery.md`), and
 records of a compacted topic that a later one of the same key replaced before the log came to them."""
 
@@ -73,10 +77,12 @@ class Continuity:
         self._reach(index, entry, span, first)
         span.following = max(span.following, last + 1)
         span.holes[str(why)] = span.holes.get(str(why), 0) + last - first + 1
-        if why not in EXPLAINED:
+        topic = BY_NAME.get(entry.topic)
+        if why not in EXPLAINED or (why == COMPACTED and (topic is None or "compact" not in topic.cleanup)):
             self._findings.add(
                 "not_covered",
-                f"offsets {first} to {last} are not in the log: {why}",
+                f"offsets {first} to {last} are not in the log: {why}"
+                + (", and this topic is never compacted" if why == COMPACTED else ""),
                 index=index,
                 topic=entry.topic,
                 partition=entry.partition,

@@ -17,6 +17,8 @@ from agents.audit.verifying.continuity import EXPLAINED
 from agents.audit.verifying.findings import Findings
 from schemas.coverage import Coverage, InForce, Judged, Started, Stopped, hash_of
 from schemas.entry import Entry
+from schemas.fields import iso
+from schemas.topics import ACCESS_EVENTS
 
 NOTHING: Final = hash_of([])
 """What the hash of a range without alerts is."""
@@ -38,6 +40,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     alerts_hash: str
     verdicts: dict[str, int]
     at: int
+    """When it was stored, and no later than it says itself."""
 
 
 @dataclass(slots=True)
@@ -104,16 +107,39 @@ class Completeness:
             return record
         of.said.append(entry.sha256)
         if isinstance(record, Judged):
-            self._judged(index, record)
+            self._judged(index, record, min(record.at, entry.at))
         elif isinstance(record, Started):
             self._started(index, record)
         else:
             self._stopped(index, record)
         return record
 
-    def end(self) -> None:
-        """Say what nobody judged."""
+    def end(self, expected: frozenset[int] = frozenset(), until: int = 0, grace: int = 0) -> None:
+        """Say what nobody judged.
+
+        Args:
+            expected: partitions that accesses have, where the log says it: as many as decisions.
+            until: time of the log's last entry, milliseconds.
+            grace: how long a partition may be without a worker at the log's end, milliseconds.
+        """
+        if not self.judged:
+            self._findings.add(
+                "not_covered", "the log holds no record of coverage: nothing says that anything was judged"
+            )
+        for partition in sorted(expected - {each for topic, each in self.judged if topic == ACCESS_EVENTS}):
+            if self.judged:
+                self._findings.add(
+                    "not_covered",
+                    "nobody ever began with this partition: nothing of it was judged",
+                    topic=ACCESS_EVENTS, partition=partition,
+                )  # fmt: skip
         for (topic, partition), judged in self.judged.items():
+            if judged.left and not judged.owners and judged.left + grace < until:
+                self._findings.add(
+                    "not_covered",
+                    f"from offset {judged.following} on: given up at {iso(judged.left)}, and nobody has taken it since",
+                    topic=topic, partition=partition, offset=judged.following,
+                )  # fmt: skip
             for first, last, index in judged.gaps:
                 self._findings.add(
                     "not_covered",
@@ -170,13 +196,13 @@ class Completeness:
         if not of.owners:
             of.left = record.at
 
-    def _judged(self, index: int, record: Judged) -> None:
+    def _judged(self, index: int, record: Judged, at: int) -> None:
         first, last = record.first, record.last
         of = self._of(record, first)
         if first > last:
             self._say(index, record, first, f"a range from {first} to {last}: it ends before it begins")
             return
-        self._inside(index, record, of)
+        self._inside(index, record, of, at)
         expected = of.owners.get(record.worker)
         if expected is None:
             self._say(
@@ -211,7 +237,7 @@ class Completeness:
                 index=index, topic=record.topic, partition=record.partition, offset=first,
             )  # fmt: skip
 
-    def _inside(self, index: int, record: Judged, of: Judgement) -> None:
+    def _inside(self, index: int, record: Judged, of: Judgement, at: int) -> None:
         """Check what a range says of itself."""
         absent, reached = 0, record.first
         for hole in record.holes:
@@ -247,7 +273,7 @@ class Completeness:
             self.claims.append(
                 Claim(
                     index, record.topic, record.partition, record.first, record.last, record.alerts_of,
-                    record.alerts_hash, record.verdicts, record.at,
+                    record.alerts_hash, record.verdicts, at,
                 )
             )  # fmt: skip
 

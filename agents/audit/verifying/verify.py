@@ -21,6 +21,8 @@ from agents.audit.verifying.findings import Findings
 from agents.audit.verifying.log_files import LogFiles, Walk, read_file
 from agents.audit.verifying.notes import Checkpoint, NoteError, Verifier, checkpoint
 from schemas.entry import Entry, EntryKind
+from schemas.fields import TIME_MAX, iso
+from schemas.gateway_topics import GATEWAY_DECISIONS
 
 GRACE_MS: Final = 15 * 60_000
 """What is younger than this at the log's end may be under way still: an alert stored and not yet logged, or not yet
@@ -124,6 +126,7 @@ def verify(asked: Asked) -> Outcome:
         None if asked.export is None else Exported(asked.export, findings),
     )
     _signatures(asked, outcome)
+    _origin(asked, signed, findings)
     walk = Walk(files, signed, _earlier(asked, outcome), findings)
     for index, raw in walk:
         if raw is not None:
@@ -133,7 +136,10 @@ def verify(asked: Asked) -> Outcome:
             rate = outcome.read / (time.perf_counter() - begun)
             asked.tell(f"{outcome.read:,} of {signed.size:,} entries ({rate:,.0f}/s)")
     outcome.agreed = walk.agreed
-    outcome.completeness.end()
+    _stale(asked, outcome)
+    # Decisions lie in as many partitions as accesses, so that both of a person meet (`docs/topics.md`).
+    expected = frozenset(partition for topic, partition in outcome.spans.spans if topic == GATEWAY_DECISIONS)
+    outcome.completeness.end(expected, outcome.until, max(asked.grace, GRACE_MS))
     outcome.alerts.end(outcome.completeness.claims, outcome.spans, outcome.until)
     outcome.acts.end(outcome.spans, outcome.completeness, outcome.until - asked.grace)
     if outcome.exported is not None:
@@ -157,6 +163,34 @@ def _signatures(asked: Asked, outcome: Outcome) -> None:
         )
     if asked.witnesses:
         _cosignatures(asked, outcome)
+
+
+def _origin(asked: Asked, signed: Checkpoint, findings: Findings) -> None:
+    """A log is named as its key: with one key for two names an operator would show two histories, each in order."""
+    names = sorted({key.name for key in asked.keys})
+    if signed.origin not in names:
+        said = f"is of the log {signed.origin!r}; the keys that were given are of {' and '.join(map(repr, names))}"
+        findings.add("checkpoint", said, file="checkpoint")
+
+
+def _stale(asked: Asked, outcome: Outcome) -> None:
+    """Say where the last checkpoint that had enough cosignatures is an old one: what was written since, nobody saw.
+
+    The witnesses' clocks say when; an operator who stops showing them the log must not go on with a beginning that
+    they signed.
+    """
+    if outcome.beside is None or not asked.needed or outcome.beside.size >= outcome.signed.size:
+        return
+    times = sorted((at * 1_000 for _, at, _ in outcome.witnessed), reverse=True)
+    seen = times[asked.needed - 1]
+    if seen and seen + asked.grace < outcome.until:
+        outcome.findings.add(
+            "witness",
+            f"{asked.needed} witnesses signed last at {iso(min(seen, TIME_MAX))}, and the log goes on to "
+            f"{iso(min(outcome.until, TIME_MAX))}: entries {outcome.beside.size} to {outcome.signed.size - 1} were "
+            "shown to none of them in all that time",
+            file=WITNESSED,
+        )
 
 
 def _cosignatures(asked: Asked, outcome: Outcome) -> None:

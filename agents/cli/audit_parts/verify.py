@@ -54,6 +54,15 @@ def run(given: argparse.Namespace, _: Settings) -> int:
     from agents.audit.verifying.verify import Asked, verify
 
     witnesses = [Verifier.read(text) for text in vkeys(given.witness)]
+    keys = [Verifier.read(text) for text in vkeys(given.key)]
+    seen = [key.key for key in keys]
+    for each in witnesses:
+        if each.key in seen:
+            raise ConfigurationError(
+                f"--witness: {each.name}: this key is given twice, as a witness or as the log's own; allowed: keys of "
+                "others, each once, or one signature would count as two"
+            )
+        seen.append(each.key)
     needed = len(witnesses) if given.witnesses_needed is None else given.witnesses_needed
     if not 0 <= needed <= len(witnesses):
         raise ConfigurationError(
@@ -63,7 +72,7 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         raise ConfigurationError(f"--grace: {given.grace}; allowed: 0 and more minutes")
     asked = Asked(
         folder=given.log,
-        keys=[Verifier.read(text) for text in vkeys(given.key)],
+        keys=keys,
         witnesses=witnesses,
         needed=needed,
         earlier=given.earlier,
