@@ -95,19 +95,12 @@ class Matcher:
                 heapq.heappush(self._ends, (self._kept(each), person, each.decision_id))
 
     def decide(self, decision: Decision, offset: int, appended_at: int) -> None:
-        """Take a decision. One that is known already keeps its count.
-
-        A second record of an id denies what could not be recorded in time and was answered as a denial
-        (`agents/gateway/recording.py`): the allow never stood.
-        """
+        """Take a decision. One that is known already keeps its count."""
         memory = self._memory(decision.person)
         if offset <= memory.decided_to:
             return
         memory.decided_to = offset
-        before = memory.decisions.get(decision.decision_id)
-        if before is not None:
-            before.allow = before.allow and decision.effect == "allow"
-        else:
+        if decision.decision_id not in memory.decisions:
             found = memory.decisions[decision.decision_id] = known_of(decision, appended_at)
             heapq.heappush(self._ends, (self._kept(found), decision.person, decision.decision_id))
         elif decision.effect == "deny" and (before := memory.decisions[decision.decision_id]).denied_at is None:
