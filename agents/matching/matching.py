@@ -16,6 +16,7 @@ from agents.approvals.reading import ApprovalTail
 from agents.approvals.reading import tail_of as approvals_tail_of
 from agents.approvals.whereabouts import Whereabouts
 from agents.clients import consumer_of, producer_of, with_admin, within_start
+from agents.matching.approvals_known import ApprovalsKnown, Both
 from agents.matching.metrics import MatchMetrics
 from agents.matching.runner import MatchRunner
 from agents.matching.tail import DecisionsTail, settle_of
@@ -151,10 +152,12 @@ class Matching:
             whereabouts=Whereabouts(lambda: self._comparer.joiner),
             after=self._tables.ready,
         )
+        self._approvals_known = ApprovalsKnown(self._approval_tail.to_end)
         self._told_unreviewed: set[str] = set()
         self._services: tuple[Service, ...] = (
             self._tables,
             self._approval_tail,
+            self._approvals_known,
             self._tail,
             *guarding(settings, ring, self._privacy),
             PartitionWatch(self._producer, settings.partitions),
@@ -179,7 +182,7 @@ class Matching:
             self._publisher,
             self._producer,
             self._alert,
-            self._tail,
+            Both(self._tail, self._approvals_known),
             self.metrics,
         )
 
