@@ -31,7 +31,21 @@ _HIDDEN_SECTIONS: Final = frozenset({"destinations", "networks"})
 """Whose values are not shown: addresses, and where secrets are."""
 
 _HIDDEN_KEYS: Final = frozenset(
-    {"reason", "employee", "employees", "key", "label", "cidr", "when", "unless", "sentence", "url", "person", "people"}
+    {
+        "reason",
+        "employee",
+        "employees",
+        "owner",
+        "key",
+        "label",
+        "cidr",
+        "when",
+        "unless",
+        "sentence",
+        "url",
+        "person",
+        "people",
+    }
 )
 """Keys whose values are not shown anywhere: people, free text, addresses, what a condition looks for."""
 

@@ -39,7 +39,7 @@ LOGGED: Final[dict[str, EntryKind]] = {
 ABOUT: Final[dict[EntryKind, tuple[str, ...]]] = {
     "alert": ("alert_id", "revision", "status", "family", "rule_id", "severity", "dedup_key"),
     "receipt": ("destination", "alert_id", "revision", "state", "at", "partition", "offset"),
-    "action": ("action_id", "alert_id", "kind", "by", "at"),
+    "action": ("action_id", "alert_id", "kind", "at"),
     "decision": (
         "decision_id",
         "gateway_id",
@@ -51,10 +51,11 @@ ABOUT: Final[dict[EntryKind, tuple[str, ...]]] = {
         "policy",
     ),
     "approval": ("approval_id", "state", "until", "break_glass"),
-    "request": ("request_id", "step_id", "kind", "by", "at"),
+    "request": ("request_id", "step_id", "kind", "at"),
     "policy": ("sha256", "before", "version", "changes", "adopted_at"),
 }
-"""Fields of the record that its entry repeats; none of them names anybody who is watched. `dedup_key` is left out where
+"""Fields of the record that its entry repeats; none of them names anybody, neither who is watched nor who acted: the
+record's hash holds who that was, for whoever is shown the record. `dedup_key` is left out where
 alerts name people in clear."""
 
 

@@ -12,6 +12,7 @@ NAME = "audit"
 EXAMPLES = """\
 examples:
   cloverwatch audit verify LOG --key KEYS               what the files prove, and what does not hold
+  cloverwatch audit prove LOG --key KEYS --index N --to FILE   one entry's proof, for somebody without the log
   cloverwatch audit serve LOG                           the log for an auditor, read-only
   cloverwatch audit export --to DIR                     the topics as files, for an auditor
   cloverwatch audit replay LOG --events DIR ...         judge a range again, and compare
@@ -19,7 +20,7 @@ examples:
 docs/auditor.md is the auditor's page: all steps, with nothing but files and public keys
 """
 
-PARTS: Final = ("log", "keys", "witness", "verify", "serve", "export", "replay")
+PARTS: Final = ("log", "keys", "witness", "verify", "prove", "serve", "export", "replay")
 """Modules of `agents.cli.audit_parts`, in the order in which somebody new needs them."""
 
 

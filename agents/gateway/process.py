@@ -190,6 +190,8 @@ class Gateway(Service):
         """Ask the gauges that are not told."""
         self.metrics.ready.set(0 if self.not_ready() else 1)
         self.metrics.connections.set(self.server.connections)
+        if self.approvals is not None:
+            self.metrics.approvals.set(len(self.approvals.tail.approvals))
         for topic, rows in self.knowledge.rows.items():
             self.metrics.reference_rows.labels(topic).set(rows)
         for topic, lag in self.tables.lag().items():

@@ -16,6 +16,7 @@ from agents.approvals.reading import ApprovalTail
 from agents.approvals.reading import tail_of as approvals_tail_of
 from agents.approvals.whereabouts import Whereabouts
 from agents.clients import consumer_of, producer_of, within_start
+from agents.matching.approvals_known import ApprovalsKnown, Both
 from agents.matching.metrics import MatchMetrics
 from agents.matching.runner import MatchRunner
 from agents.matching.states import States, gateway_of, kept_of
@@ -42,7 +43,7 @@ from rules.matching.report import match_alert
 from rules.policy import Policy
 from schemas.alert import Alert, JudgedWith
 from schemas.approval import Approval
-from schemas.errors import BadRecordError, CloverwatchError
+from schemas.errors import BadRecordError, CloverwatchError, ConfigurationError
 from schemas.gateway_topics import GATEWAY_DECISIONS, GATEWAY_HEARD
 from schemas.topics import DIRECTORY_TOPICS
 
@@ -102,9 +103,11 @@ class Matching:
             after=self._tables.ready,
         )
         self._states = States(self._gateways, self._approvals)
+        self._approvals_known = ApprovalsKnown(self._approval_tail.to_end)
         self._services: tuple[Service, ...] = (
             self._tables,
             self._approval_tail,
+            self._approvals_known,
             self._tail,
             *guarding(settings, ring, self._privacy),
             PartitionWatch(self._producer, settings.partitions),
@@ -129,7 +132,7 @@ class Matching:
             self._publisher,
             self._producer,
             self._alert,
-            self._tail,
+            Both(self._tail, self._approvals_known),
             self.metrics,
         )
 

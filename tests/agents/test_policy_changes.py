@@ -78,7 +78,7 @@ until = 2026-12-31T00:00:00Z
             EXEMPTION,
             [
                 (
-                    "exemption x-1 is new: employees (2 values); owner 'dana'; reason (not shown); "
+                    "exemption x-1 is new: employees (2 values); owner (not shown); reason (not shown); "
                     'rules ["place.third_country"]; until 2026-12-31T00:00:00+00:00'
                 )
             ],

@@ -101,7 +101,9 @@ def test_a_decision_after_its_approval_was_withdrawn(world: World, verify: Verif
     verify(world).only("approval", "ap-1", "withdrawn")
 
 
-def test_a_checkpoint_of_another_log_with_the_same_key(world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:  # noqa: F811, E501
+def test_a_checkpoint_of_another_log_with_the_same_key(
+    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:  # noqa: F811, E501
     """Two histories under two origins, one key: only one of them is what the witnesses and the auditor follow."""
     write_log(tmp_path / "log", world.entries)
     path = tmp_path / "log" / "checkpoint"

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from agents.audit.tlog import Log, NoteSigner
 from agents.audit.writing.entries import CUT, PARTITIONS_MAX, UNREADABLE, entry_of, hole, opened
 from agents.audit.writing.positions import WENT_BACK, Positions
+from schemas.action import Action
 from schemas.approval import Approval, Signed
 from schemas.codec import encode
 from schemas.coverage import Judged, hash_of
@@ -76,6 +77,11 @@ RECEIPT = Receipt(
             msgspec.json.encode(RECEIPT),
             {"destination": "pager", "alert_id": "a", "revision": 0, "state": "delivered", "at": 3, "partition": 4,
              "offset": 7},
+        ),
+        (
+            "alerts.actions",
+            msgspec.json.encode(Action(action_id="c-1", alert_id="a", kind="close", by=SECRET, at=4, text=SECRET)),
+            {"action_id": "c-1", "alert_id": "a", "kind": "close", "at": 4},
         ),
         ("gateway.approvals", None, {}),
         ("alerts", b"not json", UNREADABLE),

@@ -284,6 +284,22 @@ def test_metrics_count_what_was_answered(plain: Gateway) -> None:
     assert after["cloverwatch_gateway_ready"] == 1
 
 
+def test_approvals_are_taken_by_the_same_process_from_the_same_callers(plain: Gateway) -> None:
+    """Its routes are mounted, read the topic, and are closed to whoever is not known."""
+    base = "/approvals/v1"
+    assert plain.ask(f"{base}/request", {}, token="wrong").status == 401
+    refused = plain.ask(f"{base}/request", {"record": {"approval_id": "a-1"}})
+    assert (refused.status, list(refused.json)) == (400, ["error"])
+    unsigned = {
+        "approval_id": "a-1", "person": "alice", "datasets": ["record-1"], "actions": ["read"], "until": 2**42,
+        "requested": {"by": "nobody", "at": 1, "reason": "mine", "signature": "x"},
+    }  # fmt: skip
+    refused = plain.ask(f"{base}/request", {"record": unsigned})
+    assert refused.status == 409
+    assert "nobody" in refused.json["error"]
+    assert plain.metrics()["cloverwatch_gateway_approvals"] == 0
+
+
 def test_a_client_certificate_names_the_caller(prepared: Settings, tmp_path: Path) -> None:
     made = certificates(tmp_path / "certificates")
     with Gateway(prepared, tmp_path, policy_of(tmp_path, OURS), callers=("other",), certificates=made) as process:
