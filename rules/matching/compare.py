@@ -274,7 +274,11 @@ PASSES_MAX: Final = 100_000
 
 def kept_until(decision: Known, valid_for: int) -> int:
     """Return until when a decision is remembered; a denial as long as an allow might have been used."""
-    ends = decision.expires_at if decision.allow or decision.denied_at is not None else max(decision.expires_at, decision.decided_at + valid_for)
+    ends = (
+        decision.expires_at
+        if decision.allow or decision.denied_at is not None
+        else max(decision.expires_at, decision.decided_at + valid_for)
+    )
     return max(ends, decision.appended_at) + KEPT_MS
 
 

@@ -203,9 +203,7 @@ def test_holes_of_the_log_are_explained_or_not(world: World, verify: Verify) -> 
     for topic, why in (("alerts", "compacted"), ("gateway.decisions", "lost_by_retention")):
         first = world.ends[topic, 0]
         about = {"first": first, "last": first + 4, "why": why}
-        world.entries.append(
-            Entry(kind="hole", topic=topic, partition=0, offset=first, at=world.now, about=about)
-        )
+        world.entries.append(Entry(kind="hole", topic=topic, partition=0, offset=first, at=world.now, about=about))
         world.ends[topic, 0] += 5
     found = verify(world).only("not_covered", "offsets 0 to 4 are not in the log: lost_by_retention")
     assert found["topic"] == "gateway.decisions"

@@ -14,7 +14,6 @@ from schemas.entry import Entry
 from schemas.fields import TIME_MAX, iso
 from schemas.gateway_topics import GATEWAY_APPROVALS, GATEWAY_DECISIONS
 
-
 WITHDRAWN_WITHIN_MS: Final = 60_000
 """How long after its record an approval that was withdrawn may still be decided by: a decision point reads it within a
 second, or is behind; clocks differ."""
@@ -99,7 +98,9 @@ class Acts:
             elif until is not None and at > until:
                 said = f"a decision of {iso(at)} rests on the approval {approval}, which ended at {iso(until)}"
             elif withdrawn is not None and at > withdrawn + WITHDRAWN_WITHIN_MS:
-                said = f"a decision of {iso(at)} rests on the approval {approval}, which was withdrawn at {iso(withdrawn)}"
+                said = (
+                    f"a decision of {iso(at)} rests on the approval {approval}, which was withdrawn at {iso(withdrawn)}"
+                )
             else:
                 continue
             self._findings.add(
