@@ -27,7 +27,7 @@ MANIFEST: Final = "export.json"
 SUFFIX: Final = ".jsonl.gz"
 
 RETENTION_SLACK_MS: Final = 24 * 3_600_000
-"""How far the clocks of whoever wrote a record and of the export may be apart where retention is what explains a gap."""
+"""How far the clocks of whoever wrote a record and of the export may be apart where retention explains a gap."""
 
 KEY_OF: Final[dict[str, tuple[str, ...]]] = {
     "alerts": ("alert_id",),

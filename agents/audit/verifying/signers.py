@@ -17,6 +17,7 @@ WITNESSED: Final = "checkpoint.witnessed"
 
 
 def signatures(asked: Asked, outcome: Outcome) -> None:
+    """Note who signed and cosigned; a checkpoint that none of the keys signed is a finding."""
     signed, add = outcome.signed, outcome.findings.add
     names = {key.name for key in asked.keys}
     outcome.signers = [key.name for key in asked.keys if signed.signed_by(key) is not None]
