@@ -183,5 +183,6 @@ def content_of(event: AccessEvent) -> int:
     # What is absent is `UNSET`, which no text is; the separator is in no identifier (`schemas.codec` refuses NUL).
     return xxh3_64_intdigest(
         f"{event.event_id}\0{event.person}\0{event.occurred_at}\0{event.dataset_id}\0{event.action}\0"
-        f"{event.decision_id}\0{event.session_id}\0{event.source_ip}\0{event.destination}\0{event.record_count}".encode()
+        f"{event.decision_id}\0{event.session_id}\0{event.source_ip}\0{event.device_country}\0{event.destination}\0"
+        f"{event.ticket}\0{event.record_count}\0{event.subject_ids}".encode()
     )
