@@ -108,11 +108,15 @@ class Comparer:
             found = memory.decisions.get(named)
             if found is None or not self._usable(found, appended_at):
                 return self._unknown(event, named, memory, until)
+            if found.principal != event.principal:
+                return self._only(kinds.OTHER_PERSON, "it names a decision that was made for somebody else of that id")
             return self._of(event, found)
         about = [
             each
             for each in memory.decisions.values()
-            if each.dataset_id == event.dataset_id and self._usable(each, appended_at)
+            if each.dataset_id == event.dataset_id
+            and each.principal == event.principal
+            and self._usable(each, appended_at)
         ]
         return self._unnamed(event, about)
 

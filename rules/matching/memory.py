@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.access import Action
+from schemas.access import Action, PrincipalType
 from schemas.decision import Decision
 
 RECENT_MAX: Final = 64
@@ -48,6 +48,8 @@ class Known(msgspec.Struct, array_like=True, gc=False):
     """Accesses that it was used for."""
     denied_at: int | None = None
     """When a second record of its id was appended that says that a denial was answered after all."""
+    principal: PrincipalType = "employee"
+    """Of the person: a guest may have the id of an employee."""
 
 
 def known_of(decision: Decision, appended_at: int) -> Known:
@@ -71,6 +73,7 @@ def known_of(decision: Decision, appended_at: int) -> Known:
         ticket_asked=decision.obligations.ticket,
         approval_id=decision.approval_id,
         uses=decision.uses,
+        principal=decision.principal_type,
     )
 
 

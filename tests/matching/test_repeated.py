@@ -10,7 +10,7 @@ from agents.matching.matching import heard_of, kept_of
 from rules.matching.elsewhere import KEPT_MS
 from rules.matching.matcher import Matcher
 from schemas.alert import EventRef
-from tests.matching.world import MINUTE, T, access, comparer_of, decision, policy_of
+from tests.matching.world import MINUTE, T, access, comparer_of, decision, found, policy_of
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,13 @@ def test_how_long_a_gateway_may_be_quiet_costs_no_memory() -> None:
     assert gateway is not None
     assert kept_of(gateway) == 15 * MINUTE + KEPT_MS
     assert heard_of(gateway) == 60 * 24 * 60 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("named", "kind"), [({}, "gateway.bypass"), ({"decision_id": "d-1"}, "gateway.other_person")], ids=["not", "named"]
+)
+def test_a_guest_with_the_id_of_an_employee_uses_none_of_their_decisions(named: dict[str, str], kind: str) -> None:
+    guest = access(employee_id=None, principal_type="external", principal_id="ann", **named)
+    assert found([guest], [decision()]) == {"e-1": [kind]}
+    theirs = decision(principal_type="external")
+    assert found([guest], [theirs]) == {"e-1": []}
