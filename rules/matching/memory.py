@@ -18,6 +18,11 @@ KEPT_MS: Final = 300_000
 """How long a decision is remembered after its end, so that an access after it is told as that: five minutes. The index
 of ids (`elsewhere.py`), which is far smaller, remembers it longer."""
 
+DECISIONS_MAX: Final = 10_000
+"""Decisions of one person that are remembered, some 500 bytes each, 90 saved: a program that asks ten times a second
+for the quarter of an hour that they are valid. Beyond it the oldest are forgotten: what is saved of a person has to
+fit into one record of 8 MB, and who floods the decision point must not stop the matching of others."""
+
 VERSION: Final = 1
 """Of the saved form."""
 

@@ -9,6 +9,7 @@ import pytest
 from agents.matching.matching import heard_of, kept_of
 from rules.matching.elsewhere import KEPT_MS
 from rules.matching.matcher import Matcher
+from rules.matching.memory import DECISIONS_MAX, save
 from schemas.alert import EventRef
 from tests.matching.world import MINUTE, T, access, comparer_of, decision, found, policy_of
 
@@ -50,3 +51,25 @@ def test_a_guest_with_the_id_of_an_employee_uses_none_of_their_decisions(named: 
     assert found([guest], [decision()]) == {"e-1": [kind]}
     theirs = decision(principal_type="external")
     assert found([guest], [theirs]) == {"e-1": []}
+
+
+def test_who_floods_the_decision_point_does_not_stop_the_matching() -> None:
+    """What is saved of one person fits into a record, and an access is compared in a moment."""
+    matcher = Matcher(comparer_of())
+    for number in range(DECISIONS_MAX + 500):
+        matcher.decide(decision(f"d-{number}", decided_at=T + number), number, T + number)
+    matcher.decide(decision("b-1", person="bob"), DECISIONS_MAX + 500, T)
+    memory = matcher.people["ann"]
+    assert len(memory.decisions) == DECISIONS_MAX
+    assert matcher.crowded == 500
+    assert len(save(memory)) < 2 * 1024 * 1024
+    at = T + DECISIONS_MAX + 600
+    compared, asked = matcher.comparer, []
+    rank = compared._rank
+    compared._rank = lambda event, each: asked.append(each) or rank(event, each)  # type: ignore[method-assign, assignment, func-returns-value]
+    matcher.access(access(occurred_at=at), EventRef(event_id="e-1"), 0, at)
+    (judged,) = matcher.advance(at + MINUTE, at + MINUTE)
+    assert not judged.compared.findings
+    assert judged.compared.decision is not None
+    assert judged.compared.decision.decision_id == f"d-{DECISIONS_MAX + 499}", "the latest, as ever"
+    assert len(asked) == 1
