@@ -152,8 +152,11 @@ def _untimely(now: Approval, name: StepName, taken: Signed) -> str | None:
         return f"it was withdrawn by {now.withdrawn.by!r}"
     if name == "refused" and now.approved is not None:
         return f"it was approved by {now.approved.by!r}; withdraw it"
-    if name == "withdrawn" and now.approved is not None and taken.at < now.approved.at:
-        return "it is older than the approval"
+    if name == "withdrawn" and now.approved is not None:
+        if taken.at < now.approved.at:
+            return "it is older than the approval"
+        if taken.at >= now.until:  # or a fresh signature would carry a grant that nobody saw while it held
+            return f"it ended at {iso(now.until)}: there is nothing to withdraw"
     return None
 
 

@@ -84,10 +84,12 @@ class Standing:
         found = self.approvals.get(approval_id)
         if found is None:
             return None
+        self.untidy.add(approval_id)  # unless it counts: compaction would keep nothing
         if found.break_glass and found.approved is not None and found.reviewed is None:
             raise BadRecordError(REASON, "break-glass that nobody has reviewed is not deleted")
         if found.approved is not None and stored_at < found.ends:
             raise BadRecordError(REASON, "an approval that still holds is not deleted; withdraw it")
+        self.untidy.discard(approval_id)
         del self.approvals[approval_id]
         self.gone.add(approval_id)
         return approval_id

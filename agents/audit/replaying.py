@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -96,12 +97,16 @@ class Log:
         elif entry.kind == "coverage":
             kind = entry.about.get("type")
             if kind == "in_force":
-                record = msgspec.convert(entry.about, InForce)
-                self.in_force[record.policy] = record
-            elif kind == "judged" and (entry.about["topic"], entry.about["partition"]) == (self.topic, self.partition):
-                judged = msgspec.convert(entry.about, Judged)
-                if judged.first <= self.last and judged.last >= self.first:
-                    self.ranges.append(judged)
+                with suppress(msgspec.ValidationError):  # what verifies the log says so
+                    record = msgspec.convert(entry.about, InForce)
+                    self.in_force[record.policy] = record
+            elif kind == "judged" and entry.about.get("topic") == self.topic:
+                with suppress(msgspec.ValidationError):
+                    self._judged(msgspec.convert(entry.about, Judged))
+
+    def _judged(self, judged: Judged) -> None:
+        if judged.partition == self.partition and judged.first <= self.last and judged.last >= self.first:
+            self.ranges.append(judged)
 
     def ordered(self) -> list[Judged]:
         """Return the ranges by offset; of what was judged twice the first judgement comes first, and counts."""
@@ -175,7 +180,7 @@ def replay(
         if first > last:
             continue
         if first > reached:
-            found.limits.append(f"offsets {reached} to {first - 1} are in no range of the log: they were not compared")
+            found.differ.append(f"offsets {reached} to {first - 1} are in no range of the log: nobody judged them")
         reached = last + 1
         exact = known.until(span.at if known_at is None else known_at, span.directories if known_at is None else "")
         granted.until(span.at)
@@ -194,14 +199,16 @@ def replay(
             continue
         missing = last - first + 1 - len(batch) - _absent(span, first, last)
         if missing:
-            found.limits.append(f"{missing} of offsets {first} to {last} are not in the export: they cannot be judged")
+            found.differ.append(
+                f"{missing} of offsets {first} to {last}, which were judged, are not in the export: never judged again"
+            )
         for at in range(0, len(batch), BATCH):
             some = batch[at : at + BATCH]
             haul = session.take(some, max(line.timestamp for line in some), log.partition)
             found.judged += haul.judged
             computed |= {_place(alert): alert for alert in haul.alerts if alert.family == ACCESS}
     if reached <= log.last:
-        found.limits.append(f"offsets {reached} to {log.last} are in no range of the log: they were not compared")
+        found.differ.append(f"offsets {reached} to {log.last} are in no range of the log: nobody judged them")
     if known_at is None and found.exact < found.ranges:
         found.limits.append(
             f"of {found.ranges - found.exact} ranges the directories are as appended until the range was "

@@ -19,7 +19,7 @@ from agents.clients import consumer_of, producer_of, within_start
 from agents.matching.approvals_known import ApprovalsKnown, Both
 from agents.matching.metrics import MatchMetrics
 from agents.matching.runner import MatchRunner
-from agents.matching.states import States, gateway_of, kept_of
+from agents.matching.states import States, gateway_of, heard_of, kept_of
 from agents.matching.tail import DecisionsTail, settle_of
 from agents.policy_watch import PolicyWatch, officers_in, people_in
 from agents.preflight import PartitionWatch
@@ -88,7 +88,7 @@ class Matching:
             consumer_of(settings, GATEWAY_DECISIONS, GATEWAY_HEARD, fetch_max_wait_ms=20),
             lambda: self._elsewhere,
             self._gateways,
-            wall_clock() - self._elsewhere.kept,
+            wall_clock() - heard_of(gateway_of(policy)),
             settle_of(settings),
         )
         self._people = people_in(content)

@@ -31,8 +31,13 @@ def gateway_of(policy: Policy) -> GatewayPolicy:
 
 
 def kept_of(gateway: GatewayPolicy) -> int:
-    """Return how long the ids of decisions are remembered, and how far back gateways are heard, milliseconds."""
-    return max(gateway.valid_for + KEPT_MS, *(2 * after for after in gateway.quiet_after.values()), 0)
+    """Return how long the ids of decisions are remembered, milliseconds: 16 bytes each, so never for `quiet_after`."""
+    return gateway.valid_for + KEPT_MS
+
+
+def heard_of(gateway: GatewayPolicy) -> int:
+    """Return how far back decisions are read at the start, so that gateways are heard, milliseconds."""
+    return max(kept_of(gateway), *(2 * after for after in gateway.quiet_after.values()), 0)
 
 
 class States:

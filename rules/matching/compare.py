@@ -102,11 +102,15 @@ class Comparer:
             found = memory.decisions.get(named)
             if found is None or not self._usable(found, appended_at):
                 return self._unknown(event, named, memory, until)
+            if found.principal != event.principal:
+                return self._only(kinds.OTHER_PERSON, "it names a decision that was made for somebody else of that id")
             return self._of(event, found)
         about = [
             each
             for each in memory.decisions.values()
-            if each.dataset_id == event.dataset_id and self._usable(each, appended_at)
+            if each.dataset_id == event.dataset_id
+            and each.principal == event.principal
+            and self._usable(each, appended_at)
         ]
         return self._unnamed(event, about)
 
@@ -141,8 +145,7 @@ class Comparer:
         allows = [each for each in mine if each.allow and at <= each.expires_at + CLOCKS_MS]
         covering = [each for each in allows if covers(each.action, event.action)]
         if covering:
-            best = covering[0] if len(covering) == 1 else min(covering, key=lambda each: self._rank(event, each))
-            return self._of(event, best)
+            return self._of(event, covering[0] if len(covering) == 1 else self._best(event, covering))
         for denied in sorted((each for each in mine if not each.allow), key=_latest):
             if covers(denied.action, event.action) and at - denied.decided_at <= self.gateway.valid_for:
                 return self._of(event, denied)
@@ -162,6 +165,16 @@ class Comparer:
 
     def _only(self, kind: Kind, sentence: str) -> Compared:
         return Compared(None, (Finding(kind, sentence),)) if kind.enabled(self.policy) else NOTHING
+
+    def _best(self, event: AccessEvent, covering: list[Known]) -> Known:
+        """Of several decisions that would cover it the one of the least rank; mostly the latest, and no other is asked."""
+        ranked: list[tuple[tuple[int, int, str], Known]] = []
+        for each in sorted(covering, key=_latest):
+            rank = self._rank(event, each)
+            if not rank[0]:
+                return each
+            ranked.append((rank, each))
+        return min(ranked, key=lambda each: each[0])[1]
 
     def _rank(self, event: AccessEvent, decision: Known) -> tuple[int, int, str]:
         """Of several decisions that would cover it, the one with the least against it; of these the latest."""

@@ -17,7 +17,7 @@ from typing import Final
 from xxhash import xxh3_64_intdigest
 
 from rules.matching.compare import Compared, Comparer, kept_until
-from rules.matching.memory import Memory, known_of
+from rules.matching.memory import DECISIONS_MAX, Memory, known_of
 from schemas.access import AccessEvent
 from schemas.alert import EventRef
 from schemas.decision import Decision
@@ -70,6 +70,8 @@ class Matcher:
         self.matched = 0
         """Accesses that belong to a decision."""
         self.repeated = 0
+        self.crowded = 0
+        """Decisions that were forgotten while they were live: one person had more than `DECISIONS_MAX`."""
 
     @property
     def waiting(self) -> int:
@@ -103,6 +105,9 @@ class Matcher:
         if decision.decision_id not in memory.decisions:
             found = memory.decisions[decision.decision_id] = known_of(decision, appended_at)
             heapq.heappush(self._ends, (self._kept(found), decision.person, decision.decision_id))
+            if len(memory.decisions) > DECISIONS_MAX:
+                del memory.decisions[next(iter(memory.decisions))]
+                self.crowded += 1
         elif decision.effect == "deny" and (before := memory.decisions[decision.decision_id]).denied_at is None:
             before.denied_at = appended_at  # it was not stored in time, and a denial was answered
         self._touched(decision.person)
@@ -183,5 +188,6 @@ def content_of(event: AccessEvent) -> int:
     # What is absent is `UNSET`, which no text is; the separator is in no identifier (`schemas.codec` refuses NUL).
     return xxh3_64_intdigest(
         f"{event.event_id}\0{event.person}\0{event.occurred_at}\0{event.dataset_id}\0{event.action}\0"
-        f"{event.decision_id}\0{event.session_id}\0{event.source_ip}\0{event.destination}\0{event.record_count}".encode()
+        f"{event.decision_id}\0{event.session_id}\0{event.source_ip}\0{event.device_country}\0{event.destination}\0"
+        f"{event.ticket}\0{event.record_count}\0{event.subject_ids}".encode()
     )

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.access import Action
+from schemas.access import Action, PrincipalType
 from schemas.decision import Decision
 
 RECENT_MAX: Final = 64
@@ -17,6 +17,11 @@ is judged again, to the same alert id, and counts as a use once more."""
 KEPT_MS: Final = 300_000
 """How long a decision is remembered after its end, so that an access after it is told as that: five minutes. The index
 of ids (`elsewhere.py`), which is far smaller, remembers it longer."""
+
+DECISIONS_MAX: Final = 10_000
+"""Decisions of one person that are remembered, some 500 bytes each, 90 saved: a program that asks ten times a second
+for the quarter of an hour that they are valid. Beyond it the oldest are forgotten: what is saved of a person has to
+fit into one record of 8 MB, and who floods the decision point must not stop the matching of others."""
 
 VERSION: Final = 1
 """Of the saved form."""
@@ -48,6 +53,8 @@ class Known(msgspec.Struct, array_like=True, gc=False):
     """Accesses that it was used for."""
     denied_at: int | None = None
     """When a second record of its id was appended that says that a denial was answered after all."""
+    principal: PrincipalType = "employee"
+    """Of the person: a guest may have the id of an employee."""
 
 
 def known_of(decision: Decision, appended_at: int) -> Known:
@@ -71,6 +78,7 @@ def known_of(decision: Decision, appended_at: int) -> Known:
         ticket_asked=decision.obligations.ticket,
         approval_id=decision.approval_id,
         uses=decision.uses,
+        principal=decision.principal_type,
     )
 
 

@@ -343,3 +343,24 @@ def test_under_a_policy_without_a_gateway_nothing_counts_and_nothing_is_wrong() 
     standing = Standing(lambda: PEOPLE, lambda: None)
     assert standing.take(*put(APPROVED), T) is None
     assert not standing.approvals
+
+
+def test_a_tombstone_that_does_not_count_is_written_over() -> None:
+    """Compaction keeps the last record of a key: what stands must be that, or a restart forgets a break-glass."""
+    standing = Standing(lambda: PEOPLE, terms)
+    taken = glass()
+    standing.take(b"a-1", msgspec.json.encode(taken), T)
+    with pytest.raises(BadRecordError):
+        standing.take(b"a-1", None, T + 2 * HOUR)
+    assert standing.approvals == {"a-1": taken}
+    assert standing.untidy == {"a-1"}
+    standing.take(b"a-1", msgspec.json.encode(taken), T + 2 * HOUR)
+    assert standing.untidy == set()
+
+
+def test_nobody_dates_break_glass_back_by_withdrawing_it_now() -> None:
+    """One person, one record that was never seen before: taken last week, withdrawn a moment ago."""
+    late = T + 7 * DAY
+    assert "ended at" in str(count(then(glass(), "withdrawn", "anna", late), None, late))
+    assert count(then(glass(), "withdrawn", "anna", T + HOUR), glass(), T + HOUR) is not None
+    assert count(then(glass(), "withdrawn", "anna", T + HOUR - 1), glass(), T + HOUR - 1) is None

@@ -1,8 +1,11 @@
 """What an operator who holds the log's key may try so that `audit verify` says nothing: each is a finding."""
 
+# ruff: noqa: F811 - fixtures of another module are named as parameters
+
 from __future__ import annotations
 
 import gzip
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -13,7 +16,7 @@ from agents.cli import main
 from schemas.coverage import Judged
 from schemas.entry import Entry
 from tests.audit.making import KEY, ORIGIN, SIGNER, T, World, write_log
-from tests.audit.test_verify import OTHER, WITNESS, Verify, cosign, verify, world  # noqa: F401 - fixtures
+from tests.audit.test_verify import WITNESS, Verify, cosign, verify, world  # noqa: F401 - fixtures
 
 DAY_MS = 86_400_000
 
@@ -24,7 +27,7 @@ def hole(topic: str, first: int, last: int, why: str = "compacted") -> Entry:
     return Entry(kind="hole", topic=topic, partition=0, offset=first, at=T, about=about)
 
 
-def test_a_topic_that_is_not_compacted_has_no_compacted_holes(world: World, verify: Verify) -> None:  # noqa: F811
+def test_a_topic_that_is_not_compacted_has_no_compacted_holes(world: World, verify: Verify) -> None:
     world.decide()
     kept = [each for each in world.entries if each.kind != "decision"]
     dropped = next(each for each in world.entries if each.kind == "decision")
@@ -33,8 +36,8 @@ def test_a_topic_that_is_not_compacted_has_no_compacted_holes(world: World, veri
 
 
 def test_a_witness_that_signed_long_ago_does_not_stand_for_today(
-    world: World,  # noqa: F811
-    verify: Verify,  # noqa: F811
+    world: World,
+    verify: Verify,
     tmp_path: Path,
 ) -> None:
     """The beginning was cosigned once; everything behind it was seen by nobody since."""
@@ -52,7 +55,7 @@ def test_a_witness_that_signed_long_ago_does_not_stand_for_today(
 @pytest.mark.parametrize("twice", [(WITNESS, WITNESS), (WITNESS, SIGNER)], ids=["one witness twice", "the log's own"])
 def test_one_key_does_not_count_twice(
     twice: tuple[object, object],
-    world: World,  # noqa: F811
+    world: World,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -64,7 +67,7 @@ def test_one_key_does_not_count_twice(
     assert "twice" in capfd.readouterr().err
 
 
-def test_receipts_of_alerts_of_a_partition_that_the_log_leaves_out(world: World, verify: Verify) -> None:  # noqa: F811
+def test_receipts_of_alerts_of_a_partition_that_the_log_leaves_out(world: World, verify: Verify) -> None:
     """A whole partition of `alerts` is not logged: its receipts give it away."""
     alert_id, _, _ = world.alert(family="gateway")
     world.receipts(alert_id, 0)
@@ -74,13 +77,11 @@ def test_receipts_of_alerts_of_a_partition_that_the_log_leaves_out(world: World,
     assert all(each["kind"] == "delivery" and alert_id in each["what"] for each in said.found)
 
 
-def test_a_range_from_the_future_does_not_wait_for_its_alerts(world: World, verify: Verify) -> None:  # noqa: F811
+def test_a_range_from_the_future_does_not_wait_for_its_alerts(world: World, verify: Verify) -> None:
     world.judge(0, alerts=1)
     at = next(number for number, each in enumerate(world.entries) if each.about.get("type") == "judged")
     edited = msgspec.structs.replace(msgspec.convert(world.entries[at].about, Judged), at=T + 4_000 * DAY_MS)
     raw = msgspec.json.encode(edited)
-    from hashlib import sha256
-
     world.entries[at] = msgspec.structs.replace(
         world.entries[at], about=orjson.loads(raw), sha256=sha256(raw).hexdigest()
     )
@@ -92,7 +93,7 @@ def test_a_range_from_the_future_does_not_wait_for_its_alerts(world: World, veri
     assert any("was left out" in each["what"] for each in said.found)
 
 
-def test_a_decision_after_its_approval_was_withdrawn(world: World, verify: Verify) -> None:  # noqa: F811
+def test_a_decision_after_its_approval_was_withdrawn(world: World, verify: Verify) -> None:
     world.approve("ap-1")
     world.decide(approval_id="ap-1")
     world.approve("ap-1", state="withdrawn", until=world.now + 3_600_000)
@@ -103,7 +104,7 @@ def test_a_decision_after_its_approval_was_withdrawn(world: World, verify: Verif
 
 def test_a_checkpoint_of_another_log_with_the_same_key(
     world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:  # noqa: F811, E501
+) -> None:
     """Two histories under two origins, one key: only one of them is what the witnesses and the auditor follow."""
     write_log(tmp_path / "log", world.entries)
     path = tmp_path / "log" / "checkpoint"
@@ -113,7 +114,7 @@ def test_a_checkpoint_of_another_log_with_the_same_key(
     assert "audit.example/other" in capfd.readouterr().out
 
 
-def test_a_topic_that_the_export_says_was_there_and_is_not(world: World, verify: Verify, tmp_path: Path) -> None:  # noqa: F811
+def test_a_topic_that_the_export_says_was_there_and_is_not(world: World, verify: Verify, tmp_path: Path) -> None:
     world.judge(0, alerts=1)
     topics = world.export(tmp_path / "topics")
     for path in (topics / "alerts").iterdir():
@@ -124,7 +125,7 @@ def test_a_topic_that_the_export_says_was_there_and_is_not(world: World, verify:
     assert any(each["topic"] == "alerts" for each in said.found)
 
 
-def test_retention_explains_only_what_is_old_enough(world: World, verify: Verify, tmp_path: Path) -> None:  # noqa: F811
+def test_retention_explains_only_what_is_old_enough(world: World, verify: Verify, tmp_path: Path) -> None:
     """Who removes the first records of a topic that keeps for 30 days, and says that it begins behind them."""
     for _ in range(3):
         world.decide()
@@ -139,7 +140,7 @@ def test_retention_explains_only_what_is_old_enough(world: World, verify: Verify
     assert [each["kind"] for each in said.found] == ["topic", "topic"]
 
 
-def test_a_record_from_the_future_among_those_that_are_logged(world: World, verify: Verify, tmp_path: Path) -> None:  # noqa: F811
+def test_a_record_from_the_future_among_those_that_are_logged(world: World, verify: Verify, tmp_path: Path) -> None:
     """An offset that the log has passed over is not younger than the log, whatever time the record says."""
     alert_id, _, _ = world.alert()
     world.receipts(alert_id, 0)
@@ -153,7 +154,7 @@ def test_a_record_from_the_future_among_those_that_are_logged(world: World, veri
 
 
 @pytest.mark.parametrize("value", ["[" * 50_000, '{"alert_id": "\\ud800"}'], ids=["deep", "half a character"])
-def test_no_record_of_a_topic_crashes_it(value: str, world: World, tmp_path: Path) -> None:  # noqa: F811
+def test_no_record_of_a_topic_crashes_it(value: str, world: World, tmp_path: Path) -> None:
     world.alert()
     topics = world.export(tmp_path / "topics")
     path = topics / "alerts" / "0.jsonl.gz"
@@ -163,12 +164,12 @@ def test_no_record_of_a_topic_crashes_it(value: str, world: World, tmp_path: Pat
     assert main(["audit", "verify", str(tmp_path / "log"), "--key", KEY, "--topics", str(topics)]) == 1
 
 
-def test_a_log_in_which_nothing_was_judged_is_no_proof(world: World, verify: Verify) -> None:  # noqa: F811
+def test_a_log_in_which_nothing_was_judged_is_no_proof(world: World, verify: Verify) -> None:
     world.entries = world.entries[:1]
     assert verify(world).code == 1
 
 
-def test_a_partition_that_nobody_ever_judged(verify: Verify) -> None:  # noqa: F811
+def test_a_partition_that_nobody_ever_judged(verify: Verify) -> None:
     """Decisions lie in as many partitions as accesses do; of one of these the log says nothing."""
     made = World(seed=3, partitions=2)
     made.entries[0] = msgspec.structs.replace(
@@ -181,7 +182,7 @@ def test_a_partition_that_nobody_ever_judged(verify: Verify) -> None:  # noqa: F
     assert (found["topic"], found["partition"]) == ("access.events", 1)
 
 
-def test_a_partition_that_was_given_up_for_good(world: World, verify: Verify, tmp_path: Path) -> None:  # noqa: F811
+def test_a_partition_that_was_given_up_for_good(world: World, verify: Verify, tmp_path: Path) -> None:
     world.judge(0)
     world.stop(0)
     world.decide()
@@ -191,7 +192,7 @@ def test_a_partition_that_was_given_up_for_good(world: World, verify: Verify, tm
     verify(world, folder=tmp_path / "later").only("not_covered", "given up", "nobody has taken it since")
 
 
-def test_an_older_policy_put_back_without_a_change(world: World, verify: Verify, tmp_path: Path) -> None:  # noqa: F811
+def test_an_older_policy_put_back_without_a_change(world: World, verify: Verify, tmp_path: Path) -> None:
     world.adopt(b"stricter", "fedcba9876543210")
     world.in_force("fedcba9876543210", b"stricter")
     world.judge(0, policy="fedcba9876543210")

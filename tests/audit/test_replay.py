@@ -273,6 +273,20 @@ def test_another_policy_compares_nothing(
     assert any("were judged under the policy" in each for each in said["limits"])
 
 
+def test_an_access_that_is_left_out_of_the_export_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing was found on it then, and nobody shall look again."""
+    made = Operator(tmp_path)
+    made.rows([*complete("e-1"), dataset()])
+    made.judge(access(event_id="fine"), access(event_id="hidden"), access(event_id="fine too"))
+    made.done()
+    path = tmp_path / "export" / "access.events" / "0.jsonl.gz"
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    path.write_bytes(gzip.compress(lines[0] + lines[2]))
+    code, said = made.replay(capfd)
+    assert code == 1
+    assert "1 of offsets 0 to 2, which were judged, are not in the export" in said["differ"][0]
+
+
 def test_the_verdict_part_names_nobody_and_no_time_of_detection(operator: Operator) -> None:
     """Two workers with other keys, at another time, come to the same hash; another severity to another."""
     alert = orjson.loads(next(each for each in operator.world.stored if each.topic == "alerts").value or b"")

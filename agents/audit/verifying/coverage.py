@@ -18,11 +18,9 @@ from agents.audit.verifying.findings import Findings
 from schemas.coverage import Coverage, InForce, Judged, Started, Stopped, hash_of
 from schemas.entry import Entry
 from schemas.fields import iso
-from schemas.topics import ACCESS_EVENTS
 
 NOTHING: Final = hash_of([])
 """What the hash of a range without alerts is."""
-
 
 REPEATED_WITHIN: Final = 64
 """Records of a partition among which a repetition is looked for: what one send holds, and is sent again."""
@@ -114,11 +112,10 @@ class Completeness:
             self._stopped(index, record)
         return record
 
-    def end(self, expected: frozenset[int] = frozenset(), until: int = 0, grace: int = 0) -> None:
+    def end(self, until: int, grace: int) -> None:
         """Say what nobody judged.
 
         Args:
-            expected: partitions that accesses have, where the log says it: as many as decisions.
             until: time of the log's last entry, milliseconds.
             grace: how long a partition may be without a worker at the log's end, milliseconds.
         """
@@ -126,13 +123,6 @@ class Completeness:
             self._findings.add(
                 "not_covered", "the log holds no record of coverage: nothing says that anything was judged"
             )
-        for partition in sorted(expected - {each for topic, each in self.judged if topic == ACCESS_EVENTS}):
-            if self.judged:
-                self._findings.add(
-                    "not_covered",
-                    "nobody ever began with this partition: nothing of it was judged",
-                    topic=ACCESS_EVENTS, partition=partition,
-                )  # fmt: skip
         for (topic, partition), judged in self.judged.items():
             if judged.left and not judged.owners and judged.left + grace < until:
                 self._findings.add(

@@ -27,7 +27,7 @@ MANIFEST: Final = "export.json"
 SUFFIX: Final = ".jsonl.gz"
 
 RETENTION_SLACK_MS: Final = 24 * 3_600_000
-"""How far the clocks of whoever wrote a record and of the export may be apart where retention is what explains a gap."""
+"""How far the clocks of whoever wrote a record and of the export may be apart where retention explains a gap."""
 
 KEY_OF: Final[dict[str, tuple[str, ...]]] = {
     "alerts": ("alert_id",),
@@ -146,14 +146,14 @@ class Exported:
         self._at = manifest.at
         self.topics = [topic for topic in LOGGED if (folder / topic).is_dir()]
         for topic, parts in manifest.topics.items():
-            for number, told in parts.items():
+            for number, span in parts.items():
                 there = (folder / topic / f"{number}{SUFFIX}").is_file()
-                if topic in LOGGED and number.isdecimal() and told.first < told.following and not there:
+                if topic in LOGGED and number.isdecimal() and span.first < span.following and not there:
                     findings.add(
                         "topic",
-                        f"{MANIFEST} says that offsets {told.first} to {told.following - 1} were exported, and no file "
+                        f"{MANIFEST} says that offsets {span.first} to {span.following - 1} were exported, and no file "
                         "holds them",
-                        topic=topic, partition=int(number), offset=told.first,
+                        topic=topic, partition=int(number), offset=span.first,
                     )  # fmt: skip
         for topic in self.topics:
             for partition in partitions_of(folder, topic):

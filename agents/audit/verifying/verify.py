@@ -12,24 +12,22 @@ from typing import Final, get_args
 
 import msgspec
 
+from agents.audit.verifying import signers
 from agents.audit.verifying.acts import Acts
 from agents.audit.verifying.alerts import Alerts
 from agents.audit.verifying.continuity import Continuity
 from agents.audit.verifying.coverage import Completeness
 from agents.audit.verifying.exported import Exported
 from agents.audit.verifying.findings import Findings
-from agents.audit.verifying.log_files import LogFiles, Walk, read_file
-from agents.audit.verifying.notes import Checkpoint, NoteError, Verifier, checkpoint
+from agents.audit.verifying.log_files import LogFiles, Walk
+from agents.audit.verifying.notes import Checkpoint, Verifier, checkpoint
 from schemas.entry import Entry, EntryKind
-from schemas.fields import TIME_MAX, iso
 from schemas.gateway_topics import GATEWAY_DECISIONS
+from schemas.topics import ACCESS_EVENTS
 
 GRACE_MS: Final = 15 * 60_000
 """What is younger than this at the log's end may be under way still: an alert stored and not yet logged, or not yet
 delivered. Delivery counts as late after minutes."""
-
-WITNESSED: Final = "checkpoint.witnessed"
-"""File beside `checkpoint`: the newest one that had enough cosignatures."""
 
 TELL_EVERY: Final = 100_000
 """Entries between two lines of progress."""
@@ -125,9 +123,9 @@ def verify(asked: Asked) -> Outcome:
         Acts(findings),
         None if asked.export is None else Exported(asked.export, findings),
     )
-    _signatures(asked, outcome)
-    _origin(asked, signed, findings)
-    walk = Walk(files, signed, _earlier(asked, outcome), findings)
+    signers.signatures(asked, outcome)
+    signers.origin(asked, signed, findings)
+    walk = Walk(files, signed, signers.earlier(asked, outcome), findings)
     for index, raw in walk:
         if raw is not None:
             _take(outcome, index, raw, asked.seen)
@@ -136,10 +134,9 @@ def verify(asked: Asked) -> Outcome:
             rate = outcome.read / (time.perf_counter() - begun)
             asked.tell(f"{outcome.read:,} of {signed.size:,} entries ({rate:,.0f}/s)")
     outcome.agreed = walk.agreed
-    _stale(asked, outcome)
-    # Decisions lie in as many partitions as accesses, so that both of a person meet (`docs/topics.md`).
-    expected = frozenset(partition for topic, partition in outcome.spans.spans if topic == GATEWAY_DECISIONS)
-    outcome.completeness.end(expected, outcome.until, max(asked.grace, GRACE_MS))
+    signers.stale(asked, outcome)
+    outcome.completeness.end(outcome.until, max(asked.grace, GRACE_MS))
+    _never_judged(outcome)
     outcome.alerts.end(outcome.completeness.claims, outcome.spans, outcome.until)
     outcome.acts.end(outcome.spans, outcome.completeness, outcome.until - asked.grace)
     if outcome.exported is not None:
@@ -149,102 +146,21 @@ def verify(asked: Asked) -> Outcome:
     return outcome
 
 
-def _signatures(asked: Asked, outcome: Outcome) -> None:
-    signed, add = outcome.signed, outcome.findings.add
-    names = {key.name for key in asked.keys}
-    outcome.signers = [key.name for key in asked.keys if signed.signed_by(key) is not None]
-    if not outcome.signers:
-        there = ", ".join(sorted({name for name, _, _ in signed.signatures}))
-        add(
-            "checkpoint",
-            f"not signed by {' or '.join(sorted(names))} (signatures there: {there}): it is forged, or "
-            "damaged, or the key is another",
-            file="checkpoint",
-        )
-    if asked.witnesses:
-        _cosignatures(asked, outcome)
+def _never_judged(outcome: Outcome) -> None:
+    """Name the partitions of accesses that no record of coverage is about.
 
-
-def _origin(asked: Asked, signed: Checkpoint, findings: Findings) -> None:
-    """A log is named as its key: with one key for two names an operator would show two histories, each in order."""
-    names = sorted({key.name for key in asked.keys})
-    if signed.origin not in names:
-        said = f"is of the log {signed.origin!r}; the keys that were given are of {' and '.join(map(repr, names))}"
-        findings.add("checkpoint", said, file="checkpoint")
-
-
-def _stale(asked: Asked, outcome: Outcome) -> None:
-    """Say where the last checkpoint that had enough cosignatures is an old one: what was written since, nobody saw.
-
-    The witnesses' clocks say when; an operator who stops showing them the log must not go on with a beginning that
-    they signed.
+    Decisions lie in as many partitions as accesses, so that both of a person meet (`docs/topics.md`); which those are
+    the log says whenever it is opened.
     """
-    if outcome.beside is None or not asked.needed or outcome.beside.size >= outcome.signed.size:
-        return
-    times = sorted((at * 1_000 for _, at, _ in outcome.witnessed), reverse=True)
-    seen = times[asked.needed - 1]
-    if seen and seen + asked.grace < outcome.until:
+    judged = {partition for topic, partition in outcome.completeness.judged if topic == ACCESS_EVENTS}
+    decided = {partition for topic, partition in outcome.spans.spans if topic == GATEWAY_DECISIONS}
+    for partition in sorted(decided - judged) if judged else ():
         outcome.findings.add(
-            "witness",
-            f"{asked.needed} witnesses signed last at {iso(min(seen, TIME_MAX))}, and the log goes on to "
-            f"{iso(min(outcome.until, TIME_MAX))}: entries {outcome.beside.size} to {outcome.signed.size - 1} were "
-            "shown to none of them in all that time",
-            file=WITNESSED,
+            "not_covered",
+            "nobody ever began with this partition: nothing of it was judged",
+            topic=ACCESS_EVENTS,
+            partition=partition,
         )
-
-
-def _cosignatures(asked: Asked, outcome: Outcome) -> None:
-    """Look for cosignatures on the checkpoint, then on the last one that had enough (the file beside it)."""
-    signed = outcome.signed
-    outcome.witnessed = _cosigned(asked, signed)
-    if len(outcome.witnessed) >= asked.needed:
-        return
-    beside = asked.folder / WITNESSED
-    if beside.is_file():
-        try:
-            before = checkpoint(read_file(beside))
-        except NoteError as error:
-            outcome.findings.add("checkpoint", f"is no checkpoint: {error}", file=WITNESSED)
-            return
-        outcome.witnessed = _cosigned(asked, before)
-        if before.origin == signed.origin and len(outcome.witnessed) >= asked.needed:
-            outcome.beside = before
-            return
-    missing = sorted({key.name for key in asked.witnesses} - {name for name, _, _ in outcome.witnessed})
-    outcome.findings.add(
-        "witness",
-        f"{len(outcome.witnessed)} of {len(asked.witnesses)} witnesses signed, {asked.needed} are needed; "
-        f"no signature of: {', '.join(missing)}",
-        file="checkpoint",
-    )
-
-
-def _cosigned(asked: Asked, signed: Checkpoint) -> list[tuple[str, int, int]]:
-    found = [(key.name, signed.signed_by(key)) for key in asked.witnesses]
-    return [(name, at, signed.size) for name, at in found if at is not None]
-
-
-def _earlier(asked: Asked, outcome: Outcome) -> list[tuple[str, Checkpoint]]:
-    """Return the checkpoints that were kept, as far as they are of this log and signed by it, or by a witness."""
-    found = [] if outcome.beside is None else [(WITNESSED, outcome.beside)]
-    for path in asked.earlier:
-        try:
-            kept = checkpoint(read_file(path))
-        except NoteError as error:
-            outcome.findings.add("checkpoint", f"is no checkpoint: {error}", file=str(path))
-            continue
-        if kept.origin != outcome.signed.origin:
-            said = f"is of the log {kept.origin!r}, and this one is {outcome.signed.origin!r}: it proves nothing here"
-            outcome.findings.add("checkpoint", said, file=str(path))
-            continue
-        if all(kept.signed_by(key) is None for key in (*asked.keys, *asked.witnesses)):
-            outcome.findings.add(
-                "checkpoint", "is signed by no key that was given: it is forged, or damaged", file=str(path)
-            )
-            continue
-        outcome.kept.append((str(path), kept.size))
-        found.append((str(path), kept))
-    return found
 
 
 def _take(outcome: Outcome, index: int, raw: bytes, seen: Callable[[int, Entry], None]) -> None:
