@@ -37,7 +37,7 @@ SCRAPED = {
     "match": ("match", "match_port"),
     "audit-log": ("audit log", "audit_port"),
 }
-"""Services of the compose file that Prometheus asks: the command of each, and the setting of the port of its metrics."""
+"""Services of the compose file that Prometheus asks: the command of each, and the setting of its metrics' port."""
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
