@@ -42,6 +42,7 @@ ENCLAVE: Final = {"gateway": "gateway:9821", "match": "match:9812", "audit": "au
 """Targets of the second act, by the end of their job's name."""
 
 JOB: Final = "  - job_name: cloverwatch-"
+"""Where each job of the configuration begins."""
 
 
 def configured(folder: Path, worker: int, deliver: int, alertmanager: int, enclave: Mapping[str, int]) -> Path:

@@ -29,7 +29,11 @@ def rules(name: str) -> list[dict[str, Any]]:
 
 def fed_enclave() -> list[GatewayMetrics | MatchMetrics | AuditMetrics]:
     """Metrics of `cloverwatch gateway`, `match` and `audit log`, into each of which something was fed."""
-    made = [GatewayMetrics("0.1.0"), MatchMetrics("0.1.0"), AuditMetrics("0.1.0")]
+    made: list[GatewayMetrics | MatchMetrics | AuditMetrics] = [
+        GatewayMetrics("0.1.0"),
+        MatchMetrics("0.1.0"),
+        AuditMetrics("0.1.0"),
+    ]
     for metrics in made:
         for name, metric in vars(metrics).items():
             if name == "registry" or name.startswith("_"):

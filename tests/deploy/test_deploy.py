@@ -137,14 +137,14 @@ def test_what_the_compose_file_makes_of_keys_can_be_used(tmp_path: Path) -> None
             assert {stat.S_IMODE(each.stat().st_mode) for each in folder.iterdir()} == {0o600}
     gateway, audit = tmp_path / "gateway-keys", tmp_path / "audit-keys"
     there = services["gateway"]["environment"]
-    name = {
+    file = {
         setting: Path(there[f"CLOVERWATCH_GATEWAY_{setting}"]).name for setting in ("TLS_CERT", "TLS_KEY", "TOKENS")
     }
     settings = Settings(
         gateway_host=there["CLOVERWATCH_GATEWAY_HOST"],
-        gateway_tls_cert=gateway / name["TLS_CERT"],
-        gateway_tls_key=gateway / name["TLS_KEY"],
-        gateway_tokens=gateway / name["TOKENS"],
+        gateway_tls_cert=gateway / file["TLS_CERT"],
+        gateway_tls_key=gateway / file["TLS_KEY"],
+        gateway_tokens=gateway / file["TOKENS"],
     )
     assert server_tls(settings) is not None
     assert settings.gateway_tokens is not None
