@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,7 +132,7 @@ def run(*, seed: int, events: int, watch: bool = False) -> int:
                     code = asyncio.run(_play(demo, org, worker, hook))
                     if not enclave.can_play():
                         screen.say("Envoy has no binary for this platform: nothing is shown of gateways and the audit")
-                    elif not asyncio.run(enclave.play(settings, org, screen, second, staying if watch else None)):
+                    elif not asyncio.run(_second_act(demo, org, hook, second, staying if watch else None)):
                         code = 1
                     if watch:
                         stay(worker, screen.say)
@@ -191,6 +191,18 @@ async def _play(run_: Run, org: Organisation, worker: subprocess.Popen[bytes], h
         following.cancel()
         await consumer.stop()
         await producer.stop()
+
+
+async def _second_act(
+    run_: Run, org: Organisation, hook: int, metrics: Mapping[str, int], staying: ExitStack | None
+) -> bool:
+    """Play what is behind the gateway; its alert goes to the pager, which is there again for it."""
+    pager = Pager()
+    await pager.start(hook)
+    try:
+        return await enclave.play(run_.settings, org, run_.screen, metrics, staying)
+    finally:
+        await pager.stop()
 
 
 async def send_rows(producer: AIOKafkaProducer, rows: Iterable[tuple[str, dict[str, Any]]]) -> None:
