@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -73,8 +74,28 @@ def can_play() -> bool:
     return binary() is not None
 
 
-async def play(settings: Settings, org: Organisation, screen: Screen) -> bool:
-    """Play the act over a broker and a worker that run; return whether all came out as it must."""
+def ports() -> dict[str, int]:
+    """Return free ports for the metrics of the act's processes."""
+    return {name: free_port() for name in ("gateway", "match", "audit")}
+
+
+async def play(
+    settings: Settings,
+    org: Organisation,
+    screen: Screen,
+    metrics: Mapping[str, int] | None = None,
+    staying: ExitStack | None = None,
+) -> bool:
+    """Play the act over a broker and a worker that run; return whether all came out as it must.
+
+    Args:
+        settings: of the demo.
+        org: who works there.
+        screen: what is told.
+        metrics: `ports()` that somebody else knows too.
+        staying: ends our three processes when it is closed; without it they end with the act.
+    """
+    metrics = metrics or ports()
     screen.say("── behind the gateway: Envoy asks `cloverwatch gateway` before anything reaches the store")
     cast = _cast(org)
     folder = settings.data_dir
@@ -90,11 +111,11 @@ async def play(settings: Settings, org: Organisation, screen: Screen) -> bool:
         settings,
         gateway_tokens=tokens,
         gateway_port=free_port(),
-        gateway_web_port=free_port(),
-        match_port=free_port(),
+        gateway_web_port=metrics["gateway"],
+        match_port=metrics["match"],
         audit_log=folder / "audit",
         audit_key=key,
-        audit_port=free_port(),
+        audit_port=metrics["audit"],
     )
     _introduce(settings, cast)
     producer = producer_of(settings)
@@ -106,7 +127,7 @@ async def play(settings: Settings, org: Organisation, screen: Screen) -> bool:
             await _rows(producer, org, cast)
             await store.start(behind)
             for command in ("gateway", "match", "audit log"):
-                stack.enter_context(running(command, settings))
+                (stack if staying is None else staying).enter_context(running(command, settings))
             for name in ("gateway_web_port", "match_port", "audit_port"):
                 await _ready(getattr(settings, name), name)
             stack.enter_context(proxying(folder, port, settings.gateway_port, behind, token))

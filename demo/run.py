@@ -6,8 +6,8 @@ import asyncio
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -122,8 +122,9 @@ def run(*, seed: int, events: int, watch: bool = False) -> int:
             screen.say(f"metrics of the {name}: http://127.0.0.1:{port}/metrics")
         if not watch and missing() is None:
             screen.say("Prometheus is here: `cloverwatch demo --watch` has it look, and stays (docs/operating.md)")
-        with running("worker", settings) as worker, running("deliver", settings):
-            looking = watched(Path(folder), settings.web_port, settings.deliver_port, screen.say)
+        second = enclave.ports() if watch and enclave.can_play() else {}
+        with ExitStack() as staying, running("worker", settings) as worker, running("deliver", settings):
+            looking = watched(Path(folder), settings.web_port, settings.deliver_port, second, screen.say)
             try:
                 with looking if watch else nullcontext():
                     org, stream = month(seed, first_day(), events)
@@ -131,7 +132,7 @@ def run(*, seed: int, events: int, watch: bool = False) -> int:
                     code = asyncio.run(_play(demo, org, worker, hook))
                     if not enclave.can_play():
                         screen.say("Envoy has no binary for this platform: nothing is shown of gateways and the audit")
-                    elif not asyncio.run(enclave.play(settings, org, screen)):
+                    elif not asyncio.run(_second_act(demo, org, hook, second, staying if watch else None)):
                         code = 1
                     if watch:
                         stay(worker, screen.say)
@@ -190,6 +191,18 @@ async def _play(run_: Run, org: Organisation, worker: subprocess.Popen[bytes], h
         following.cancel()
         await consumer.stop()
         await producer.stop()
+
+
+async def _second_act(
+    run_: Run, org: Organisation, hook: int, metrics: Mapping[str, int], staying: ExitStack | None
+) -> bool:
+    """Play what is behind the gateway; its alert goes to the pager, which is there again for it."""
+    pager = Pager()
+    await pager.start(hook)
+    try:
+        return await enclave.play(run_.settings, org, run_.screen, metrics, staying)
+    finally:
+        await pager.stop()
 
 
 async def send_rows(producer: AIOKafkaProducer, rows: Iterable[tuple[str, dict[str, Any]]]) -> None:

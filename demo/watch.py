@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -38,8 +38,18 @@ def missing() -> str | None:
     return None
 
 
-def configured(folder: Path, worker: int, deliver: int, alertmanager: int) -> Path:
-    """Copy the configuration and the rules with the demo's ports; return the file to start Prometheus with."""
+ENCLAVE: Final = {"gateway": "gateway:9821", "match": "match:9812", "audit": "audit-log:9813"}
+"""Targets of the second act, by the end of their job's name."""
+
+JOB: Final = "  - job_name: cloverwatch-"
+"""Where each job of the configuration begins."""
+
+
+def configured(folder: Path, worker: int, deliver: int, alertmanager: int, enclave: Mapping[str, int]) -> Path:
+    """Copy the configuration and the rules with the demo's ports; return the file to start Prometheus with.
+
+    A job of `ENCLAVE` that has no port in `enclave` is left out: nothing runs there.
+    """
     for source in (DEPLOY / "prometheus").glob("*.yml"):
         text = source.read_text(encoding="utf-8")
         if source.name == "prometheus.yml":
@@ -53,18 +63,32 @@ def configured(folder: Path, worker: int, deliver: int, alertmanager: int) -> Pa
                 if said not in text:
                     raise ValueError(f"{source} does not say {said!r}: the demo could not be looked at with it")
                 text = text.replace(said, meant)
+            head, *jobs = text.split(JOB)
+            kept = [head]
+            for job in jobs:
+                name = job.split("\n", 1)[0]
+                if name not in ENCLAVE:
+                    kept.append(job)
+                elif name in enclave:
+                    if ENCLAVE[name] not in job:
+                        raise ValueError(f"{source} does not say {ENCLAVE[name]!r}: it could not be looked at")
+                    kept.append(job.replace(ENCLAVE[name], f"127.0.0.1:{enclave[name]}"))
+            text = JOB.join(kept)
         (folder / source.name).write_text(text, encoding="utf-8")
     return folder / "prometheus.yml"
 
 
 @contextmanager
-def watched(folder: Path, worker: int, deliver: int | None, say: Callable[[str], None]) -> Iterator[None]:
+def watched(
+    folder: Path, worker: int, deliver: int | None, enclave: Mapping[str, int], say: Callable[[str], None]
+) -> Iterator[None]:
     """Start both, where they are; say where they are; end them.
 
     Args:
         folder: exists; what they keep and write goes there.
         worker: port of the worker's metrics.
         deliver: port of the delivery's metrics, None where nothing delivers.
+        enclave: ports of the metrics of the second act's processes, as in `ENCLAVE`; none where it is not played.
         say: takes a line for whoever watches.
     """
     alertmanager, prometheus = free_port(), free_port()
@@ -79,7 +103,7 @@ def watched(folder: Path, worker: int, deliver: int | None, say: Callable[[str],
             _start(processes, folder / "alertmanager.log", alertmanager, found, config, listen, store, alone)
             url = f"http://127.0.0.1:{alertmanager}"
             say(f"Alertmanager: {url} (Debian's comes without pages: `amtool --alertmanager.url={url} alert`)")
-        config = f"--config.file={configured(folder, worker, deliver or free_port(), alertmanager)}"
+        config = f"--config.file={configured(folder, worker, deliver or free_port(), alertmanager, enclave)}"
         listen = f"--web.listen-address=127.0.0.1:{prometheus}"
         store = f"--storage.tsdb.path={folder / 'tsdb'}"
         program = str(_found(PROMETHEUS))

@@ -11,12 +11,13 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from deploy.grafana.cross_border import CROSS_BORDER
 from deploy.grafana.delivery import DELIVERY
 from deploy.grafana.detection import DETECTION
+from deploy.grafana.gateway import GATEWAY
 from deploy.grafana.overview import OVERVIEW
 from deploy.grafana.parts import Sheet, made
 from deploy.grafana.pipeline import PIPELINE
 
 FOLDER: Final = Path(__file__).with_name("dashboards")
-SHEETS: Final = (OVERVIEW, CROSS_BORDER, DETECTION, PIPELINE, DELIVERY)
+SHEETS: Final = (OVERVIEW, CROSS_BORDER, DETECTION, PIPELINE, DELIVERY, GATEWAY)
 
 
 def text(sheet: Sheet) -> str:

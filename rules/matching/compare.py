@@ -167,7 +167,7 @@ class Comparer:
         return Compared(None, (Finding(kind, sentence),)) if kind.enabled(self.policy) else NOTHING
 
     def _best(self, event: AccessEvent, covering: list[Known]) -> Known:
-        """Of several decisions that would cover it the one of the least rank; mostly the latest, and no other is asked."""
+        """Of several decisions that would cover it the one of the least rank; mostly the latest: no other is asked."""
         ranked: list[tuple[tuple[int, int, str], Known]] = []
         for each in sorted(covering, key=_latest):
             rank = self._rank(event, each)

@@ -6,10 +6,10 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 import pytest
-from prometheus_client import Histogram
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -68,6 +68,12 @@ OF_DELIVERY: dict[str, tuple[str, ...]] = {
 """The same of `cloverwatch deliver`: closed lists, but for the policy's destinations and silences, and versions."""
 
 
+class HasRegistry(Protocol):
+    """Metrics of any of our programs."""
+
+    registry: CollectorRegistry
+
+
 def fed() -> Metrics:
     """Metrics into each of which something was fed."""
     metrics = Metrics("0.1.0")
@@ -94,7 +100,7 @@ def fed_delivery() -> DeliveryMetrics:
     return metrics
 
 
-def families(metrics: Metrics | DeliveryMetrics) -> dict[str, Any]:
+def families(metrics: HasRegistry) -> dict[str, Any]:
     text = generate_latest(metrics.registry).decode()
     return {family.name: family for family in text_string_to_metric_families(text)}
 

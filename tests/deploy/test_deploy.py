@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -17,6 +20,8 @@ import jsonschema
 import pytest
 import yaml
 
+from agents.audit.note_keys import note_signer
+from agents.gateway.callers import Callers, read_tokens, server_tls
 from agents.plan_file import read_plan_of
 from agents.settings import PREFIX, Settings
 from tests.conftest import require
@@ -24,6 +29,15 @@ from tests.conftest import require
 DEPLOY = Path("deploy")
 STARTS_WITHIN_S = 300.0
 """An engine builds the image first."""
+
+SCRAPED = {
+    "worker": ("worker", "web_port"),
+    "deliver": ("deliver", "deliver_port"),
+    "gateway": ("gateway", "gateway_web_port"),
+    "match": ("match", "match_port"),
+    "audit-log": ("audit log", "audit_port"),
+}
+"""Services of the compose file that Prometheus asks: the command of each, and the setting of its metrics' port."""
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
@@ -55,7 +69,7 @@ def test_compose_file_is_one() -> None:
     compose = loaded(DEPLOY / "compose.yaml")
     jsonschema.validate(compose, json.loads(Path("tests/deploy/compose-spec.json").read_text()))
     ours = [service for service in compose["services"].values() if service["image"] == "cloverwatch:local"]
-    assert len(ours) == 5
+    assert len(ours) == 10
     for service in ours:
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -71,22 +85,75 @@ def test_what_prometheus_asks_is_what_the_compose_file_starts() -> None:
     image = dict(
         re.findall(r"^ *(?:ENV )?(CLOVERWATCH_\w+)=(\S+)", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
     )
-    ports = {"worker": Settings().web_port, "deliver": Settings().deliver_port}
     scraped = {
         target
         for job in loaded(DEPLOY / "prometheus" / "prometheus.yml")["scrape_configs"]
         for each in job["static_configs"]
         for target in each["targets"]
     }
+    assert {target.split(":")[0] for target in scraped} == SCRAPED.keys()
     for target in scraped:
         name, port = target.split(":")
         there = image | services[name]["environment"]
-        setting = {"worker": "CLOVERWATCH_WEB_PORT", "deliver": "CLOVERWATCH_DELIVER_PORT"}[name]
-        assert services[name]["command"] == [name]
+        command, setting = SCRAPED[name]
+        assert services[name]["command"] == command.split()
         assert there["CLOVERWATCH_WEB_HOST"] == "0.0.0.0"
-        assert int(port) == int(there.get(setting, ports[name]))
-        assert services[name]["ports"] == [f"127.0.0.1:{port}:{port}"]
-    assert {target.split(":")[0] for target in scraped} == {"worker", "deliver"}
+        assert int(port) == int(there.get(f"{PREFIX}{setting.upper()}", getattr(Settings(), setting)))
+        assert f"127.0.0.1:{port}:{port}" in services[name]["ports"]
+
+
+def test_the_decision_point_of_the_compose_file_is_reached_by_tls_with_a_token() -> None:
+    """What its service of keys makes is what it starts with, but for where it lies."""
+    service = loaded(DEPLOY / "compose.yaml")["services"]["gateway"]
+    there = service["environment"]
+    assert there["CLOVERWATCH_GATEWAY_HOST"] == "0.0.0.0"
+    port = there["CLOVERWATCH_GATEWAY_PORT"]
+    assert f"127.0.0.1:{port}:{port}" in service["ports"]
+    for setting in ("TLS_CERT", "TLS_KEY", "TOKENS"):
+        assert there[f"CLOVERWATCH_GATEWAY_{setting}"].startswith("/var/lib/cloverwatch/")
+    assert "gateway:/var/lib/cloverwatch:ro" in service["volumes"]
+
+
+def test_what_the_compose_file_makes_of_keys_can_be_used(tmp_path: Path) -> None:
+    """Both services of keys, run twice as at two starts: their files are taken, and made once."""
+    openssl = shutil.which("openssl")
+    require(None if openssl else "openssl is not installed (Debian: openssl)")
+    services = loaded(DEPLOY / "compose.yaml")["services"]
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    made: dict[str, dict[str, bytes]] = {}
+    for _ in range(2):
+        for name in ("gateway-keys", "audit-keys"):
+            folder = tmp_path / name
+            folder.mkdir(exist_ok=True)
+            assert services[name]["entrypoint"] == ["sh", "-euc"]
+            (script,) = services[name]["command"]
+            script = script.replace("/var/lib/cloverwatch", str(folder))
+            done = subprocess.run(
+                ["sh", "-euc", script], env={**os.environ, "PATH": path}, capture_output=True, check=False, timeout=60
+            )
+            assert done.returncode == 0, done.stderr
+            files = {each.name: each.read_bytes() for each in folder.iterdir()}
+            assert made.setdefault(name, files) == files, "the second start makes nothing anew"
+            assert {stat.S_IMODE(each.stat().st_mode) for each in folder.iterdir()} == {0o600}
+    gateway, audit = tmp_path / "gateway-keys", tmp_path / "audit-keys"
+    there = services["gateway"]["environment"]
+    file = {
+        setting: Path(there[f"CLOVERWATCH_GATEWAY_{setting}"]).name for setting in ("TLS_CERT", "TLS_KEY", "TOKENS")
+    }
+    settings = Settings(
+        gateway_host=there["CLOVERWATCH_GATEWAY_HOST"],
+        gateway_tls_cert=gateway / file["TLS_CERT"],
+        gateway_tls_key=gateway / file["TLS_KEY"],
+        gateway_tokens=gateway / file["TOKENS"],
+    )
+    assert server_tls(settings) is not None
+    assert settings.gateway_tokens is not None
+    tokens = read_tokens(settings.gateway_tokens)
+    token = (gateway / "gw-dub-1.token").read_text().strip()
+    callers = tomllib.loads((DEPLOY / "policy.toml").read_text(encoding="utf-8"))["gateway"]["gateways"]
+    assert Callers(tokens, callers).caller(f"Bearer {token}", None) == "gw-dub-1"
+    key = services["audit-log"]["environment"]["CLOVERWATCH_AUDIT_KEY"]
+    assert note_signer(audit / Path(key).name, option="audit_key").public.name == "compose.cloverwatch.example/log"
 
 
 def test_the_compose_files_policy_is_the_demos_and_tells_whom_it_starts() -> None:
@@ -102,7 +169,7 @@ def test_the_compose_files_policy_is_the_demos_and_tells_whom_it_starts() -> Non
         where = urlsplit(url)
         assert f"127.0.0.1:{where.port}:{where.port}" in services[where.hostname]["ports"]
     assert all(each.names == "pseudonyms" for each in plan.destinations.values()), "else it needs the keys"
-    for name in ("worker", "deliver"):
+    for name in ("worker", "deliver", "gateway", "match"):
         (mounted,) = (each for each in services[name]["volumes"] if "policy.toml" in each)
         assert mounted == "${CLOVERWATCH_POLICY_FILE:-./policy.toml}:/etc/cloverwatch/policy.toml:ro"
 
@@ -123,7 +190,13 @@ def test_compose_starts() -> None:
     subprocess.run([*compose, "up", "--build", "--detach"], check=True, timeout=STARTS_WITHIN_S)
     try:
         deadline = time.monotonic() + STARTS_WITHIN_S
-        for name, port in (("worker", 9808), ("deliver", 9809)):
+        for name, port in (
+            ("worker", 9808),
+            ("deliver", 9809),
+            ("gateway", 9821),
+            ("match", 9812),
+            ("audit-log", 9813),
+        ):
             while True:
                 try:
                     with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:

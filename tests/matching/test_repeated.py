@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.matching.matching import heard_of, kept_of
+from agents.matching.states import heard_of, kept_of
 from rules.matching.elsewhere import KEPT_MS
 from rules.matching.matcher import Matcher
 from rules.matching.memory import DECISIONS_MAX, save

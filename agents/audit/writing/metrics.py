@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import platform
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from agents.audit.writing.positions import WENT_BACK
 from schemas.entry import LOGGED
+
+LOST: Final = ("lost_by_retention", "unexplained", WENT_BACK)
+"""Whys of a hole that lost something; compaction and transactions lose nothing."""
 
 
 class AuditMetrics:
@@ -53,3 +58,5 @@ class AuditMetrics:
             self.entries.labels(kind)
         for topic in LOGGED:
             self.lag.labels(topic).set(0)
+            for why in LOST:  # an alert rule looks for an increase: the first one must be one
+                self.missing.labels(topic, why)
