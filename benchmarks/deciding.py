@@ -142,7 +142,9 @@ def company(people: int, datasets: int, random: Random) -> DecisionPoint:
         region = ("EEA", "EEA", "CH", "GB")[number % 4]
         row("directory.datasets", dataset_id=dataset(number), subject_region=region, site="dub-1", site_country="IE",
             sensitivity=("restricted", "allowable", "pseudonymised", "public")[number % 7 % 4])  # fmt: skip
-    return DecisionPoint(Judge(Joiner(policy, knowledge, shipped(), PackagedGeo()), RULES), knowledge, policy)
+    return DecisionPoint(
+        Judge(Joiner(policy, knowledge, shipped(), PackagedGeo()), RULES), knowledge, policy, memo=True
+    )
 
 
 def without_gateway(policy: str) -> str:

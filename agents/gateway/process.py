@@ -202,8 +202,7 @@ class Gateway(Service):
             return
         self.joiner = Joiner(policy, self.knowledge, self.legal, self.geo)
         judge = Judge(self.joiner, RULES)
-        self.knowledge.forget_verdicts()
-        self.deciding.adopt(DecisionPoint(judge, self.knowledge, policy), policy.gateway)
+        self.deciding.adopt(DecisionPoint(judge, self.knowledge, policy, memo=True), policy.gateway)
         self.callers.allowed = frozenset(policy.gateway.gateways)
         self.metrics.adopt(policy.version, frozenset(policy.gateway.gateways))
         if policy.gateway.unrecorded == "allow":
