@@ -86,6 +86,7 @@ class DecisionServer(Service):
         self._searches = Rates(settings.gateway_search_rate, "searches", time.monotonic, SEARCHES_AT_ONCE_S)
         self._metadata = msgspec.json.encode(metadata(url))
         self._in_flight = 0
+        metrics.in_flight.set_function(lambda: self._in_flight)
         self._silent: set[RequestHandler] = set()
         """Connections of which no request has come yet."""
         self._mounts = mounts
@@ -118,6 +119,8 @@ class DecisionServer(Service):
         app = web.Application(
             middlewares=[guard], client_max_size=max(self._settings.gateway_body_bytes, MOUNTED_BODY_BYTES)
         )
+        for path in self._posts:  # a plain route is found by one look-up, the pattern below by trying it
+            app.router.add_route("*", path, _nothing_here)
         for mount in self._mounts:
             mount(app)
         app.router.add_route("*", "/{rest:.*}", _nothing_here)
@@ -160,7 +163,6 @@ class DecisionServer(Service):
         began = time.perf_counter()
         self._silent.discard(request.protocol)
         self._in_flight += 1
-        self._metrics.in_flight.set(self._in_flight)
         try:
             response = await self._route(request, handler)
         except Refusal as refusal:
@@ -172,7 +174,6 @@ class DecisionServer(Service):
             response = self._refused(Refusal("failed", "the decision point failed; its log says more"))
         finally:
             self._in_flight -= 1
-            self._metrics.in_flight.set(self._in_flight)
         asked = request.headers.get(REQUEST_ID)
         if asked is not None and asked.isascii() and asked.isprintable():
             response.headers[REQUEST_ID] = asked
