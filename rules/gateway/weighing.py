@@ -7,10 +7,10 @@ the stream finds nothing on, for as long as the verdict's facts hold.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
+import msgspec
 from msgspec import UNSET
 
 from rules.gateway.asked import Asked
@@ -31,8 +31,7 @@ NOBODY: Final = Person()
 """Of whom nothing is known. Not `Knowledge.find`: a decision must not make the stream forget a stranger for another."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weighed:
+class Weighed(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a decision rests on. Nothing of rules in shadow is in it."""
 
     country: str | None
