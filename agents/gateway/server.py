@@ -117,9 +117,8 @@ class DecisionServer(Service):
         async def guard(request: web.Request, handler: Passed) -> web.StreamResponse:
             return await self._guard(request, handler)
 
-        app = web.Application(
-            middlewares=[guard], client_max_size=max(self._settings.gateway_body_bytes, MOUNTED_BODY_BYTES)
-        )
+        most = max(self._settings.gateway_body_bytes, MOUNTED_BODY_BYTES)
+        app = web.Application(middlewares=[guard], client_max_size=most)
         for mount in self._mounts:
             mount(app)
         app.router.add_route("*", "/{rest:.*}", _nothing_here)
