@@ -21,6 +21,7 @@ from agents.gateway.callers import new_token
 from agents.gateway.paths import EVALUATION
 from agents.settings import PREFIX, Settings
 from benchmarks.brokers import broker, fill
+from benchmarks.deciding import without_gateway
 from benchmarks.process import Worker, usage
 from benchmarks.stream import Load, load
 from demo.broker import free_port
@@ -87,7 +88,8 @@ def measure(settings: Settings, month: Load, pace: int, seconds: float, folder: 
     policy, tokens, port = folder / "gateway.toml", folder / "gateway-tokens.toml", free_port()
     if settings.policy is None:
         raise ValueError("the settings name no policy")
-    policy.write_text(settings.policy.read_text(encoding="utf-8") + f"\n[gateway]\n[gateway.gateways.{CALLER}]\n")
+    text = without_gateway(settings.policy.read_text(encoding="utf-8"))
+    policy.write_text(f"{text}\n[gateway]\n[gateway.gateways.{CALLER}]\n", encoding="utf-8")
     token, line = new_token(CALLER)
     tokens.touch(mode=0o600)
     tokens.write_text(line + "\n", encoding="utf-8")

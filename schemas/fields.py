@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from msgspec import Meta, UnsetType
@@ -52,7 +53,14 @@ def milliseconds(moment: datetime) -> int:
 
 def iso(at_ms: int) -> str:
     """Return integer milliseconds as RFC 3339 in UTC, for sentences and reports."""
-    return (EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, part = divmod(at_ms, 1_000)
+    return f"{_iso_second(second)}.{part:03}Z"
+
+
+@lru_cache(maxsize=1_024)
+def _iso_second(second: int) -> str:
+    """Return a second without its zone; many things are said of the same one."""
+    return (EPOCH + timedelta(seconds=second)).isoformat(timespec="seconds").removesuffix("+00:00")
 
 
 def plain(at_ms: int) -> str:

@@ -6,8 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from agents.gateway import answers, reading
 from agents.gateway.metrics import GatewayMetrics
@@ -26,8 +25,7 @@ STOP_AT: Final[dict[reading.Semantic, str]] = {"deny_on_first_deny": "deny", "pe
 """The effect after which nothing more of a batch is decided."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(NamedTuple):
     """Who asks, and under which request id."""
 
     caller: str

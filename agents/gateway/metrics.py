@@ -103,9 +103,10 @@ class GatewayMetrics:
         self.reference_lag = Gauge(
             "cloverwatch_reference_lag_records", "Offsets of a directory not read yet.", ["topic"], registry=r
         )
-        self._callers: frozenset[str] = frozenset()
         self._rules = frozenset(rule.id for rule in RULES) | {UNRECORDED, CONDITION}
         self._policy = ""
+        self._counting: dict[tuple[str, str], Counter] = {}
+        """The counters of decisions by effect and caller: a look-up by labels takes a lock and makes texts of them."""
         for reason in get_args(Why):
             self.refused.labels(reason)
         for effect in get_args(Effect):
@@ -120,15 +121,17 @@ class GatewayMetrics:
         if self._policy:
             self.policy.remove(self._policy)
         self.policy.labels(policy).set(1)
-        self._policy, self._callers = policy, callers
-        for caller in sorted(callers):
-            for effect in get_args(Effect):
-                self.decisions.labels(effect, caller)
+        self._policy = policy
+        self._counting = {
+            (effect, caller): self.decisions.labels(effect, caller)
+            for caller in sorted(callers)
+            for effect in get_args(Effect)
+        }
 
     def count(self, decision: Decision) -> None:
         """Count a decision that is answered."""
-        caller = decision.gateway_id if decision.gateway_id in self._callers else OTHER
-        self.decisions.labels(decision.effect, caller).inc()
+        counting = self._counting.get((decision.effect, decision.gateway_id))
+        (counting or self.decisions.labels(decision.effect, OTHER)).inc()
         if decision.effect == "deny":
             rules = {reason.rule_id if reason.rule_id in self._rules else OTHER for reason in decision.reasons}
             for rule in rules | ({CONDITION} if decision.conditions else set()):

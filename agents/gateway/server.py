@@ -46,6 +46,7 @@ KEEPALIVE_S: Final = 75.0
 
 Asked = Callable[[web.Request, Asking], Awaitable[web.Response]]
 Passed = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handles = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Mount = Callable[[web.Application], None]
 """Adds routes, such as those of approvals; their callers are authenticated as all others are."""
 
@@ -86,10 +87,12 @@ class DecisionServer(Service):
         self._searches = Rates(settings.gateway_search_rate, "searches", time.monotonic, SEARCHES_AT_ONCE_S)
         self._metadata = msgspec.json.encode(metadata(url))
         self._in_flight = 0
+        metrics.in_flight.set_function(lambda: self._in_flight)
         self._silent: set[RequestHandler] = set()
         """Connections of which no request has come yet."""
         self._mounts = mounts
         self._runner: web.AppRunner | None = None
+        self._http: web.Server | None = None
         self._server: asyncio.Server | None = None
         self._posts: dict[str, Asked] = {
             EVALUATION: self._evaluation,
@@ -105,8 +108,7 @@ class DecisionServer(Service):
     @property
     def connections(self) -> int:
         """How many are open."""
-        http = None if self._runner is None else self._runner.server
-        return 0 if http is None else len(http.connections)
+        return 0 if self._http is None else len(self._http.connections)
 
     async def on_start(self) -> None:
         """Answer."""
@@ -115,9 +117,8 @@ class DecisionServer(Service):
         async def guard(request: web.Request, handler: Passed) -> web.StreamResponse:
             return await self._guard(request, handler)
 
-        app = web.Application(
-            middlewares=[guard], client_max_size=max(self._settings.gateway_body_bytes, MOUNTED_BODY_BYTES)
-        )
+        most = max(self._settings.gateway_body_bytes, MOUNTED_BODY_BYTES)
+        app = web.Application(middlewares=[guard], client_max_size=most)
         for mount in self._mounts:
             mount(app)
         app.router.add_route("*", "/{rest:.*}", _nothing_here)
@@ -129,11 +130,12 @@ class DecisionServer(Service):
             shutdown_timeout=STOP_WITHIN_S,
         )
         await self._runner.setup()
+        self._http = self._runner.server
+        assert self._http is not None  # noqa: S101  # set up
+        self._http.request_handler = self._past_the_router(self._http.request_handler)
+        within_s = self._settings.gateway_read_within_s if self._tls else None
         self._server = await asyncio.get_running_loop().create_server(
-            self._connection,
-            sock=self.listener,
-            ssl=self._tls,
-            ssl_handshake_timeout=self._settings.gateway_read_within_s if self._tls else None,
+            self._connection, sock=self.listener, ssl=self._tls, ssl_handshake_timeout=within_s
         )
 
     async def on_stop(self) -> None:
@@ -142,10 +144,19 @@ class DecisionServer(Service):
             self._server.close()
             await self._runner.cleanup()
 
+    def _past_the_router(self, routed: Handles) -> Handles:
+        """Return what takes requests for decisions straight to `_guard`: routing them is a tenth of what they cost."""
+
+        async def handle(request: Any) -> web.StreamResponse:
+            if request.path in self._posts and "Expect" not in request.headers:
+                return await self._guard(request, _nothing_here)
+            return await routed(request)
+
+        return handle
+
     def _connection(self) -> asyncio.Protocol:
-        assert self._runner is not None  # noqa: S101  # started
-        assert self._runner.server is not None  # noqa: S101  # set up
-        made = self._runner.server()
+        assert self._http is not None  # noqa: S101  # started
+        made = self._http()
         self._silent.add(made)
         asyncio.get_running_loop().call_later(self._settings.gateway_read_within_s, self._first_is_there, made)
         return made
@@ -160,7 +171,6 @@ class DecisionServer(Service):
         began = time.perf_counter()
         self._silent.discard(request.protocol)
         self._in_flight += 1
-        self._metrics.in_flight.set(self._in_flight)
         try:
             response = await self._route(request, handler)
         except Refusal as refusal:
@@ -172,7 +182,6 @@ class DecisionServer(Service):
             response = self._refused(Refusal("failed", "the decision point failed; its log says more"))
         finally:
             self._in_flight -= 1
-            self._metrics.in_flight.set(self._in_flight)
         asked = request.headers.get(REQUEST_ID)
         if asked is not None and asked.isascii() and asked.isprintable():
             response.headers[REQUEST_ID] = asked

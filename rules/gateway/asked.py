@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, get_args
+from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -23,8 +22,7 @@ EVENT_ID: Final = "asked"
 """Of every hypothetical access: it is none that could be used again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A request that is understood: the access it asks for, and the properties that conditions look at."""
 
     event: AccessEvent

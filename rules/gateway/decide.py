@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from rules.gateway import sentences
 from rules.gateway.asked import understand
+from rules.gateway.recalling import Recall
 from rules.gateway.request import AccessRequest, Decided
 from rules.gateway.search import Found, Seeker
 from rules.gateway.weighing import Scales, Weighed
@@ -43,8 +44,11 @@ _SEVERITIES: Final[dict[str, Severity]] = {CALLER: "high", TICKET: "low", MISSIN
 class DecisionPoint:
     """Decides by one policy (`rules.gateway.request.Decider`); another policy is another decision point."""
 
-    def __init__(self, judge: Judge, knowledge: Knowledge, policy: Policy) -> None:
+    def __init__(self, judge: Judge, knowledge: Knowledge, policy: Policy, *, memo: bool = False) -> None:
         """Take the judge, the directories and the policy of the stream.
+
+        `memo`: remember what was clean (`rules/gateway/recalling.py`). What people mean is noted in the directories, so
+        that nobody else may judge by them, but by a memo of none.
 
         Raises:
             ConfigurationError: the policy has no `[gateway]`.
@@ -58,14 +62,14 @@ class DecisionPoint:
             raise ValueError("the judge judges by another policy or by other directories: decisions would differ")
         self._policy = policy
         self._gateway = policy.gateway
-        self._scales = Scales(judge, knowledge, policy.gateway)
+        self._scales = Scales(judge, knowledge, policy.gateway, Recall(judge) if memo else None)
         self._seeker = Seeker(self._scales, knowledge, policy.gateway)
 
     def decide(self, request: AccessRequest, *, caller: str, now: int, decision_id: str, request_id: str) -> Decided:
         """Return the decision; as `Decider.decide` says."""
         asked = understand(request, self._gateway, now)
         weighed = self._scales.weigh(asked, caller)
-        event, place = asked.event, weighed.verdict.facts.place
+        event = asked.event
         allowed = weighed.allowed
         record = Decision(
             decision_id=decision_id,
@@ -84,8 +88,8 @@ class DecisionPoint:
             source_ip=known(event.source_ip) or "",
             device_country=known(event.device_country) or "",
             destination=known(event.destination) or "",
-            country=place.country or "",
-            place_class=place.place_class,
+            country=weighed.country or "",
+            place_class=weighed.place_class,
             obligations=weighed.obligations if allowed else Obligations(),
             reasons=tuple(_reasons(weighed, caller)),
             conditions=tuple(condition.name for condition in weighed.refusing),
@@ -115,7 +119,7 @@ class DecisionPoint:
     def _expires(self, weighed: Weighed, now: int) -> int:
         """Return when the answer stops standing: never later than the facts, or the approval, that it rests on."""
         allowed = weighed.allowed
-        ends = [now + (self._gateway.valid_for if allowed else DENIAL_KEPT_MS), weighed.verdict.until, TIME_MAX]
+        ends = [now + (self._gateway.valid_for if allowed else DENIAL_KEPT_MS), weighed.until, TIME_MAX]
         if weighed.ends is not None:
             ends.append(weighed.ends)
         return min(ends)

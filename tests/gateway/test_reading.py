@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -163,3 +164,40 @@ def test_a_token_fits_the_question_it_was_given_for() -> None:
 def test_a_page_that_is_none_is_refused(page: Any) -> None:
     with pytest.raises(Refusal, match="page"):
         page_of("subject", {**QUESTION, "page": page}, 10)
+
+
+KEYS = st.sampled_from(["a", "b", "ab"])
+PIECES = st.recursive(
+    st.sampled_from(["1", "null", '""', '"a"', '"{"', '"é"', r'"\""', r'"\u0061"', "1e400", "12345678901234567890123"]),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda each: f"[{', '.join(each)}]")
+        | st.lists(st.tuples(KEYS, inner), max_size=3).map(
+            lambda pairs: "{" + ",".join(f'"{key}": {value}' for key, value in pairs) + "}"
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(st.tuples(KEYS, PIECES), max_size=3))
+def test_counting_marks_finds_what_the_careful_reading_finds(pairs: list[tuple[str, str]]) -> None:
+    """A body with keys that stand twice, anywhere: the oracle is the standard library with a hook."""
+    raw = ("{" + ",".join(f'"{key}":{value}' for key, value in pairs) + "}").encode()
+    repeats = False
+
+    def look(some: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeats
+        repeats = repeats or len(dict(some)) != len(some)
+        return dict(some)
+
+    whole = json.loads(raw, object_pairs_hook=look)
+    said, found = "", None
+    try:
+        found = body(raw)
+    except Refusal as refused:
+        said = refused.text
+    if found is None:
+        assert repeats or "not a JSON document" in said
+    else:
+        assert not repeats
+        assert found.keys() == whole.keys()
