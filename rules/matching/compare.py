@@ -13,12 +13,13 @@ from typing import Final
 
 from rules.join import UNKNOWN_SENSITIVITY, Joiner
 from rules.matching import kinds
+from rules.matching.covering import covers, latest, span, times, wider
 from rules.matching.elsewhere import Elsewhere
 from rules.matching.kinds import Kind
 from rules.matching.memory import KEPT_MS, Known, Memory
 from rules.place import Interval
 from rules.policy import Policy
-from schemas.access import AccessEvent, Action
+from schemas.access import AccessEvent
 from schemas.approval import Approval
 from schemas.directory import Sensitivity
 from schemas.fields import known, plain
@@ -26,13 +27,6 @@ from schemas.fields import known, plain
 CLOCKS_MS: Final = 1_000
 """How far the clocks of the decision point and of a data plane may be apart: an access that by its own clock is so much
 before its decision, or after its end, is taken as within. Machines that keep NTP differ by milliseconds."""
-
-COVERED: Final[Mapping[Action, frozenset[Action]]] = {
-    "read": frozenset({"read", "list"}),
-    "query": frozenset({"query", "list"}),
-}
-"""What a decision for an action covers beside itself: whoever may read or query records sees their list. Nothing else
-stands for another: a `query` returns what a `read` of one record does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,30 +146,30 @@ class Comparer:
         covering = [each for each in allows if covers(each.action, event.action)]
         if covering:
             return self._of(event, covering[0] if len(covering) == 1 else self._best(event, covering))
-        for denied in sorted((each for each in mine if not each.allow), key=_latest):
+        for denied in sorted((each for each in mine if not each.allow), key=latest):
             if covers(denied.action, event.action) and at - denied.decided_at <= self.gateway.valid_for:
                 return self._of(event, denied)
         if allows:  # of the same dataset and session, for something else
-            return self._of(event, min(allows, key=_latest))
+            return self._of(event, min(allows, key=latest))
         over = [each for each in mine if each.allow and covers(each.action, event.action)]
         if over:
-            return self._of(event, min(over, key=_latest))
+            return self._of(event, min(over, key=latest))
         others = [
             each
             for each in about
             if each.allow and at <= each.expires_at + CLOCKS_MS and covers(each.action, event.action)
         ]
         if others:
-            return self._of(event, min(others, key=_latest))
+            return self._of(event, min(others, key=latest))
         return self._only(kinds.BYPASS, "no gateway decided on it")
 
     def _only(self, kind: Kind, sentence: str) -> Compared:
         return Compared(None, (Finding(kind, sentence),)) if kind.enabled(self.policy) else NOTHING
 
     def _best(self, event: AccessEvent, covering: list[Known]) -> Known:
-        """Of several decisions that would cover it the one of the least rank; mostly the latest, and no other is asked."""
+        """Of several decisions that would cover it the least in rank; mostly the latest, and no other is asked."""
         ranked: list[tuple[tuple[int, int, str], Known]] = []
-        for each in sorted(covering, key=_latest):
+        for each in sorted(covering, key=latest):
             rank = self._rank(event, each)
             if not rank[0]:
                 return each
@@ -185,12 +179,12 @@ class Comparer:
     def _rank(self, event: AccessEvent, decision: Known) -> tuple[int, int, str]:
         """Of several decisions that would cover it, the one with the least against it; of these the latest."""
         used_up = decision.used >= decision.uses
-        return (len(self._against(event, decision)) + used_up, *_latest(decision))
+        return (len(self._against(event, decision)) + used_up, *latest(decision))
 
     def _of(self, event: AccessEvent, decision: Known) -> Compared:
         findings = self._against(event, decision)
         decision.used += 1
-        if decision.allow and (over := _times(decision.used, decision.uses)):
+        if decision.allow and (over := times(decision.used, decision.uses)):
             findings.append(
                 Finding(
                     kinds.OVERUSED,
@@ -207,13 +201,13 @@ class Comparer:
         if not decision.allow:
             found.append(Finding(kinds.DENIED, f"a gateway had denied it on {plain(decision.decided_at)}"))
         elif at > decision.expires_at + CLOCKS_MS:
-            after = _span(at - decision.expires_at)
+            after = span(at - decision.expires_at)
             found.append(Finding(kinds.EXPIRED, f"its decision had ended {after} before"))
         elif at < decision.decided_at - self.gateway.wait - CLOCKS_MS:
-            before = _span(decision.decided_at - at)
+            before = span(decision.decided_at - at)
             found.append(Finding(kinds.BYPASS, f"its decision was made {before} after it"))
-        if wider := _wider(event, decision):
-            found.append(Finding(kinds.WIDER, "it took more than was granted: " + ", ".join(wider)))
+        if more := wider(event, decision):
+            found.append(Finding(kinds.WIDER, "it took more than was granted: " + ", ".join(more)))
         session = known(event.session_id)
         if session is not None and decision.session_id not in {"", session}:
             found.append(Finding(kinds.OTHER_SESSION, "its decision was made for another session"))
@@ -273,11 +267,11 @@ class Comparer:
         if approval.person != event.person:
             return "the approval of its decision is somebody else's"
         if approval.withdrawn is not None and approval.withdrawn.at <= at:
-            return f"the approval of its decision was withdrawn {_span(at - approval.withdrawn.at)} before"
+            return f"the approval of its decision was withdrawn {span(at - approval.withdrawn.at)} before"
         if at < approval.since - CLOCKS_MS:
-            return f"the approval of its decision was given {_span(approval.since - at)} after it"
+            return f"the approval of its decision was given {span(approval.since - at)} after it"
         if at > approval.until + CLOCKS_MS:
-            return f"the approval of its decision had ended {_span(at - approval.until)} before"
+            return f"the approval of its decision had ended {span(at - approval.until)} before"
         return None
 
 
@@ -293,48 +287,3 @@ def kept_until(decision: Known, valid_for: int) -> int:
         else max(decision.expires_at, decision.decided_at + valid_for)
     )
     return max(ends, decision.appended_at) + KEPT_MS
-
-
-def covers(decided: Action, done: Action) -> bool:
-    """Whether a decision for an action covers another."""
-    return done == decided or done in COVERED.get(decided, ())
-
-
-def _wider(event: AccessEvent, decision: Known) -> list[str]:
-    found = []
-    if event.dataset_id != decision.dataset_id:
-        found.append(f"of {event.dataset_id}, decided was {decision.dataset_id}")
-    if not covers(decision.action, event.action):
-        found.append(f"{event.action}, decided was {decision.action}")
-    records, subjects = known(event.record_count), known(event.subject_ids)
-    count = records if records is not None else len(subjects or ())
-    if decision.row_limit is not None and count > decision.row_limit:
-        found.append(f"{count} records, granted were {decision.row_limit}")
-    if decision.ticket_asked and known(event.ticket) != decision.ticket:
-        found.append("the ticket that it had to name is " + ("another" if known(event.ticket) else "missing"))
-    destination = known(event.destination)
-    if destination is not None and destination != decision.destination:
-        found.append(f"to {destination}, decided was {decision.destination or 'no destination'}")
-    return found
-
-
-def _times(used: int, uses: int) -> int | None:
-    """Return how many times as often as it covers a decision was used, where that is to be told now; else None."""
-    if used == uses + 1:
-        return 1
-    times, rest = divmod(used, max(1, uses))
-    return times if not rest and times >= 2 and times.bit_count() == 1 else None
-
-
-def _latest(decision: Known) -> tuple[int, str]:
-    return -decision.decided_at, decision.decision_id
-
-
-def _span(milliseconds: int) -> str:
-    """Return a length of time as a person says it."""
-    if milliseconds < 1_000:
-        return f"{milliseconds} ms"
-    seconds = milliseconds // 1_000
-    if seconds < 120:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 7_200 else f"{seconds // 3_600} h"
