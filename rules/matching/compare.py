@@ -13,8 +13,8 @@ from typing import Final
 
 from rules.join import UNKNOWN_SENSITIVITY, Joiner
 from rules.matching import kinds
+from rules.matching.covering import covers, latest, span, times, wider
 from rules.matching.elsewhere import Elsewhere
-from rules.matching.granted import covers, span, times_told, wider_than
 from rules.matching.kinds import Kind
 from rules.matching.memory import KEPT_MS, Known, Memory
 from rules.place import Interval
@@ -146,30 +146,30 @@ class Comparer:
         covering = [each for each in allows if covers(each.action, event.action)]
         if covering:
             return self._of(event, covering[0] if len(covering) == 1 else self._best(event, covering))
-        for denied in sorted((each for each in mine if not each.allow), key=_latest):
+        for denied in sorted((each for each in mine if not each.allow), key=latest):
             if covers(denied.action, event.action) and at - denied.decided_at <= self.gateway.valid_for:
                 return self._of(event, denied)
         if allows:  # of the same dataset and session, for something else
-            return self._of(event, min(allows, key=_latest))
+            return self._of(event, min(allows, key=latest))
         over = [each for each in mine if each.allow and covers(each.action, event.action)]
         if over:
-            return self._of(event, min(over, key=_latest))
+            return self._of(event, min(over, key=latest))
         others = [
             each
             for each in about
             if each.allow and at <= each.expires_at + CLOCKS_MS and covers(each.action, event.action)
         ]
         if others:
-            return self._of(event, min(others, key=_latest))
+            return self._of(event, min(others, key=latest))
         return self._only(kinds.BYPASS, "no gateway decided on it")
 
     def _only(self, kind: Kind, sentence: str) -> Compared:
         return Compared(None, (Finding(kind, sentence),)) if kind.enabled(self.policy) else NOTHING
 
     def _best(self, event: AccessEvent, covering: list[Known]) -> Known:
-        """Of several decisions that would cover it the one of the least rank; mostly the latest: no other is asked."""
+        """Of several decisions that would cover it the least in rank; mostly the latest, and no other is asked."""
         ranked: list[tuple[tuple[int, int, str], Known]] = []
-        for each in sorted(covering, key=_latest):
+        for each in sorted(covering, key=latest):
             rank = self._rank(event, each)
             if not rank[0]:
                 return each
@@ -179,12 +179,12 @@ class Comparer:
     def _rank(self, event: AccessEvent, decision: Known) -> tuple[int, int, str]:
         """Of several decisions that would cover it, the one with the least against it; of these the latest."""
         used_up = decision.used >= decision.uses
-        return (len(self._against(event, decision)) + used_up, *_latest(decision))
+        return (len(self._against(event, decision)) + used_up, *latest(decision))
 
     def _of(self, event: AccessEvent, decision: Known) -> Compared:
         findings = self._against(event, decision)
         decision.used += 1
-        if decision.allow and (over := times_told(decision.used, decision.uses)):
+        if decision.allow and (over := times(decision.used, decision.uses)):
             findings.append(
                 Finding(
                     kinds.OVERUSED,
@@ -206,8 +206,8 @@ class Comparer:
         elif at < decision.decided_at - self.gateway.wait - CLOCKS_MS:
             before = span(decision.decided_at - at)
             found.append(Finding(kinds.BYPASS, f"its decision was made {before} after it"))
-        if wider := wider_than(decision, event):
-            found.append(Finding(kinds.WIDER, "it took more than was granted: " + ", ".join(wider)))
+        if more := wider(event, decision):
+            found.append(Finding(kinds.WIDER, "it took more than was granted: " + ", ".join(more)))
         session = known(event.session_id)
         if session is not None and decision.session_id not in {"", session}:
             found.append(Finding(kinds.OTHER_SESSION, "its decision was made for another session"))
@@ -287,7 +287,3 @@ def kept_until(decision: Known, valid_for: int) -> int:
         else max(decision.expires_at, decision.decided_at + valid_for)
     )
     return max(ends, decision.appended_at) + KEPT_MS
-
-
-def _latest(decision: Known) -> tuple[int, str]:
-    return -decision.decided_at, decision.decision_id

@@ -112,6 +112,7 @@ def test_a_checkpoint_of_another_log_with_the_same_key(
     path.write_text(text + "\n" + SIGNER.sign(text).line(), encoding="utf-8")
     assert main(["audit", "verify", str(tmp_path / "log"), "--key", KEY]) == 1
     assert "audit.example/other" in capfd.readouterr().out
+    assert main(["audit", "verify", str(tmp_path / "log"), "--key", KEY, "--origin", "audit.example/other"]) == 0
 
 
 def test_a_topic_that_the_export_says_was_there_and_is_not(world: World, verify: Verify, tmp_path: Path) -> None:

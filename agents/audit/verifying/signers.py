@@ -35,9 +35,9 @@ def signatures(asked: Asked, outcome: Outcome) -> None:
 
 def origin(asked: Asked, signed: Checkpoint, findings: Findings) -> None:
     """A log is named as its key: with one key for two names an operator would show two histories, each in order."""
-    names = sorted({key.name for key in asked.keys})
+    names = [asked.origin] if asked.origin else sorted({key.name for key in asked.keys})
     if signed.origin not in names:
-        said = f"is of the log {signed.origin!r}; the keys that were given are of {' and '.join(map(repr, names))}"
+        said = f"is of the log {signed.origin!r}; expected: {' or '.join(map(repr, names))}"
         findings.add("checkpoint", said, file="checkpoint")
 
 

@@ -57,6 +57,8 @@ class Asked:
     """How many of the witnesses must have signed."""
     earlier: Sequence[Path] = ()
     export: Path | None = None
+    origin: str = ""
+    """Whose checkpoint it must be; empty: of the name of one of the keys."""
     grace: int = GRACE_MS
     tell: Callable[[str], None] = lambda _: None
     seen: Callable[[int, Entry], None] = lambda _, __: None

@@ -39,6 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--witnesses-needed", type=int, metavar="N", help="how many must have signed; default: all")
     parser.add_argument("--earlier", action="append", type=Path, default=[], metavar="FILE", help="a checkpoint kept")
     parser.add_argument("--topics", type=Path, metavar="DIR", help="topics as `cloverwatch audit export` writes them")
+    parser.add_argument("--origin", default="", metavar="NAME", help="the log's name, where its key has another")
     parser.add_argument(
         "--grace", type=int, default=15, metavar="MINUTES",
         help="what is younger at the log's end may be under way still; 0: nothing is",
@@ -77,6 +78,7 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         needed=needed,
         earlier=given.earlier,
         export=given.topics,
+        origin=given.origin,
         grace=given.grace * MINUTE_MS,
         tell=_tell,
     )
