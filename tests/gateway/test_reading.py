@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents.gateway.answers import header_text
@@ -25,6 +25,7 @@ NESTED = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=4), NESTED, max_size=4))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_unambiguous_is_read_as_it_is(value: dict[str, Any]) -> None:
     assert body(msgspec.json.encode(value)) == value
 
@@ -180,6 +181,7 @@ PIECES = st.recursive(
 
 
 @given(st.lists(st.tuples(KEYS, PIECES), max_size=3))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_counting_marks_finds_what_the_careful_reading_finds(pairs: list[tuple[str, str]]) -> None:
     """A body with keys that stand twice, anywhere: the oracle is the standard library with a hook."""
     raw = ("{" + ",".join(f'"{key}":{value}' for key, value in pairs) + "}").encode()
