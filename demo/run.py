@@ -34,7 +34,7 @@ from demo.receivers import Pager, delivered, policy_for
 from demo.ui import Screen
 from demo.verdict import score
 from demo.watch import missing, stay, watched
-from demo.watching import metrics_of
+from demo.watching import WorkerFailedError, metrics_of, until
 from schemas.alert import Alert
 from schemas.codec import ALERT, DIRECTORY, row_key
 from schemas.errors import ConfigurationError
@@ -68,10 +68,6 @@ COUNTERS_EVERY_S: Final = 2.0
 POLICY: Final = Path(__file__).with_name("policy.toml")
 DAYS_BACK: Final = MONTH_DAYS + 1
 """The month ends yesterday, so that nothing of it is in the future."""
-
-
-class WorkerFailedError(Exception):
-    """The worker ended, or did not do its work in time."""
 
 
 @dataclass(slots=True)
@@ -171,11 +167,11 @@ async def _play(run_: Run, org: Organisation, worker: subprocess.Popen[bytes], h
         await send_rows(producer, rows)
         countries = len({person.country for person in org.people})
         screen.say(f"{len(rows):,} directory rows: {len(org.people):,} employees in {countries} countries")
-        await _until(lambda: _is_ready(settings), READY_WITHIN_S, "the worker is ready", worker)
+        await until(lambda: _is_ready(settings), READY_WITHIN_S, "the worker is ready", worker)
         screen.say(f"the worker is ready after {time.monotonic() - run_.started:.1f} s")
         await _send_events(run_, producer)
         await asyncio.gather(*run_.late)
-        await _until(lambda: _all_judged(run_), DONE_WITHIN_S, "everything is judged", worker)
+        await until(lambda: _all_judged(run_), DONE_WITHIN_S, "everything is judged", worker)
         await _quiet(run_)
         people = await read_people(settings, run_.ring)  # labels name people: only here are alerts made clear
         result = score(run_.stream, [show(alert, people.person_of) for alert in run_.alerts], len(org.people))
@@ -282,23 +278,3 @@ async def _counters(run_: Run) -> None:
         int(metrics.get("cloverwatch_dead_letters_total", 0)),
         time.monotonic() - run_.started,
     )
-
-
-async def _until(condition: Any, within: float, what: str, worker: subprocess.Popen[bytes]) -> None:
-    """Wait until `condition` holds.
-
-    Raises:
-        WorkerFailedError: the worker has ended, or it took too long.
-    """
-    deadline = time.monotonic() + within
-    while True:
-        if worker.poll() is not None:
-            raise WorkerFailedError(f"the worker ended with {worker.returncode} before {what}")
-        try:
-            if await condition():
-                return
-        except aiohttp.ClientError:
-            pass  # its port is not open yet
-        if time.monotonic() > deadline:
-            raise WorkerFailedError(f"not within {within:g} s: {what}")
-        await asyncio.sleep(0.1)

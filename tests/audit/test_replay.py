@@ -14,7 +14,7 @@ import msgspec
 import orjson
 import pytest
 
-from agents.audit.replaying import verdict_hash
+from agents.audit.verdict_part import verdict_hash
 from agents.cli import main
 from agents.policy_watch import read_policy
 from agents.pseudonym_keys import new_keys
