@@ -78,7 +78,7 @@ GATEWAY_TOPICS: Final[tuple[Topic, ...]] = (
         retention_ms=1096 * DAY_MS,
         writers="`cloverwatch policy adopt`",
         readers="the audit log",
-        personal_data="who proposed and signed, their reasons",
+        personal_data="who proposed and signed, their reasons; employees whom the policy names",
         holds="changes of the policy: what, by whom, why, signed by whom",
     ),
 )
