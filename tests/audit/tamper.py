@@ -381,8 +381,9 @@ def operator_forks(disk: Disk) -> Did:
     entries = disk.records()
     size = disk.rng.randrange(disk.size // 2, disk.size - 60)
     following = [entry for entry in entries[size:] if entry["kind"] != "decision"]
-    disk.rebuild([*entries[:size], *following, *(entry for entry in entries[size:] if entry["kind"] == "decision")])
-    return {"index": size}
+    other = [*entries[:size], *following, *(entry for entry in entries[size:] if entry["kind"] == "decision")]
+    disk.rebuild(other)
+    return {"index": next(at for at, (one, two) in enumerate(zip(entries, other, strict=True)) if one != two)}
 
 
 # --- whoever writes the topics
