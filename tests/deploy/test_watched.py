@@ -33,6 +33,7 @@ from demo.broker import end
 from demo.enclave import can_play
 from demo.watch import ALERTMANAGER, missing
 from schemas.action import Action
+from schemas.gateway_topics import GATEWAY_APPROVALS, GATEWAY_DECISIONS, POLICY_CHANGES, STATE_MATCHES
 from schemas.topics import (
     ACCESS_EVENTS,
     ACCESS_VISITS,
@@ -67,7 +68,10 @@ SAID = {
     "alertmanager": re.compile(r"Alertmanager: (http://127\.0\.0\.1:\d+)"),
 }
 WORDS = re.compile(rb"[A-Za-z0-9_\-]+")
-IN_CLEAR = {ACCESS_EVENTS, *DIRECTORY_TOPICS, STATE_HABITS, ACCESS_VISITS, DEAD_LETTERS}
+OF_GATEWAYS = {GATEWAY_DECISIONS, GATEWAY_APPROVALS, STATE_MATCHES, POLICY_CHANGES}
+"""Whom was decided on, who asked and approved, and the people that the policy names (docs/topics.md)."""
+
+IN_CLEAR = {ACCESS_EVENTS, *DIRECTORY_TOPICS, STATE_HABITS, ACCESS_VISITS, DEAD_LETTERS, *OF_GATEWAYS}
 WITHOUT_SERIES = {"cloverwatch_audit_witness_failures_total"}
 """What the demo has no series of: no witness cosigns its log. tests/deploy/test_rules.py has the rules on it fire."""
 
