@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.gc_collector import GCCollector
-from prometheus_client.process_collector import ProcessCollector
+from prometheus_client import Counter, Gauge, Histogram
+
+from agents.registry import registry_of
 
 LATENCY_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3600.0)
 """Upper bounds, seconds: from a few milliseconds over the goal of 0.1 s to an outage of an hour."""
@@ -17,12 +16,8 @@ class DeliveryMetrics:
     """The metrics of one delivering process, in a registry of their own."""
 
     def __init__(self, version: str) -> None:
-        self.registry = CollectorRegistry(auto_describe=True)
+        self.registry = registry_of(version)
         r = self.registry
-        ProcessCollector(registry=r)
-        GCCollector(registry=r)
-        build = Gauge("cloverwatch_build_info", "Version of the program; always 1.", ["version", "python"], registry=r)
-        build.labels(version, platform.python_version()).set(1)
         self.ready = Gauge("cloverwatch_delivery_ready", "1 while alerts are read and handed on.", registry=r)
         self.policy_failed = Gauge(
             "cloverwatch_delivery_policy_reload_failed",

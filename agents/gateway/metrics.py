@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from typing import Final, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.gc_collector import GCCollector
-from prometheus_client.process_collector import ProcessCollector
+from prometheus_client import Counter, Gauge, Histogram
 
 from agents.gateway.answers import UNRECORDED
 from agents.gateway.refusal import Why
+from agents.registry import registry_of
 from rules.catalogue import RULES
 from schemas.decision import Decision, Effect
 
@@ -31,12 +29,8 @@ class GatewayMetrics:
     """The metrics of one decision point, in a registry of their own."""
 
     def __init__(self, version: str) -> None:
-        self.registry = CollectorRegistry(auto_describe=True)
+        self.registry = registry_of(version)
         r = self.registry
-        ProcessCollector(registry=r)
-        GCCollector(registry=r)
-        build = Gauge("cloverwatch_build_info", "Version of the program; always 1.", ["version", "python"], registry=r)
-        build.labels(version, platform.python_version()).set(1)
         self.ready = Gauge("cloverwatch_gateway_ready", "1 while decisions are made and recorded.", registry=r)
         self.policy = Gauge("cloverwatch_policy_info", "Hash of the policy in force; always 1.", ["policy"], registry=r)
         self.policy_failed = Gauge(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.gc_collector import GCCollector
-from prometheus_client.process_collector import ProcessCollector
+from prometheus_client import Counter, Gauge, Histogram
 
+from agents.registry import registry_of
 from rules.gateway.unreviewed import UNREVIEWED
 from rules.matching.kinds import KINDS
 from schemas.errors import REASONS
@@ -22,12 +20,8 @@ class MatchMetrics:
     """The metrics of one matching process, in a registry of their own."""
 
     def __init__(self, version: str) -> None:
-        self.registry = CollectorRegistry(auto_describe=True)
+        self.registry = registry_of(version)
         r = self.registry
-        ProcessCollector(registry=r)
-        GCCollector(registry=r)
-        build = Gauge("cloverwatch_build_info", "Version of the program; always 1.", ["version", "python"], registry=r)
-        build.labels(version, platform.python_version()).set(1)
         self.ready = Gauge("cloverwatch_matching_ready", "1 while accesses are matched with decisions.", registry=r)
         self.policy_failed = Gauge(
             "cloverwatch_matching_policy_reload_failed",

@@ -23,7 +23,10 @@ def covers(decided: Action, done: Action) -> bool:
 
 
 def wider(event: AccessEvent, decision: Known) -> list[str]:
-    """Return in what an access goes beyond its decision, each a phrase; nothing where it does not."""
+    """Return in what an access goes beyond its decision, each a phrase; nothing where it does not.
+
+    Whether the pseudonymised view was shown is not looked at: no access says it.
+    """
     found = []
     if event.dataset_id != decision.dataset_id:
         found.append(f"of {event.dataset_id}, decided was {decision.dataset_id}")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-from prometheus_client.gc_collector import GCCollector
-from prometheus_client.process_collector import ProcessCollector
+from prometheus_client import Counter, Gauge
 
 from agents.audit.writing.positions import WENT_BACK
+from agents.registry import registry_of
 from schemas.entry import LOGGED
 
 LOST: Final = ("lost_by_retention", "unexplained", WENT_BACK)
@@ -20,12 +18,8 @@ class AuditMetrics:
     """The metrics of the process that writes the log, in a registry of their own."""
 
     def __init__(self, version: str) -> None:
-        self.registry = CollectorRegistry(auto_describe=True)
+        self.registry = registry_of(version)
         r = self.registry
-        ProcessCollector(registry=r)
-        GCCollector(registry=r)
-        build = Gauge("cloverwatch_build_info", "Version of the program; always 1.", ["version", "python"], registry=r)
-        build.labels(version, platform.python_version()).set(1)
         self.ready = Gauge("cloverwatch_audit_ready", "1 while the log is written.", registry=r)
         self.size = Gauge("cloverwatch_audit_log_entries", "Entries of the log.", registry=r)
         self.entries = Counter("cloverwatch_audit_entries", "Entries appended, by kind.", ["kind"], registry=r)
