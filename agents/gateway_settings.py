@@ -79,7 +79,7 @@ class GatewaySettings:
     gateway_search_rate: float = setting(
         5.0,
         "Searches a second of each caller; ten seconds' worth at once.",
-        "One takes up to 50 ms in which nothing else is decided: a quarter of the time for one caller at most.",
+        "One takes up to 50 ms of CPU, in pieces of 2 that decisions wait for: a quarter of it for one caller at most.",
         unit="/s",
         least=0.001,
     )

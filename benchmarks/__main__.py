@@ -53,6 +53,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--employees", type=int, default=1_000_000, help="of the large directory")
     parser.add_argument("--states", type=int, default=state.EMPLOYEES, help="employees whose habits are weighed")
     parser.add_argument("--alerts", type=int, default=30_000, help="to each bulk destination")
+    parser.add_argument("--singles", type=int, default=delivery.SINGLES, help="alerts that are timed one by one")
     parser.add_argument("--seconds", type=float, default=30.0, help="of the latency run")
     parser.add_argument("--out", type=Path, default=RESULT, metavar="FILE", help="where the figures go as JSON")
     parser.add_argument("--only", choices=PARTS, help="a part of it")
@@ -81,7 +82,8 @@ def main(arguments: list[str]) -> int:
     if given.only in {None, "state"}:
         rows += _state(given.broker, given.states, build, result, say)
     if given.only == "delivery":  # by itself: its receivers take the cores that the rest is measured on
-        rows += _delivery(given.broker, given.alerts, min(given.events, BESIDE_EVENTS), build, result, say)
+        size = delivery.Size(given.alerts, given.singles, min(given.events, BESIDE_EVENTS))
+        rows += _delivery(given.broker, size, build, result, say)
     if given.only == "gateway":  # by itself, too: who asks takes as much of the cores as who answers
         rows += gateway.rows(given.broker, given.seconds, build, result, say, _within)
     given.out.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -205,10 +207,10 @@ def _state(kind: str, employees: int, build: Path, result: dict[str, Any], say: 
     ]
 
 
-def _delivery(kind: str, alerts: int, events: int, build: Path, result: dict[str, Any], say: Say) -> Rows:
+def _delivery(kind: str, size: delivery.Size, build: Path, result: dict[str, Any], say: Say) -> Rows:
     with broker(kind) as (name, settings):
         result["broker"] = name
-        result["delivery"] = found = delivery.measure(replace(settings, group="bench"), alerts, events, build, say)
+        result["delivery"] = found = delivery.measure(replace(settings, group="bench"), size, build, say)
     rows = [
         (
             f"cloverwatch deliver to {where}, {run['there']:,} there",

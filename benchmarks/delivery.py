@@ -38,8 +38,10 @@ POLL_S: Final = 0.5
 """How often the deliverer is asked: an answer goes through what is pending, and is a few of its milliseconds."""
 
 SINGLES: Final = 300
+"""Single alerts whose way is timed, each way."""
+
 PACE: Final = 10.0
-"""Single alerts a second whose way is timed."""
+"""Of them a second."""
 
 FIRST: Final = 20
 """Singles that do not count."""
@@ -53,6 +55,18 @@ ROUNDS: Final = 3
 RECEIPTS: Final = "cloverwatch_delivery_receipts_stored_total"
 READY: Final = "cloverwatch_delivery_ready"
 UNDELIVERED: Final = 'cloverwatch_delivery_undelivered_alerts{destination="siem"}'
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured."""
+
+    alerts: int
+    """To each bulk destination."""
+    singles: int
+    """Alerts that are timed one by one, each way."""
+    events: int
+    """Accesses that a worker judges beside a destination that hangs; 0: that part is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +174,13 @@ def throughput(
         return Delivered(int(whole) - first, ended - began, now.cpu_s - used.cpu_s, now.peak_mib, theirs)
 
 
-def latency(settings: Settings, stock: Stock, receiver: WebhookReceiver, more: str, log: Path) -> Soon:
+def latency(settings: Settings, stock: Stock, count: int, receiver: WebhookReceiver, more: str, log: Path) -> Soon:
     """Publish single alerts at `PACE`, each of an incident of its own, to a receiver that notes when they come."""
     receiver.start()
     try:
         section = receiver.policy(receiver.kind) + more
         with deliverer(settings, section, receiver.environment(), log):
-            published = asyncio.run(_singles(settings, stock))
+            published = asyncio.run(_singles(settings, stock, count))
             deadline = time.monotonic() + SETTLE_S
             while published.keys() - (arrived := receiver.arrivals()).keys() and time.monotonic() < deadline:
                 time.sleep(POLL_S)
@@ -185,14 +199,14 @@ def latency(settings: Settings, stock: Stock, receiver: WebhookReceiver, more: s
     )
 
 
-async def _singles(settings: Settings, stock: Stock) -> dict[str, float]:
+async def _singles(settings: Settings, stock: Stock, count: int) -> dict[str, float]:
     """Return when each alert was published, seconds since 1970, by its id."""
     producer = producer_of(settings)
     await producer.start()
     published: dict[str, float] = {}
     try:
         began = time.monotonic()
-        for number, (alert, message) in enumerate(stock.take(SINGLES)):
+        for number, (alert, message) in enumerate(stock.take(count)):
             await asyncio.sleep(max(0.0, began + number / PACE - time.monotonic()))
             published[alert.alert_id] = time.time()
             await producer.send_and_wait(ALERTS, key=message.key, value=message.value, partition=message.partition)
@@ -234,8 +248,9 @@ def bulk_to(url: str) -> str:
     return f'[destinations.siem]\nkind = "opensearch"\nurl = "{url}"\n'
 
 
-def measure(settings: Settings, count: int, events: int, build: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def measure(settings: Settings, size: Size, build: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure all of it; a part whose receiver is not there is left out."""
+    count = size.alerts
     stock = Stock()
     found: dict[str, Any] = {"alert_bytes": sum(len(encode(each)) for each in stock.patterns) / len(stock.patterns)}
     say(f"{count:,} alerts to a file")
@@ -266,14 +281,15 @@ def measure(settings: Settings, count: int, events: int, build: Path, say: Calla
         finally:
             search.stop()
     found["throughput"] = {name: {**run.plain(), "there": there[name]} for name, run in runs.items()}
-    say(f"{SINGLES} single alerts to webhooks")
+    say(f"{size.singles} single alerts to webhooks")
     each, grouped = (kind(settings.data_dir / kind.kind) for kind in (WebhookEachReceiver, WebhookReceiver))
-    found["each"] = asdict(latency(settings, stock, each, "", build / "bench-each.log"))
+    found["each"] = asdict(latency(settings, stock, size.singles, each, "", build / "bench-each.log"))
     unlimited = 'rate_limit = "none"\n'
-    found["grouped"] = asdict(latency(settings, stock, grouped, unlimited, build / "bench-grouped.log"))
-    if events:
+    path = build / "bench-grouped.log"
+    found["grouped"] = asdict(latency(settings, stock, size.singles, grouped, unlimited, path))
+    if size.events:
         say("a worker beside a destination that hangs")
-        month = load(events)
+        month = load(size.events)
         fill(settings, month)
-        found["beside"] = asdict(beside(settings, stock, events, build))
+        found["beside"] = asdict(beside(settings, stock, size.events, build))
     return found

@@ -21,8 +21,9 @@ SUITES: Final = {
 """By name, the marker expression of its tests. Each test belongs to exactly one (`tests/test_suites.py`). Hypothesis
 marks its tests by itself."""
 
-AT_ONCE: Final = {"broker": ["-n", "2", "--dist", "loadfile"]}
-"""Suites whose tests mostly wait for brokers: two files at a time."""
+AT_ONCE: Final = ["-n", "2", "--dist", "loadfile"]
+"""Two files at a time: a laptop and a CI machine have two cores at least, and most tests of the long suites wait for
+brokers and processes. Tests of one file share what they start, so they stay together."""
 
 BUILD: Final = Path("build/tests")
 NO_TESTS: Final = 5
@@ -55,7 +56,7 @@ def run(name: str, more: list[str]) -> Outcome:
             "-m",
             SUITES[name],
             f"--junitxml={report}",
-            *AT_ONCE.get(name, []),
+            *AT_ONCE,
             *more,
         ],
         env={**os.environ, "PYTHONHASHSEED": "0"},  # processes of one run must find the same tests in the same order

@@ -246,8 +246,8 @@ class DecisionServer(Service):
 
     async def _search(self, request: web.Request, asking: Asking) -> web.Response:
         self._searches.take(asking.caller)
-        asked = await self._body(request)
-        return _json(self._deciding.search(SEARCH[request.path], asked, asking, self._settings.gateway_results))
+        kind, asked = SEARCH[request.path], await self._body(request)
+        return _json(await self._deciding.search(kind, asked, asking, self._settings.gateway_results))
 
     async def _authorize(self, request: web.Request, asking: Asking) -> web.Response:
         self._rates.take(asking.caller)

@@ -13,7 +13,7 @@ from rules.gateway import sentences
 from rules.gateway.asked import understand
 from rules.gateway.recalling import Recall
 from rules.gateway.request import AccessRequest, Decided
-from rules.gateway.search import Found, Seeker
+from rules.gateway.search import Found, Seeker, Slices
 from rules.gateway.weighing import Scales, Weighed
 from rules.judge import FAILED, Judge
 from rules.knowledge import Knowledge
@@ -110,11 +110,30 @@ class DecisionPoint:
         most: int,
         after: str = "",
     ) -> Found:
-        """Return whoever or whatever would be allowed; as `Decider.search` says.
+        """Return whoever or whatever would be allowed.
 
         `after` goes on behind an earlier answer's `Found.last`.
         """
-        return self._seeker.search(kind, request, caller=caller, now=now, most=most, after=after)
+        slices = self.slices(kind, request, caller=caller, now=now, most=most, after=after)
+        while True:
+            try:
+                next(slices)
+            except StopIteration as end:
+                found: Found = end.value
+                return found
+
+    def slices(
+        self,
+        kind: Literal["subject", "action", "resource"],
+        request: dict[str, Any],
+        *,
+        caller: str,
+        now: int,
+        most: int,
+        after: str = "",
+    ) -> Slices:
+        """Search in small pieces; what `search` returns is the generator's value."""
+        return self._seeker.slices(kind, request, caller=caller, now=now, most=most, after=after)
 
     def _expires(self, weighed: Weighed, now: int) -> int:
         """Return when the answer stops standing: never later than the facts, or the approval, that it rests on."""

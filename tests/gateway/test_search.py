@@ -207,3 +207,33 @@ def test_a_search_leaves_no_trace() -> None:
     at = point(knowledge)
     sought("action", at, subject={"type": "user", "id": "nobody"})
     assert knowledge.known("nobody") is None
+
+
+def test_a_search_lets_others_go_first_and_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [row for number in range(40) for row in complete(f"e-{number:02}")]
+    at = point([*ALL, *rows])
+    whole = ids(at.search("subject", BODIES["subject"], caller=CALLER, now=T, most=99))
+    monkeypatch.setattr(search, "LOOKED_AT_ONCE", 7)
+    monkeypatch.setattr(search, "WEIGHED_AT_ONCE", 5)
+    slices = at.slices("subject", BODIES["subject"], caller=CALLER, now=T, most=99)
+    pieces, found = 0, None
+    while found is None:
+        try:
+            next(slices)
+            pieces += 1
+        except StopIteration as end:
+            found = end.value
+    assert ids(found) == whole
+    assert len(whole) == 42
+    assert pieces >= 40 // 7 + 42 // 5
+
+
+def test_only_the_first_candidates_are_kept_of_a_large_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [row for number in reversed(range(40)) for row in complete(f"e-{number:02}")]
+    at = point([dataset("users"), *rows])
+    monkeypatch.setattr(search, "CANDIDATES_MAX", 6)
+    monkeypatch.setattr(search, "LOOKED_AT_ONCE", 4)
+    found = at.search("subject", BODIES["subject"], caller=CALLER, now=T, most=99, after="e-03")
+    assert ids(found) == [f"e-{number:02}" for number in range(4, 10)]
+    assert found.cut
+    assert found.last == "e-09"
