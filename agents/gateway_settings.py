@@ -30,7 +30,7 @@ class GatewaySettings:
     gateway_url: str | None = setting(
         None,
         "The decision point's own address (`https://pdp.example`), as its metadata tells it; else where it listens.",
-        "Callers compare it with the address that they asked, so that no other takes its place.",
+        "Callers compare it with the address that they asked. At a wildcard such as 0.0.0.0 it must be said.",
     )
     gateway_tls_cert: Path | None = setting(
         None, "Certificate of the decision point, with its chain (PEM).", "Read again when it changes."
@@ -40,6 +40,11 @@ class GatewaySettings:
         None,
         "Certificates by which callers' certificates are verified (PEM).",
         "A caller is named by its certificate; with `gateway_tokens` beside it a token will do instead.",
+    )
+    gateway_client_crl: Path | None = setting(
+        None,
+        "Lists of callers' certificates that are revoked (PEM, one by each authority); read again when it changes.",
+        "A key that leaked must be shut out at once. A list that is missing or out of date shuts out its authority's.",
     )
     gateway_tokens: Path | None = setting(
         None,

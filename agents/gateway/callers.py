@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import re
 import secrets
-import ssl
 import stat
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
-from mode import Service
-
 from agents.gateway.refusal import Refusal
-from agents.settings import Settings
 from agents.signing import OTHERS
 from schemas.errors import ConfigurationError
 from schemas.fields import ID_MAX
 from schemas.toml_file import TomlFile
-
-log = logging.getLogger(__name__)
 
 TOKEN_BYTES: Final = 32
 """Of a new token: nobody guesses 256 bits, so their plain SHA-256 may be kept without a slow hash."""
 
 FILE_MAX: Final = 1024 * 1024
 """Bytes of the file of tokens: some ten thousand callers."""
-
-EVERY_S: Final = 1.0
-"""Between two looks at the files: a token that is withdrawn is refused within about this time."""
 
 SCHEME: Final = "bearer "
 _HASH: Final = re.compile(r"sha256:([0-9a-f]{64})")
@@ -89,7 +78,7 @@ def read_tokens(path: Path) -> Tokens:
         raise ConfigurationError(f"gateway_tokens: {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"gateway_tokens: {path} is not UTF-8 at byte {error.start}") from None
-    _only_its_owner("gateway_tokens", path, mode)
+    only_its_owner("gateway_tokens", path, mode)
     if len(content) > FILE_MAX:
         raise ConfigurationError(f"gateway_tokens: {path} is longer than {FILE_MAX} bytes")
     toml = TomlFile(text, str(path))
@@ -107,53 +96,6 @@ def read_tokens(path: Path) -> Tokens:
                 )
             known.append((bytes.fromhex(found[1]), name))
     return Tokens(tuple(known))
-
-
-def server_tls(settings: Settings) -> ssl.SSLContext | None:
-    """Return the TLS of the decision point; None where it listens on loopback without.
-
-    Raises:
-        ConfigurationError: callers could not be known, decisions would travel in clear, or a file cannot be used.
-    """
-    if settings.gateway_tokens is None and settings.gateway_client_ca is None:
-        raise ConfigurationError(
-            "gateway_tokens, gateway_client_ca: neither is set, so anybody could ask; allowed: a file of tokens "
-            "(`cloverwatch gateway --new-token NAME`), certificates of callers, or both"
-        )
-    if settings.gateway_tls_cert is None:
-        if settings.gateway_client_ca is not None or settings.gateway_tls_key is not None:
-            raise ConfigurationError("gateway_client_ca, gateway_tls_key: need gateway_tls_cert")
-        if not _loopback(settings.gateway_host):
-            raise ConfigurationError(
-                f"gateway_host: {settings.gateway_host} without gateway_tls_cert; allowed without: a loopback address "
-                "(tokens and decisions would travel in clear)"
-            )
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    load_certificate(context, settings)
-    if settings.gateway_client_ca is not None:
-        try:
-            context.load_verify_locations(cafile=settings.gateway_client_ca)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigurationError(f"gateway_client_ca: cannot be used: {error}") from None
-        context.verify_mode = ssl.CERT_REQUIRED if settings.gateway_tokens is None else ssl.CERT_OPTIONAL
-    return context
-
-
-def load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
-    """Take the decision point's certificate and key as they are now; connections from now on see them.
-
-    Raises:
-        ConfigurationError: they cannot be used, or others may read the key.
-    """
-    assert settings.gateway_tls_cert is not None  # noqa: S101  # held by `server_tls`
-    key = settings.gateway_tls_key or settings.gateway_tls_cert
-    try:
-        _only_its_owner("gateway_tls_key", key, stat.S_IMODE(key.stat().st_mode))
-        context.load_cert_chain(settings.gateway_tls_cert, settings.gateway_tls_key, password="")
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"gateway_tls_cert, gateway_tls_key: cannot be used: {error}") from None
 
 
 def names_in(certificate: Mapping[str, Any]) -> tuple[str, ...]:
@@ -204,73 +146,12 @@ class Callers:
         return next((name for name in names if name in self.allowed), names[0])
 
 
-class CredentialsWatch(Service):
-    """Reads tokens and certificate again when their files change. What is wrong changes nothing.
+def only_its_owner(setting: str, path: Path, mode: int) -> None:
+    """Refuse a file that others may read.
 
-    Args:
-        settings: say where they are.
-        callers: get the new tokens.
-        tls: gets the new certificate; None where there is none.
-        failed: called with True when a file is wrong, with False when it is right again.
+    Raises:
+        ConfigurationError: they may.
     """
-
-    def __init__(
-        self,
-        settings: Settings,
-        callers: Callers,
-        tls: ssl.SSLContext | None,
-        failed: Callable[[bool], None],
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self._settings, self._callers, self._tls, self._failed = settings, callers, tls, failed
-        self._seen = self._stamps()
-
-    @Service.task
-    async def _watch(self) -> None:
-        said = ""
-        while not self.should_stop:
-            await self.sleep(EVERY_S)
-            stamps = self._stamps()
-            if stamps == self._seen and not said:
-                continue
-            try:
-                if self._settings.gateway_tokens is not None:
-                    self._callers.tokens = read_tokens(self._settings.gateway_tokens)
-                if self._tls is not None:
-                    load_certificate(self._tls, self._settings)
-            except ConfigurationError as error:
-                if str(error) != said:
-                    log.error("The callers' credentials stay as they are: %s", error)
-                    self._failed(True)  # noqa: FBT003 - a gauge is set
-                said = str(error)
-                continue
-            if stamps != self._seen:
-                log.warning("Credentials read again")
-            self._seen, said = stamps, ""
-            self._failed(False)  # noqa: FBT003 - a gauge is set
-
-    def _stamps(self) -> list[tuple[int, int, int] | None]:
-        paths = (self._settings.gateway_tokens, self._settings.gateway_tls_cert, self._settings.gateway_tls_key)
-        return [_stamp(path) for path in paths if path is not None]
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _only_its_owner(setting: str, path: Path, mode: int) -> None:
     if mode & OTHERS:
         raise ConfigurationError(
             f"{setting}: {path} has mode {mode:04o}: others than its owner may read it; allowed: 0600 or less"

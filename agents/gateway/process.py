@@ -19,12 +19,14 @@ from mode import Service
 from agents.approvals.api import mount
 from agents.clients import consumer_of, producer_of, with_admin
 from agents.gateway.approving import GatewayApprovals
-from agents.gateway.callers import Callers, CredentialsWatch, read_tokens, server_tls
+from agents.gateway.callers import Callers, read_tokens
+from agents.gateway.credentials import CredentialsWatch
 from agents.gateway.deciding import Deciding
 from agents.gateway.metrics import GatewayMetrics
 from agents.gateway.pulse import Pulse
 from agents.gateway.recording import LINGER_MS, REQUEST_TIMEOUT_MS, Producing, Recorder
 from agents.gateway.server import DecisionServer
+from agents.gateway.tls import server_tls
 from agents.policy_watch import PolicyWatch, read_policy
 from agents.preflight import PartitionWatch, check_topics
 from agents.reference import ReferenceTables
@@ -69,6 +71,7 @@ def serve(settings: Settings) -> int:
     if settings.policy is None:
         raise ConfigurationError("policy: a decision point needs one; name the file with CLOVERWATCH_POLICY")
     tls = server_tls(settings)
+    check_reached_as(settings)
     tokens = None if settings.gateway_tokens is None else read_tokens(settings.gateway_tokens)
     content, policy = read_policy(settings.policy)
     if policy.gateway is None:
@@ -87,6 +90,20 @@ def serve(settings: Settings) -> int:
             return await process.serve()
 
         return asyncio.run(run())
+
+
+def check_reached_as(settings: Settings) -> None:
+    """AuthZEN 1.0, "Metadata Validation": callers refuse metadata that names another address than the one they asked.
+
+    Raises:
+        ConfigurationError: the address is a wildcard, and nothing else says how callers reach us.
+    """
+    wildcard = settings.gateway_host in {"", "0.0.0.0", "::"}  # noqa: S104 - compared, not listened at
+    if wildcard and settings.gateway_url is None:
+        raise ConfigurationError(
+            f"gateway_url: not set, and gateway_host {settings.gateway_host} is no address that callers ask; allowed: "
+            "the address by which they do, such as https://pdp.example"
+        )
 
 
 async def _check(admin: AIOKafkaAdminClient, partitions: int) -> None:
@@ -152,7 +169,7 @@ class Gateway(Service):
                 settings.policy, content, settings.policy_check_s, adopt=self._adopt, failed=self._policy_failed
             ),
             CredentialsWatch(
-                settings, callers, tls, failed=lambda wrong: self.metrics.credentials_failed.set(int(wrong))
+                settings, callers, self.server.renew, lambda wrong: self.metrics.credentials_failed.set(int(wrong))
             ),
             self.server,
         )

@@ -21,6 +21,7 @@ from mode import Service
 from agents.gateway import answers, reading
 from agents.gateway.callers import Callers
 from agents.gateway.deciding import Asking, Deciding
+from agents.gateway.listener import Listener
 from agents.gateway.metrics import GatewayMetrics
 from agents.gateway.paths import AUTHORIZE, EVALUATION, EVALUATIONS, METADATA, SEARCH, metadata
 from agents.gateway.rates import Rates
@@ -86,14 +87,11 @@ class DecisionServer(Service):
         self._rates = Rates(settings.gateway_rate, "evaluations", time.monotonic)
         self._searches = Rates(settings.gateway_search_rate, "searches", time.monotonic, SEARCHES_AT_ONCE_S)
         self._metadata = msgspec.json.encode(metadata(url))
-        self._in_flight = 0
-        metrics.in_flight.set_function(lambda: self._in_flight)
-        self._silent: set[RequestHandler] = set()
-        """Connections of which no request has come yet."""
+        metrics.in_flight.set_function(lambda: self._listener.in_flight)
         self._mounts = mounts
         self._runner: web.AppRunner | None = None
         self._http: web.Server | None = None
-        self._server: asyncio.Server | None = None
+        self._listener = Listener(listener, self._connection, settings.gateway_read_within_s)
         self._posts: dict[str, Asked] = {
             EVALUATION: self._evaluation,
             EVALUATIONS: self._evaluations,
@@ -103,7 +101,7 @@ class DecisionServer(Service):
     @property
     def listens(self) -> bool:
         """Whether anybody can ask."""
-        return self._server is not None
+        return self._listener.open
 
     @property
     def connections(self) -> int:
@@ -117,8 +115,9 @@ class DecisionServer(Service):
         async def guard(request: web.Request, handler: Passed) -> web.StreamResponse:
             return await self._guard(request, handler)
 
-        most = max(self._settings.gateway_body_bytes, MOUNTED_BODY_BYTES)
-        app = web.Application(middlewares=[guard], client_max_size=most)
+        app = web.Application(
+            middlewares=[guard], client_max_size=max(self._settings.gateway_body_bytes, MOUNTED_BODY_BYTES)
+        )
         for mount in self._mounts:
             mount(app)
         app.router.add_route("*", "/{rest:.*}", _nothing_here)
@@ -133,16 +132,17 @@ class DecisionServer(Service):
         self._http = self._runner.server
         assert self._http is not None  # noqa: S101  # set up
         self._http.request_handler = self._past_the_router(self._http.request_handler)
-        within_s = self._settings.gateway_read_within_s if self._tls else None
-        self._server = await asyncio.get_running_loop().create_server(
-            self._connection, sock=self.listener, ssl=self._tls, ssl_handshake_timeout=within_s
-        )
+        await self._listener.take(self._tls)
 
     async def on_stop(self) -> None:
         """Take no more requests, answer those that are here."""
-        if self._server is not None and self._runner is not None:
-            self._server.close()
+        if self._runner is not None:
+            self._listener.close()
             await self._runner.cleanup()
+
+    async def renew(self, tls: ssl.SSLContext) -> None:
+        """Take connections with another TLS; whoever is connected has to connect anew."""
+        await self._listener.renew(tls, self._http.connections if self._http else ())
 
     def _past_the_router(self, routed: Handles) -> Handles:
         """Return what takes requests for decisions straight to `_guard`: routing them is a tenth of what they cost."""
@@ -154,23 +154,13 @@ class DecisionServer(Service):
 
         return handle
 
-    def _connection(self) -> asyncio.Protocol:
+    def _connection(self) -> RequestHandler:
         assert self._http is not None  # noqa: S101  # started
-        made = self._http()
-        self._silent.add(made)
-        asyncio.get_running_loop().call_later(self._settings.gateway_read_within_s, self._first_is_there, made)
-        return made
-
-    def _first_is_there(self, connection: RequestHandler) -> None:
-        """Close a connection whose first request is not there in time; aiohttp sees to those that follow."""
-        if connection in self._silent:
-            self._silent.discard(connection)
-            connection.force_close()
+        return self._http()
 
     async def _guard(self, request: web.Request, handler: Passed) -> web.StreamResponse:
         began = time.perf_counter()
-        self._silent.discard(request.protocol)
-        self._in_flight += 1
+        self._listener.began(request.protocol)
         try:
             response = await self._route(request, handler)
         except Refusal as refusal:
@@ -181,7 +171,7 @@ class DecisionServer(Service):
             log.error("A request failed: %s", type(error).__name__)
             response = self._refused(Refusal("failed", "the decision point failed; its log says more"))
         finally:
-            self._in_flight -= 1
+            self._listener.ended(request.protocol)
         asked = request.headers.get(REQUEST_ID)
         if asked is not None and asked.isascii() and asked.isprintable():
             response.headers[REQUEST_ID] = asked
@@ -199,7 +189,10 @@ class DecisionServer(Service):
 
     async def _route(self, request: web.Request, handler: Passed) -> web.StreamResponse:
         path = request.path
-        if self._in_flight > self._settings.gateway_concurrent or self.connections > self._settings.gateway_connections:
+        if (
+            self._listener.in_flight > self._settings.gateway_concurrent
+            or self.connections > self._settings.gateway_connections
+        ):
             raise Refusal("busy", "too many requests at once; come again", {"Retry-After": "1"})
         if path == METADATA:
             _only(request, "GET", "HEAD")

@@ -21,7 +21,8 @@ import pytest
 import yaml
 
 from agents.audit.note_keys import note_signer
-from agents.gateway.callers import Callers, read_tokens, server_tls
+from agents.gateway.callers import Callers, read_tokens
+from agents.gateway.tls import server_tls
 from agents.plan_file import read_plan_of
 from agents.settings import PREFIX, Settings
 from tests.conftest import require
@@ -107,6 +108,7 @@ def test_the_decision_point_of_the_compose_file_is_reached_by_tls_with_a_token()
     service = loaded(DEPLOY / "compose.yaml")["services"]["gateway"]
     there = service["environment"]
     assert there["CLOVERWATCH_GATEWAY_HOST"] == "0.0.0.0"
+    assert there["CLOVERWATCH_GATEWAY_URL"] == "https://gateway:9820", "a name of its certificate"
     port = there["CLOVERWATCH_GATEWAY_PORT"]
     assert f"127.0.0.1:{port}:{port}" in service["ports"]
     for setting in ("TLS_CERT", "TLS_KEY", "TOKENS"):

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from agents.gateway.callers import Callers, Tokens, names_in, new_token, read_tokens, server_tls
+from agents.gateway.callers import Callers, Tokens, names_in, new_token, read_tokens
 from agents.gateway.rates import Rates
 from agents.gateway.refusal import Refusal
+from agents.gateway.tls import server_tls
 from agents.settings import Settings
 from demo.broker import free_port
 from schemas.errors import ConfigurationError
@@ -103,6 +104,7 @@ def test_tls_is_as_the_settings_say(tmp_path: Path) -> None:
         ({}, "neither is set, so anybody could ask"),
         ({"gateway_tokens": "TOKENS", "gateway_host": "0.0.0.0"}, "loopback"),
         ({"gateway_client_ca": "TOKENS"}, "need gateway_tls_cert"),
+        ({"gateway_tokens": "TOKENS", "gateway_client_crl": "TOKENS"}, "gateway_client_crl: needs gateway_client_ca"),
         ({"gateway_tokens": "/nowhere"}, "cannot be read"),
         ({"gateway_tokens": "TOKENS", "policy": "PLAIN"}, "no [gateway]"),
     ],
