@@ -201,7 +201,7 @@ async def _ask(client: aiohttp.ClientSession, url: str, settings: Settings, cast
     """Reach for the vault through Envoy: from inside, from outside, and from outside with an approval."""
 
     async def reach(person: Person) -> tuple[int, str]:
-        headers = {"x-user": person.id, "x-cloverwatch-purpose": "support", "x-cloverwatch-ticket": "T-4711"}
+        headers = {"x-user": person.id, "x-purpose": "support", "x-ticket": "T-4711"}
         async with client.get(f"{url}/datasets/{VAULT}", headers=headers) as answer:
             return answer.status, answer.headers.get("x-cloverwatch-reason", "") or (await answer.text())[:60]
 

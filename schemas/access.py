@@ -24,6 +24,8 @@ MAX_SUBJECTS = 1000
 
 Action = Literal["read", "list", "query", "export", "write", "update", "delete", "create", "decrypt", "grant"]
 Outcome = Literal["success", "denied", "error"]
+View = Literal["clear", "pseudonymised"]
+"""How data was shown. Article 4(5) GDPR has the second."""
 PrincipalType = Literal["employee", "service", "workload", "external"]
 
 
@@ -54,6 +56,8 @@ class AccessEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     session_id: OptionalId = UNSET
     purpose: OptionalId = UNSET
     ticket: OptionalId = UNSET
+    view: View | UnsetType = UNSET
+    """Whether the store showed the data as it is, where it says so: a gateway may grant a pseudonymised view alone."""
     service_account: OptionalId = UNSET
     client: OptionalText = UNSET
 

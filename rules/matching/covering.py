@@ -25,7 +25,7 @@ def covers(decided: Action, done: Action) -> bool:
 def wider(event: AccessEvent, decision: Known) -> list[str]:
     """Return in what an access goes beyond its decision, each a phrase; nothing where it does not.
 
-    Whether the pseudonymised view was shown is not looked at: no access says it.
+    Which view was shown counts where the access says it.
     """
     found = []
     if event.dataset_id != decision.dataset_id:
@@ -38,6 +38,8 @@ def wider(event: AccessEvent, decision: Known) -> list[str]:
         found.append(f"{count} records, granted were {decision.row_limit}")
     if decision.ticket_asked and known(event.ticket) != decision.ticket:
         found.append("the ticket that it had to name is " + ("another" if known(event.ticket) else "missing"))
+    if decision.view_asked and known(event.view) == "clear":
+        found.append("in clear, granted was the pseudonymised view")
     destination = known(event.destination)
     if destination is not None and destination != decision.destination:
         found.append(f"to {destination}, decided was {decision.destination or 'no destination'}")

@@ -16,6 +16,13 @@ from tests.gateway.running import Gateway, recorded
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 
+OBLIGATIONS = """
+[[gateway.obligations]]
+row_limit = 100
+pseudonymised = true
+"""
+
+
 @pytest.fixture(scope="module")
 def deciding(prepared: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A decision point on loopback, whose callers are the proxies."""
@@ -23,6 +30,7 @@ def deciding(prepared: Settings, tmp_path_factory: pytest.TempPathFactory) -> It
     text = (FIXTURE / "policy.toml").read_text()
     text = text.replace('resource_types = ["record"]', 'resource_types = ["record", "dataset"]')
     text = text.replace("[gateway.gateways.certification]", "[gateway.gateways.Nginx]\n[gateway.gateways.Envoy]")
+    text += OBLIGATIONS
     policy = folder / "policy.toml"
     policy.write_text(text)
     with Gateway(prepared, folder, policy, callers=("Nginx", "Envoy")) as process:
@@ -67,6 +75,27 @@ def test_an_allowed_access_goes_through_under_its_decision(proxy: Proxy, asked: 
         "allow", "alice", "read", "record-1", type(proxy).__name__,
     )  # fmt: skip
     assert decision.source_ip == "127.0.0.1"
+    assert (decision.purpose, decision.ticket) == ("", "")
+
+
+def test_the_store_learns_under_which_obligations(proxy: Proxy, asked: Asked, prepared: Settings) -> None:
+    assert proxy.ask("alice", "/record-1/a").status == 200
+    ((_, _, headers),) = asked()
+    assert sorted(headers["x-cloverwatch-obligations"].split(",")) == ["pseudonymised", "row_limit=100"]
+    (decision,) = [each for each in recorded(prepared) if each.decision_id == headers["x-cloverwatch-decision-id"]]
+    assert (decision.obligations.pseudonymised, decision.obligations.row_limit) == (True, 100)
+
+
+def test_what_for_and_under_which_ticket_are_decided_on_and_told_the_store(
+    proxy: Proxy, asked: Asked, prepared: Settings
+) -> None:
+    said = {"X-Purpose": "support", "X-Ticket": "T-1", "X-Cloverwatch-Session": "mine", "X-Session": "mine"}
+    assert proxy.ask("alice", "/record-1/a", headers=said).status == 200
+    ((_, _, headers),) = asked()
+    (decision,) = [each for each in recorded(prepared) if each.decision_id == headers["x-cloverwatch-decision-id"]]
+    assert (decision.purpose, decision.ticket, decision.session_id) == ("support", "T-1", "")
+    assert (headers["x-cloverwatch-purpose"], headers["x-cloverwatch-ticket"]) == ("support", "T-1")
+    assert not headers.get("x-cloverwatch-session")
 
 
 def test_a_refused_access_never_reaches_the_store(proxy: Proxy, asked: Asked, prepared: Settings) -> None:

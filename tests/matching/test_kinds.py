@@ -113,6 +113,10 @@ def test_expired_long_ago_is_told_while_the_id_is_remembered() -> None:
         ({"destination": "sin-1"}, {"destination": "dub-2"}, ["gateway.wider"]),
         ({"destination": "dub-2"}, {"destination": "dub-2"}, []),
         ({}, {"destination": "dub-2"}, []),
+        ({"view": "clear"}, {"obligations": {"pseudonymised": True}}, ["gateway.wider"]),
+        ({"view": "pseudonymised"}, {"obligations": {"pseudonymised": True}}, []),
+        ({}, {"obligations": {"pseudonymised": True}}, []),
+        ({"view": "clear"}, {}, []),
     ],
 )
 def test_wider(event: dict[str, Any], granted: dict[str, Any], kinds: list[str]) -> None:
