@@ -52,6 +52,7 @@ SAYS: dict[str, tuple[Any, ...]] = {
     "destination": (None, "dub-1", "sin-1", "IN", "a friend"),
     "purpose": (None, "support", "audit", "curiosity"),
     "ticket": (None, "T-1", "T-2", "holiday"),
+    "view": (None, "clear", "pseudonymised"),
     "session_id": (None, "s"),
     "client": (None, "psql"),
     "record_count": (None, 5),
