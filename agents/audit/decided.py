@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, Literal
@@ -54,18 +54,21 @@ class Decided(Elsewhere):
         self._appended: dict[str, dict[str, int]] = {}
         self._not_logged: set[tuple[int, int]] = set()
         self._beyond = 0
+        self._there: set[tuple[int, int]] = set()
         there = partitions_of(export, GATEWAY_DECISIONS)
         expected = {*range(max(1, partitions)), *log.decided}
         self.whole_from = 0 if expected <= set(there) else TIME_MAX
         """Append time from which the decisions of all partitions are in the export."""
         self.mine_from = 0 if log.partition in there else TIME_MAX
         """And those of the range's own partition."""
+        first: dict[int, int] = {}
         for partition in there:
             told = manifest.topics.get(GATEWAY_DECISIONS, {}).get(str(partition))
-            begins = self._read(partition, None if told is None else told.first)
+            first[partition], begins = self._read(partition, None if told is None else told.first)
             self.whole_from = max(self.whole_from, begins)
             if partition == log.partition:
                 self.mine_from = begins
+        self._left_out(first)
         if self._beyond:
             found.limits.append(
                 f"{self._beyond} records of {GATEWAY_DECISIONS} are not of the offsets that the log speaks of: they "
@@ -103,10 +106,9 @@ class Decided(Elsewhere):
             if (partition, record.offset) not in self._not_logged:
                 yield record
 
-    def _read(self, partition: int, first: int | None) -> int:
-        """Read a partition; return the append time from which its decisions are all there."""
+    def _read(self, partition: int, first: int | None) -> tuple[int, int]:
+        """Read a partition; return its first offset, and the append time from which its decisions are all there."""
         begins: int | None = 0 if first == 0 else None
-        there: set[int] = set()
         for at, record in rising(records(self._export, GATEWAY_DECISIONS, partition)):
             if first is None:
                 first = record.offset
@@ -114,12 +116,11 @@ class Decided(Elsewhere):
                 begins = 0 if first == 0 else at
             if at > self._until:
                 break
-            there.add(record.offset)
             if at >= self._since:
+                self._there.add((partition, record.offset))
                 self._held(record)
             self._remember(record, at)
-        self._left_out(partition, 0 if first is None else first, there)
-        return TIME_MAX if begins is None else begins
+        return 0 if first is None else first, TIME_MAX if begins is None else begins
 
     def _held(self, record: Record) -> None:
         """Hold a record against the log."""
@@ -137,17 +138,20 @@ class Decided(Elsewhere):
             f"{GATEWAY_DECISIONS}/{record.partition} offset {record.offset}: not the record that the log speaks of"
         )
 
-    def _left_out(self, partition: int, first: int, there: set[int]) -> None:
-        """Tell of decisions that the log speaks of and the export should hold."""
-        missing = [
-            offset
-            for (one, offset), logged in self._log.decisions.items()
-            if one == partition and offset >= first and self._since <= logged.at <= self._until and offset not in there
-        ]
-        if missing:
+    def _left_out(self, first: Mapping[int, int]) -> None:
+        """Tell of decisions that the log speaks of and the export should hold; `first` offset of each partition."""
+        missing: dict[int, list[int]] = {}
+        for (partition, offset), logged in self._log.decisions.items():
+            if (
+                self._since <= logged.at <= self._until
+                and offset >= first.get(partition, offset + 1)
+                and (partition, offset) not in self._there
+            ):
+                missing.setdefault(partition, []).append(offset)
+        for partition, offsets in sorted(missing.items()):
             self._found.differ.append(
-                f"{GATEWAY_DECISIONS}/{partition}: {len(missing)} decisions that the log speaks of are not in the "
-                f"export, the first at offset {min(missing)}"
+                f"{GATEWAY_DECISIONS}/{partition}: {len(offsets)} decisions that the log speaks of are not in the "
+                f"export, the first at offset {min(offsets)}"
             )
 
     def _remember(self, record: Record, at: int) -> None:

@@ -116,6 +116,7 @@ class MatchedAgain:
     def compare(self, known_at: int | None) -> None:
         """Match and compare; with the directories as of `known_at` (milliseconds), or as they were appended."""
         first = self._round(known_at)
+        self._found.matched = len(first.offsets)
         theirs: dict[str, Alert] = {}
         for offset, alert in sorted(self._told.items()):
             theirs.setdefault(first.ids.get(offset, f"offset {offset}"), alert)

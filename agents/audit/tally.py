@@ -39,6 +39,8 @@ class Comparison:
     ranges: int = 0
     exact: int = 0
     """Ranges of which the directories were exactly as the worker said."""
+    matched: int = 0
+    """Accesses that needed, or named, a gateway's decision and were matched again."""
     families: defaultdict[str, Family] = field(
         default_factory=lambda: defaultdict(Family, {ACCESS: Family(), GATEWAY: Family()})
     )

@@ -221,6 +221,7 @@ def test_every_kind_comes_out_as_it_was_without_any_key(
     code, said = each_kind.replay(capfd)
     assert said["differ"] == []
     assert (gateway(said), not_judged(said), said["limits"], code) == ((8, 0, 0, 0), {}, [], 0)
+    assert (said["events"], said["matched"]) == (11, 10)
 
 
 def test_how_often_a_decision_was_used_before_the_range_is_known(

@@ -22,7 +22,8 @@ exactly with those. Compared are the alerts of the families access and gateway, 
 their versions, severities, dataset, action, outcome, place and legal basis. What is not judged again is counted by
 family, with why (docs/auditor.md says what each means)
 
-exit codes: 0 the same, 1 something differs, or the log's files are not what was signed, 2 usage
+exit codes: 0 nothing differs (what was not judged again is told), 1 something differs, or the log's files are not what
+was signed, 2 usage
 """
 
 SHOWN_MOST = 50
@@ -75,8 +76,9 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
             json.dumps(
                 {
                     "topic": given.topic, "partition": given.partition, "first": given.first, "last": given.last,
-                    "events": found.events, "judged": found.judged, "ranges": found.ranges, "exact": found.exact,
-                    "same": found.same, "differ": found.differ, "limits": found.limits, "hash": whole,
+                    "events": found.events, "judged": found.judged, "matched": found.matched,
+                    "ranges": found.ranges, "exact": found.exact, "same": found.same, "differ": found.differ, "limits": found.limits,
+                    "hash": whole,
                     "families": {name: asdict(each) for name, each in sorted(found.families.items())},
                     "verdicts": found.hashes, "files_hold": not broken,
                 }
@@ -84,13 +86,15 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
         )  # fmt: skip
         return 1 if found.differ or broken else 0
     print(f"{given.topic}/{given.partition} offsets {given.first} to {given.last}, judged again under {policy.version}")
-    print(f"  {found.events:,} events of {found.ranges:,} ranges; {found.judged:,} judged")
+    print(
+        f"  {found.events:,} events of {found.ranges:,} ranges; {found.judged:,} judged, {found.matched:,} matched with decisions"
+    )
     print(f"  {found.exact:,} ranges with the directories exactly as the worker said")
     print(f"  {found.same:,} alerts are the same, {len(found.differ):,} differences")
     for name, family in sorted(found.families.items()):
         print(
-            f"  {printable(name)}: {family.equal:,} equal, {family.different:,} different, {family.missing:,} missing, "
-            f"{family.extra:,} extra, {sum(family.not_judged.values()):,} not judged again"
+            f"  {printable(name)}: {family.equal:,} equal, {family.different:,} different, "
+            f"{family.missing:,} missing, {family.extra:,} extra, {sum(family.not_judged.values()):,} not judged again"
         )
         for why, count in sorted(family.not_judged.items()):
             print(f"    {count:,} not judged again: {printable(why)}")
