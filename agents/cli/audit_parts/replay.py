@@ -77,8 +77,8 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
                 {
                     "topic": given.topic, "partition": given.partition, "first": given.first, "last": given.last,
                     "events": found.events, "judged": found.judged, "matched": found.matched,
-                    "ranges": found.ranges, "exact": found.exact, "same": found.same, "differ": found.differ, "limits": found.limits,
-                    "hash": whole,
+                    "ranges": found.ranges, "exact": found.exact, "same": found.same, "differ": found.differ,
+                    "limits": found.limits, "hash": whole,
                     "families": {name: asdict(each) for name, each in sorted(found.families.items())},
                     "verdicts": found.hashes, "files_hold": not broken,
                 }
@@ -86,9 +86,8 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
         )  # fmt: skip
         return 1 if found.differ or broken else 0
     print(f"{given.topic}/{given.partition} offsets {given.first} to {given.last}, judged again under {policy.version}")
-    print(
-        f"  {found.events:,} events of {found.ranges:,} ranges; {found.judged:,} judged, {found.matched:,} matched with decisions"
-    )
+    judged = f"{found.judged:,} judged, {found.matched:,} matched with decisions"
+    print(f"  {found.events:,} events of {found.ranges:,} ranges; {judged}")
     print(f"  {found.exact:,} ranges with the directories exactly as the worker said")
     print(f"  {found.same:,} alerts are the same, {len(found.differ):,} differences")
     for name, family in sorted(found.families.items()):
