@@ -12,10 +12,11 @@ import msgspec
 from agents.audit.known import rising
 from agents.audit.replay_log import Log
 from agents.audit.tally import Comparison
-from agents.audit.verifying.exported import Manifest, Record, partitions_of, records
+from agents.audit.verifying.exported import RETENTION_SLACK_MS, Manifest, Record, partitions_of, records
 from rules.matching.elsewhere import Elsewhere
 from schemas.fields import TIME_MAX
 from schemas.gateway_topics import GATEWAY_DECISIONS
+from schemas.topics import BY_NAME
 
 LATE_MS: Final = 60_000
 """How long after the range decisions are looked at: one that came too late for an access that names it. What reads
@@ -55,6 +56,9 @@ class Decided(Elsewhere):
         self._not_logged: set[tuple[int, int]] = set()
         self._beyond = 0
         self._there: set[tuple[int, int]] = set()
+        retention = BY_NAME[GATEWAY_DECISIONS].retention_ms or TIME_MAX
+        self._outlived_to = manifest.at + RETENTION_SLACK_MS - retention
+        """What was appended until then the topic's retention may have taken."""
         there = partitions_of(export, GATEWAY_DECISIONS)
         expected = {*range(max(1, partitions)), *log.decided}
         self.whole_from = 0 if expected <= set(there) else TIME_MAX
@@ -144,7 +148,8 @@ class Decided(Elsewhere):
         for (partition, offset), logged in self._log.decisions.items():
             if (
                 self._since <= logged.at <= self._until
-                and offset >= first.get(partition, offset + 1)
+                and partition in first
+                and (offset >= first[partition] or logged.at > self._outlived_to)
                 and (partition, offset) not in self._there
             ):
                 missing.setdefault(partition, []).append(offset)

@@ -19,7 +19,7 @@ from agents.policy_watch import read_policy
 from agents.settings import load
 from agents.tables import geo_table, legal_table
 from alerts.approvals import step
-from rules.cases import HOUR
+from rules.cases import DAY, HOUR
 from rules.cases import T as NOON
 from rules.join import Joiner
 from rules.matching.compare import Compared, Comparer, Finding
@@ -31,6 +31,7 @@ from schemas.access import AccessEvent
 from schemas.alert import Alert, EventRef, JudgedWith
 from schemas.approval import Approval, Signed
 from schemas.codec import ACCESS, encode
+from schemas.coverage import InForce
 from schemas.decision import Decision, Obligations
 from schemas.places import PlaceClass
 from tests.approvals.office import POLICY_TEXT, SIGNERS, rows
@@ -318,6 +319,12 @@ def test_decisions_that_retention_took_are_no_accusation(made: Gatekeeper, capfd
     made.done()
     begin_at(made.folder, DECISIONS, 1)
     code, said = made.replay(capfd)
+    assert code == 1  # the topic keeps them for longer than an hour
+    assert any("1 decisions that the log speaks of are not in the export" in each for each in said["differ"])
+    manifest = made.folder / "export" / "export.json"
+    told = orjson.loads(manifest.read_bytes())
+    manifest.write_bytes(orjson.dumps(told | {"at": made.world.now + 40 * DAY}))
+    code, said = made.replay(capfd)
     assert (gateway(said), not_judged(said), code) == ((0, 0, 0, 0), {doubts.NO_DECISIONS: 1}, 0)
 
 
@@ -337,6 +344,60 @@ def test_a_row_that_came_after_the_access_is_no_accusation(made: Gatekeeper, cap
     made.done()
     code, said = made.replay(capfd)
     assert (gateway(said), not_judged(said), code) == ((0, 0, 0, 0), {doubts.LATER_ROWS: 1}, 0)
+
+
+def test_later_rows_excuse_nothing_where_the_alert_says_which_were_known(
+    made: Gatekeeper, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tell = made.tell
+    made.tell = lambda alert: tell(msgspec.structs.replace(alert, severity="low"))  # type: ignore[method-assign]
+    made.reach(access(event_id="bypass"))
+    made.world.now += MINUTE
+    made.rows([dataset("users", sensitivity="allowable", valid_from=NOON - HOUR)])
+    made.done()
+    code, said = made.replay(capfd)
+    assert (gateway(said), not_judged(said), code) == ((0, 1, 0, 0), {}, 1)
+
+
+def test_the_state_of_an_approval_that_is_gone_is_no_accusation(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It was deleted when it was over; or its withdrawal became known after the access was matched."""
+    made = Gatekeeper(tmp_path)
+    made.rows(rows(NOON - 2_000))
+    at = NOON - MINUTE
+    asked = Approval(
+        approval_id="a-1", person="e-2", datasets=("users",), actions=("read",), until=NOON + HOUR,
+        requested=Signed(by="anna", at=at),
+    )  # fmt: skip
+    given = then(step(asked, "requested", SIGNERS["anna"], at, reason="restore"), "approved", "dora", at)
+    made.grant(given)
+    made.decide(person="e-2", approval_id="a-1")
+    assert made.reach(access(event_id="fine", employee_id="e-2", decision_id="d-1", occurred_at=NOON + 2_000)) == []
+    made.world.now += MINUTE
+    made.grant(then(given, "withdrawn", "dora", NOON + 1_000))
+    made.done()
+    code, said = made.replay(capfd)
+    assert (gateway(said), not_judged(said)) == ((0, 0, 0, 0), {doubts.NO_APPROVAL: 1})
+    edit(tmp_path, "gateway.approvals", lambda _: [])
+    code, said = made.replay(capfd)
+    assert (gateway(said), not_judged(said), code) == ((0, 0, 0, 0), {doubts.NO_APPROVAL: 1}, 0)
+
+
+def test_about_when_the_policy_changed_a_missing_alert_is_no_accusation(
+    made: Gatekeeper, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made.tell = lambda alert: alert  # type: ignore[method-assign]
+    before = next(each for each in made.world.stored if each.topic == "monitor.coverage")
+    ours = msgspec.json.decode(before.value or b"", type=InForce)
+    made.world.cover(msgspec.structs.replace(ours, policy="another", at=made.world.now))
+    made.world.cover(msgspec.structs.replace(ours, at=made.world.now))
+    made.reach(access(event_id="soon after"))
+    made.world.now += 10 * MINUTE
+    made.reach(access(event_id="long after"))
+    made.done()
+    code, said = made.replay(capfd)
+    assert (gateway(said), not_judged(said), code) == ((0, 0, 1, 0), {doubts.CHANGED: 1}, 1)
 
 
 def test_an_access_that_was_recorded_twice_has_one_alert(made: Gatekeeper, capfd: pytest.CaptureFixture[str]) -> None:
