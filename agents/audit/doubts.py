@@ -29,6 +29,10 @@ LATER_ROWS: Final = (
     "it depends on directory rows that were appended after it, and whether they were known when it was matched is not "
     "recorded"
 )
+CROWDED: Final = (
+    "decisions of people with very many were forgotten while they were live: which of them depends on how far ahead "
+    "decisions were read then"
+)
 YOUNG: Final = f"it is younger than {GRACE_MS // 60_000} minutes at the log's end: it may not have been matched yet"
 
 

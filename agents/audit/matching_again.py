@@ -14,20 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.audit import doubts
 from agents.audit.decided import Decided
-from agents.audit.doubts import (
-    ADOPTED_MS,
-    CHANGED,
-    LATER_ROWS,
-    NO_APPROVAL,
-    NO_DECISIONS,
-    NO_IDS,
-    NO_USES,
-    OTHER_POLICY,
-    YOUNG,
-    Doubt,
-    alike,
-)
+from agents.audit.doubts import Doubt, alike
 from agents.audit.granted import Granted
 from agents.audit.known import Known
 from agents.audit.replay_log import Log
@@ -44,8 +33,9 @@ from rules.matching.compare import Comparer
 from rules.matching.kinds import APPROVAL, FAMILY
 from rules.matching.matcher import Judged, Matcher
 from rules.matching.memory import KEPT_MS, Memory
-from rules.matching.report import match_alert, match_alert_id
+from rules.matching.report import match_alert
 from rules.policy import Policy
+from rules.report import identity_of
 from schemas.access import AccessEvent
 from schemas.alert import Alert, EventRef, JudgedWith
 from schemas.codec import ACCESS
@@ -53,22 +43,28 @@ from schemas.decision_codec import DECISION
 from schemas.errors import BadRecordError
 from schemas.fields import TIME_MAX, known
 
+Key = tuple[object, ...]
+"""What makes an access the same one wherever it is recorded (`rules.report.identity_of`)."""
+
 
 @dataclass(slots=True)
 class Round:
     """What matching all accesses once came to."""
 
-    computed: dict[str, Alert] = field(default_factory=dict)
-    """By the id that an alert about the access has before keys."""
-    offsets: dict[str, int] = field(default_factory=dict)
-    """By the same id where the access is, of those in the range."""
-    ids: dict[int, str] = field(default_factory=dict)
-    """By offset, of those that there is an alert about."""
-    doubts: dict[str, Doubt] = field(default_factory=dict)
-    exact: set[str] = field(default_factory=set)
+    matched: int = 0
+    """Accesses of the range that needed, or named, a decision."""
+    crowded: int = 0
+    """Decisions that were forgotten while they were live."""
+    computed: dict[Key, Alert] = field(default_factory=dict)
+    offsets: dict[Key, int] = field(default_factory=dict)
+    """Where an access of the range is, of those that there is an alert or a doubt about."""
+    appended: dict[Key, int] = field(default_factory=dict)
+    """And when it was appended."""
+    told: dict[int, Key] = field(default_factory=dict)
+    """By offset, which access it is that there was an alert about."""
+    doubts: dict[Key, Doubt] = field(default_factory=dict)
+    exact: set[Key] = field(default_factory=set)
     """Matched with exactly the directories that the alert says."""
-    appended: dict[str, int] = field(default_factory=dict)
-    """By id when it was, of those in the range that an alert was computed of."""
 
 
 class MatchedAgain:
@@ -112,22 +108,26 @@ class MatchedAgain:
         )
         self._foreign_to = max((last for one, last in log.before.items() if one != policy.version), default=-1)
         self._policies = log.policies()
+        self._placed: dict[str, bool] = {}
 
     def compare(self, known_at: int | None) -> None:
         """Match and compare; with the directories as of `known_at` (milliseconds), or as they were appended."""
         first = self._round(known_at)
-        self._found.matched = len(first.offsets)
-        theirs: dict[str, Alert] = {}
+        self._found.matched = first.matched
+        if first.crowded:
+            self._found.limits.append(f"{first.crowded} {doubts.CROWDED}")
+        theirs: dict[Key, Alert] = {}
         for offset, alert in sorted(self._told.items()):
-            theirs.setdefault(first.ids.get(offset, f"offset {offset}"), alert)
+            name = first.told.get(offset, (offset,))  # of what is no access at all there is an alert all the same
+            theirs.setdefault(name, alert)
             if self._log.first <= offset <= self._log.last:
-                first.offsets.setdefault(first.ids.get(offset, f"offset {offset}"), offset)
+                first.offsets.setdefault(name, offset)
         unlike = [name for name in first.offsets if not alike(first.computed.get(name), theirs.get(name))]
         later = self._round(TIME_MAX) if unlike and known_at is None else None
         for name, offset in sorted(first.offsets.items(), key=lambda each: each[1]):
             self._one(name, offset, first, theirs.get(name), later)
 
-    def _one(self, name: str, offset: int, first: Round, theirs: Alert | None, later: Round | None) -> None:
+    def _one(self, name: Key, offset: int, first: Round, theirs: Alert | None, later: Round | None) -> None:
         ours, family = first.computed.get(name), self._found.families[FAMILY]
         where = f"{self._log.topic}/{self._log.partition} offset {offset}"
         policy, doubt = self._policies.of(offset), first.doubts.get(name)
@@ -135,7 +135,7 @@ class MatchedAgain:
             policy = theirs.judged_with.policy
         if policy != self._policy.version:
             if theirs is not None or ours is not None:
-                family.passed_over(OTHER_POLICY.format(policy or "of nobody that the log knows"))
+                family.passed_over(doubts.OTHER_POLICY.format(policy or "of nobody that the log knows"))
             return
         if ours is not None:
             self._found.hashes.append(f"{self._log.topic}/{self._log.partition}/{offset} {FAMILY} {verdict_hash(ours)}")
@@ -149,19 +149,19 @@ class MatchedAgain:
         else:
             family.passed_over(why)
 
-    def _why_unlike(self, name: str, first: Round, theirs: Alert | None, later: Round | None) -> str | None:
+    def _why_unlike(self, name: Key, first: Round, theirs: Alert | None, later: Round | None) -> str | None:
         """Return why nobody needs to have done anything that an access's alert is another; None: it is a difference."""
         ours, doubt = first.computed.get(name), first.doubts.get(name)
         if doubt is not None and doubt.explains(ours, theirs):
             return doubt.why
         if later is not None and name not in first.exact and not alike(ours, later.computed.get(name)):
-            return LATER_ROWS
+            return doubts.LATER_ROWS
         if theirs is None and name in first.appended:
             at = first.appended[name]
             if at + GRACE_MS > self._log.end:
-                return YOUNG
-            if any(abs(changed - at) < ADOPTED_MS for changed in self._log.changes):
-                return CHANGED
+                return doubts.YOUNG
+            if any(abs(changed - at) < doubts.ADOPTED_MS for changed in self._log.changes):
+                return doubts.CHANGED
         return None
 
     def _round(self, known_at: int | None) -> Round:
@@ -183,9 +183,9 @@ class MatchedAgain:
             if event is None:
                 continue
             now = max(now, record.timestamp)
-            name, theirs = match_alert_id(event), self._told.get(record.offset)
+            name, theirs = identity_of(event), self._told.get(record.offset)
             if theirs is not None:
-                made.ids[record.offset] = name
+                made.told[record.offset] = name
             if record.offset > log.last:
                 continue
             if begins is None:
@@ -211,18 +211,16 @@ class MatchedAgain:
                     made.computed.setdefault(name, self._alert(judged, joiner))
                 if record.offset < log.first:
                     continue
-                made.offsets.setdefault(name, record.offset)
-                made.appended.setdefault(name, now)
-                if exact:
-                    made.exact.add(name)
+                made.matched += 1
                 doubt = self._doubt(judged, matcher.people[event.person], granted, whole_from)
                 if doubt is not None:
                     made.doubts.setdefault(name, doubt)
-        if matcher.crowded and known_at is None:
-            self._found.limits.append(
-                f"{matcher.crowded} decisions of people with very many were forgotten while they were live: which of "
-                "them depends on how far ahead decisions were read then"
-            )
+                if exact:
+                    made.exact.add(name)
+                if theirs is not None or doubt is not None or name in made.computed:
+                    made.offsets.setdefault(name, record.offset)
+                    made.appended.setdefault(name, now)
+        made.crowded = matcher.crowded
         return made
 
     def _event(self, record: Record) -> AccessEvent | None:
@@ -231,8 +229,15 @@ class MatchedAgain:
             event = ACCESS.decode(record.raw or b"")
         except BadRecordError:
             return None
-        placed = not self._partitions or partition_of(event.person, self._partitions) == record.partition
-        return event if placed else None
+        return event if self._here(event.person) else None
+
+    def _here(self, person: str) -> bool:
+        """Whether a person's records are in the range's partition."""
+        here = self._placed.get(person)
+        if here is None:
+            here = not self._partitions or partition_of(person, self._partitions) == self._log.partition
+            self._placed[person] = here
+        return here
 
     def _foreign(self, offset: int) -> bool:
         """Whether an access was judged under another policy, or by nobody that is known."""
@@ -245,7 +250,7 @@ class MatchedAgain:
             decision = DECISION.decode(record.raw or b"")
         except BadRecordError:
             return
-        if not self._partitions or partition_of(decision.person, self._partitions) == record.partition:
+        if self._here(decision.person):
             matcher.decide(decision, record.offset, record.timestamp)
 
     def _doubt(self, judged: Judged, memory: Memory, granted: Granted, whole_from: int) -> Doubt | None:
@@ -253,22 +258,22 @@ class MatchedAgain:
         access, decision = judged.access, judged.compared.decision
         lives, now = self._gateway.valid_for + KEPT_MS, access.appended_at
         if now - lives - self._gateway.wait < self._decided.mine_from:
-            return Doubt(NO_DECISIONS, silent=True)
+            return Doubt(doubts.NO_DECISIONS, silent=True)
         older = (each.appended_at <= whole_from for each in memory.decisions.values())
         if now - lives - self._gateway.wait < whole_from and any(older):
-            return Doubt(NO_USES, silent=True)
+            return Doubt(doubts.NO_USES, silent=True)
         named = known(access.event.decision_id)
         if (
             named is not None
             and decision is None
             and self._decided.doubtful(named, access.event.person, now, self._kept)
         ):
-            return Doubt(NO_IDS)
+            return Doubt(doubts.NO_IDS)
         if decision is not None and decision.approval_id:
             stored = granted.appended.get(decision.approval_id)
             gone = stored is None and decision.approval_id in self._log.approvals
             if gone or (stored is not None and stored > now + self._gateway.wait):
-                return Doubt(NO_APPROVAL, frozenset({APPROVAL.id}))
+                return Doubt(doubts.NO_APPROVAL, frozenset({APPROVAL.id}))
         return None
 
     def _alert(self, judged: Judged, joiner: Joiner) -> Alert:
