@@ -13,6 +13,7 @@ ADOPTED_MS: Final = 60_000
 """How far apart workers and `cloverwatch match` may take up another policy: both look at the file every second
 (`policy_check_s`), and a machine may be busy."""
 
+NO_ACCESSES: Final = "the export holds no access of the range"
 NO_GATEWAY: Final = "the policy has no [gateway]"
 OTHER_POLICY: Final = "it was judged under the policy {}: replay it with that one"
 CHANGED: Final = "the policy was changed within a minute of it, and under which it was matched is not recorded"

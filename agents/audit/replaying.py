@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from agents.audit.doubts import NO_GATEWAY, OTHER_POLICY
+from agents.audit.doubts import NO_ACCESSES, NO_GATEWAY, OTHER_POLICY
 from agents.audit.granted import ABSENT, Granted
 from agents.audit.known import Known
 from agents.audit.matching_again import MatchedAgain
@@ -136,13 +136,12 @@ def replay(
         if offset in computed:
             found.hashes.append(f"{where}/{offset} {verdict_hash(computed[offset])}")
         found.compare(ACCESS, f"{where} offset {offset}", computed.get(offset), told.access.get(offset))
-    if span_of_time is None:
-        return found
-    told.count_apart(span_of_time[0], max(each.at for each in log.ranges), found)
-    if policy.gateway is not None:
+    if span_of_time is not None:
+        told.count_apart(span_of_time[0], max(each.at for each in log.ranges), found)
+    if span_of_time is not None and policy.gateway is not None:
         MatchedAgain(log, export, policy, content, legal, geo, told.gateway, span_of_time, found).compare(known_at)
     elif count := sum(log.first <= offset <= log.last for offset in told.gateway):
-        found.families[GATEWAY].passed_over(NO_GATEWAY, count)
+        found.families[GATEWAY].passed_over(NO_GATEWAY if policy.gateway is None else NO_ACCESSES, count)
     return found
 
 

@@ -20,6 +20,7 @@ from agents.settings import load
 from agents.tables import geo_table, legal_table
 from alerts.approvals import step
 from rules.cases import DAY, HOUR
+from rules.cases import POLICY as CASES
 from rules.cases import T as NOON
 from rules.join import Joiner
 from rules.matching.compare import Compared, Comparer, Finding
@@ -310,6 +311,20 @@ def test_without_decisions_nothing_is_passed(each_kind: Gatekeeper, capfd: pytes
     assert sum(not_judged(said).values()) + gateway(said)[0] == 10
     assert set(not_judged(said)) == {doubts.NO_DECISIONS}
     assert code == 0
+
+
+def test_without_accesses_or_gateways_nothing_is_passed(
+    made: Gatekeeper, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made.reach(access(event_id="bypass"))
+    made.done()
+    edit(made.folder, EVENTS, lambda _: [])
+    code, said = made.replay(capfd)
+    assert (gateway(said), not_judged(said), code) == ((0, 0, 0, 0), {doubts.NO_ACCESSES: 1}, 1)
+    made.policy_file = tmp_path / "without.toml"
+    made.policy_file.write_text(CASES)
+    code, said = made.replay(capfd)
+    assert not_judged(said) == {doubts.NO_GATEWAY: 1}
 
 
 def test_decisions_that_retention_took_are_no_accusation(made: Gatekeeper, capfd: pytest.CaptureFixture[str]) -> None:
