@@ -197,6 +197,7 @@ def each_kind(tmp_path_factory: pytest.TempPathFactory) -> Gatekeeper:
     made.decide("d-approved", person="e-2", approval_id="a-1")
     first = made.reach(
         access(event_id="fine", decision_id="d-1"),
+        access(event_id="approved", employee_id="e-2", decision_id="d-approved"),
         access(event_id="bypass", employee_id="e-5"),
         access(event_id="stolen", decision_id="d-2"),
         access(event_id="expired", decision_id="d-old"),
@@ -223,13 +224,13 @@ def test_every_kind_comes_out_as_it_was_without_any_key(
     code, said = each_kind.replay(capfd)
     assert said["differ"] == []
     assert (gateway(said), not_judged(said), said["limits"], code) == ((8, 0, 0, 0), {}, [], 0)
-    assert (said["events"], said["matched"]) == (11, 10)
+    assert (said["events"], said["matched"]) == (12, 11)
 
 
 def test_how_often_a_decision_was_used_before_the_range_is_known(
     each_kind: Gatekeeper, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    code, said = each_kind.replay(capfd, "--first", "6")
+    code, said = each_kind.replay(capfd, "--first", "7")
     assert (gateway(said), not_judged(said), code) == ((4, 0, 0, 0), {}, 0)
 
 
@@ -308,7 +309,7 @@ def test_without_decisions_nothing_is_passed(each_kind: Gatekeeper, capfd: pytes
         path.write_bytes(before)
     # Two alerts come out as they were: with no decision at all these are bypasses all the same.
     assert gateway(said)[1:] == (0, 0, 0)
-    assert sum(not_judged(said).values()) + gateway(said)[0] == 10
+    assert sum(not_judged(said).values()) + gateway(said)[0] == 11
     assert set(not_judged(said)) == {doubts.NO_DECISIONS}
     assert code == 0
 
@@ -431,6 +432,14 @@ def test_an_access_that_was_recorded_twice_has_one_alert(made: Gatekeeper, capfd
     assert (gateway(said), said["differ"], code) == ((1, 0, 0, 0), [], 0)
 
 
+def test_a_decision_that_came_too_late_is_none(made: Gatekeeper, capfd: pytest.CaptureFixture[str]) -> None:
+    assert kinds(made.reach(access(event_id="bypass", decision_id="d-late"))) == ["bypass"]
+    made.decide("d-late")
+    made.done()
+    code, said = made.replay(capfd)
+    assert (gateway(said), not_judged(said), code) == ((1, 0, 0, 0), {}, 0)
+
+
 def test_ids_that_may_have_been_forgotten_are_no_accusation(
     made: Gatekeeper, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -488,7 +497,7 @@ def test_the_report_says_it_in_words(each_kind: Gatekeeper, capfd: pytest.Captur
     code = main(
         [
             "audit", "replay", str(folder / "log"), "--key", KEY, "--policy", str(each_kind.policy_file),
-            "--events", str(folder / "export"), "--partition", "0", "--first", "0", "--last", "10",
+            "--events", str(folder / "export"), "--partition", "0", "--first", "0", "--last", "11",
         ]
     )  # fmt: skip
     said = capfd.readouterr().out
