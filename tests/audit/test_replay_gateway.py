@@ -136,6 +136,16 @@ class Gatekeeper(Operator):
             manifest.write_bytes(orjson.dumps(told))
 
 
+def approval() -> Approval:
+    """An approval for e-2, given a minute ago."""
+    at = NOON - MINUTE
+    asked = Approval(
+        approval_id="a-1", person="e-2", datasets=("users",), actions=("read",), until=NOON + HOUR,
+        requested=Signed(by="anna", at=at),
+    )  # fmt: skip
+    return then(step(asked, "requested", SIGNERS["anna"], at, reason="restore"), "approved", "dora", at)
+
+
 def kinds(alerts: list[Alert]) -> list[str]:
     return sorted(reason.rule_id.removeprefix("gateway.") for alert in alerts for reason in alert.reasons)
 
@@ -182,12 +192,7 @@ def each_kind(tmp_path_factory: pytest.TempPathFactory) -> Gatekeeper:
     made = Gatekeeper(tmp_path_factory.mktemp("each"))
     made.rows(rows(NOON - 2_000))
     made.rows([dataset("stats", sensitivity="public")])
-    at = NOON - MINUTE
-    asked = Approval(
-        approval_id="a-1", person="e-2", datasets=("users",), actions=("read",), until=NOON + HOUR,
-        requested=Signed(by="anna", at=at),
-    )  # fmt: skip
-    given = then(step(asked, "requested", SIGNERS["anna"], at, reason="restore"), "approved", "dora", at)
+    given = approval()
     made.grant(given)
     made.decide("d-1")
     made.decide("d-2", person="e-2")
@@ -381,12 +386,7 @@ def test_the_state_of_an_approval_that_is_gone_is_no_accusation(
     """It was deleted when it was over; or its withdrawal became known after the access was matched."""
     made = Gatekeeper(tmp_path)
     made.rows(rows(NOON - 2_000))
-    at = NOON - MINUTE
-    asked = Approval(
-        approval_id="a-1", person="e-2", datasets=("users",), actions=("read",), until=NOON + HOUR,
-        requested=Signed(by="anna", at=at),
-    )  # fmt: skip
-    given = then(step(asked, "requested", SIGNERS["anna"], at, reason="restore"), "approved", "dora", at)
+    given = approval()
     made.grant(given)
     made.decide(person="e-2", approval_id="a-1")
     assert made.reach(access(event_id="fine", employee_id="e-2", decision_id="d-1", occurred_at=NOON + 2_000)) == []
@@ -398,6 +398,20 @@ def test_the_state_of_an_approval_that_is_gone_is_no_accusation(
     edit(tmp_path, "gateway.approvals", lambda _: [])
     code, said = made.replay(capfd)
     assert (gateway(said), not_judged(said), code) == ((0, 0, 0, 0), {doubts.NO_APPROVAL: 1}, 0)
+
+
+def test_an_approval_that_changed_excuses_nothing_else(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    made = Gatekeeper(tmp_path)
+    made.rows(rows(NOON - 2_000))
+    given = approval()
+    made.grant(given)
+    made.decide(person="e-2", approval_id="a-1", obligations={"row_limit": 10})
+    made.tell = lambda alert: alert  # type: ignore[method-assign]
+    assert kinds(made.reach(access(event_id="wide", employee_id="e-2", record_count=11))) == ["wider"]
+    made.grant(then(given, "withdrawn", "dora", NOON + MINUTE))
+    made.done()
+    code, said = made.replay(capfd)
+    assert (gateway(said), not_judged(said), code) == ((0, 0, 1, 0), {}, 1)
 
 
 def test_about_when_the_policy_changed_a_missing_alert_is_no_accusation(
