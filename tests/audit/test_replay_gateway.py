@@ -89,12 +89,16 @@ class Gatekeeper(Operator):
 
     def reach(self, *events: dict[str, Any]) -> list[Alert]:
         """Accesses are judged by the worker and, when the wait is over, matched; return what matching told."""
+        self.arrive(*events)
+        return self.match()
+
+    def arrive(self, *events: dict[str, Any]) -> None:
+        """Accesses are judged by the worker, and wait to be matched."""
         self.judge(*events)
         for each in [each for each in self.world.stored if each.topic == EVENTS][-len(events) :]:
             event = ACCESS.decode(each.value or b"")
             ref = EventRef(event_id=event.event_id, topic=EVENTS, partition=0, offset=each.offset)
             self.matcher.access(event, ref, each.offset, each.timestamp)
-        return self.match()
 
     def match(self) -> list[Alert]:
         """What waited is matched."""
@@ -237,6 +241,8 @@ def test_how_often_a_decision_was_used_before_the_range_is_known(
 ) -> None:
     code, said = each_kind.replay(capfd, "--first", "7")
     assert (gateway(said), not_judged(said), code) == ((4, 0, 0, 0), {}, 0)
+    code, said = each_kind.replay(capfd, last=6)
+    assert (gateway(said), not_judged(said), said["matched"], code) == ((4, 0, 0, 0), {}, 6, 0)
 
 
 def test_uses_before_the_export_are_not_known_and_it_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -444,6 +450,15 @@ def test_an_access_that_was_recorded_twice_has_one_alert(made: Gatekeeper, capfd
     assert (gateway(said), said["differ"], code) == ((1, 0, 0, 0), [], 0)
     code, said = made.replay(capfd, last=0)
     assert (gateway(said), said["differ"], code) == ((1, 0, 0, 0), [], 0)
+
+
+def test_a_decision_that_came_within_the_wait_counts(made: Gatekeeper, capfd: pytest.CaptureFixture[str]) -> None:
+    made.arrive(access(event_id="early", decision_id="d-1"))
+    made.decide()
+    assert made.match() == []
+    made.done()
+    code, said = made.replay(capfd)
+    assert (gateway(said), not_judged(said), code) == ((0, 0, 0, 0), {}, 0)
 
 
 def test_a_decision_that_came_too_late_is_none(made: Gatekeeper, capfd: pytest.CaptureFixture[str]) -> None:
