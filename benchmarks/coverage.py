@@ -57,11 +57,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage")
     parser.add_argument("--events", type=int, default=200_000)
     given = parser.parse_args(arguments)
-    hauls, events = _hauls(given.events)
+    hauls, events = hauls_of(given.events)
     with EmbeddedBroker() as broker:
-        batches, commits, records = asyncio.run(
-            _measure(hauls, Settings(broker=broker.bootstrap, replication_factor=1))
-        )
+        batches, commits, records = asyncio.run(measure(hauls, Settings(broker=broker.bootstrap, replication_factor=1)))
     alerts = sum(len(haul.alerts) for haul, _ in hauls)
     total = (batches + commits) / events
     print(f"{events} events in {len(hauls)} batches, {alerts} alerts, {records} records of coverage")
@@ -71,7 +69,8 @@ def main(arguments: list[str]) -> int:
     return 0 if total <= GOAL_US else 1
 
 
-def _hauls(events: int) -> tuple[list[tuple[Haul, Any]], int]:
+def hauls_of(events: int) -> tuple[list[tuple[Haul, Any]], int]:
+    """Return what judging the demo's accesses gave, batch by batch with its lines, and how many events they are."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_files(folder, seed=SEED, events=events, conduct=False)
@@ -84,7 +83,7 @@ def _hauls(events: int) -> tuple[list[tuple[Haul, Any]], int]:
     return found, len(lines)
 
 
-async def _measure(hauls: list[tuple[Haul, Any]], settings: Settings) -> tuple[float, float, int]:
+async def measure(hauls: list[tuple[Haul, Any]], settings: Settings) -> tuple[float, float, int]:
     """Return CPU microseconds of batches, of commits, and how many records were sent."""
     producer: AIOKafkaProducer = producer_of(settings)
     await producer.start()

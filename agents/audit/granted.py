@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,10 @@ from agents.approvals.whereabouts import Whereabouts, terms_of
 from agents.audit.verifying.exported import Record, partitions_of, records
 from agents.policy_watch import people_in
 from rules.join import Joiner
+from rules.knowledge import Knowledge
+from schemas.approval import Approval
 from schemas.errors import BadRecordError
+from schemas.fields import TIME_MAX
 from schemas.gateway_topics import GATEWAY_APPROVALS
 
 ABSENT: Final = (
@@ -25,13 +29,14 @@ class Granted:
     the approval was given, not from when that record was stored. A withdrawal holds from its own time on.
     """
 
-    def __init__(self, folder: Path, content: bytes, joiner: Joiner) -> None:
+    def __init__(self, folder: Path, content: bytes, joiner: Joiner, into: Knowledge | None = None) -> None:
         """Open an export.
 
         Args:
             folder: the export.
             content: the policy's bytes: its people.
-            joiner: over the directories, under that policy; what is approved goes into its knowledge.
+            joiner: over the directories, under that policy: where whoever approved was.
+            into: what is approved goes into it too.
         """
         people = people_in(content)
         terms = terms_of(joiner.policy, joiner.legal, Whereabouts(lambda: joiner))
@@ -39,11 +44,23 @@ class Granted:
         self.absent = joiner.policy.gateway is not None and not partitions
         """Whether there may have been approvals, and the export has none of their topic."""
         self._standing = Standing(lambda: people, lambda: terms)
-        self._knowledge = joiner.knowledge
+        self._knowledge = into
         self._coming = [(_since(each), each) for partition in partitions for each in _all(folder, partition)]
+        self._next = min((since for since, _ in self._coming), default=TIME_MAX)
+        self.appended: dict[str, int] = {}
+        """By id when the last record of an approval was stored, of all that the export has."""
+        for _, each in self._coming:
+            self.appended[(each.raw_key or b"").decode("utf-8", "replace")] = each.timestamp
+
+    @property
+    def standing(self) -> Mapping[str, Approval]:
+        """Every approval that stands, whatever its state, by id."""
+        return self._standing.approvals
 
     def until(self, at: int) -> None:
         """Take what was given, or asked for, until `at`, milliseconds; what does not count is passed over."""
+        if at < self._next:
+            return
         coming = []
         for since, record in self._coming:
             if since > at:
@@ -53,11 +70,14 @@ class Granted:
                 now = self._standing.take(record.raw_key, record.raw, record.timestamp)
             except BadRecordError:
                 continue
+            if self._knowledge is None or now is None:
+                continue
             if isinstance(now, str):
                 self._knowledge.revoke(now)
-            elif now is not None:
+            else:
                 self._knowledge.approve(now)
         self._coming = coming
+        self._next = min((since for since, _ in coming), default=TIME_MAX)
 
 
 def _all(folder: Path, partition: int) -> list[Record]:

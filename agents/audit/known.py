@@ -35,7 +35,7 @@ class Known:
         self._next = dict.fromkeys(places, 0)
         streams = [records(folder, topic, partition) for topic, partition in places]
         # Within a partition the order is that of offsets; a producer's clock may go back within it.
-        self._coming = merge(*map(_rising, streams), key=lambda each: each[0])
+        self._coming = merge(*map(rising, streams), key=lambda each: each[0])
         self._ahead: tuple[int, Record] | None = next(self._coming, None)
 
     def until(self, at: int, digest: str = "") -> bool:
@@ -73,7 +73,7 @@ class Known:
             self.refused += 1
 
 
-def _rising(stream: Iterator[Record]) -> Iterator[tuple[int, Record]]:
+def rising(stream: Iterator[Record]) -> Iterator[tuple[int, Record]]:
     """Yield (append time, record); times never go back."""
     latest = 0
     for record in stream:

@@ -13,7 +13,8 @@ NAME = "export"
 EXAMPLES = """\
 examples:
   cloverwatch audit export --to audit-2026-03                  what `audit verify --topics` compares with the log
-  cloverwatch audit export --to audit-2026-03 --for-replay     and accesses and directories, to judge again
+  cloverwatch audit export --to audit-2026-03 --for-replay     and accesses and directories: with the
+                                                               decisions and approvals all that judging again needs
   cloverwatch audit export --to one --topic alerts             one topic
 
 TOPIC/PARTITION.jsonl.gz in a new folder that only its owner may read: a record a line with topic, partition, offset,

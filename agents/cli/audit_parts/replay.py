@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,10 +18,12 @@ examples:
 
 --events is what `cloverwatch audit export --for-replay` wrote: accesses, directories with superseded rows, alerts. Each
 range is judged with the directories as they were when it was stored; where the log's hash of their offsets is found,
-exactly with those. Compared are the alerts of family access, by the place of their event: rules and their versions,
-severities, dataset, action, outcome, place and legal basis (docs/auditor.md says what that leaves out)
+exactly with those. Compared are the alerts of the families access and gateway, by the place of their event: rules and
+their versions, severities, dataset, action, outcome, place and legal basis. What is not judged again is counted by
+family, with why (docs/auditor.md says what each means)
 
-exit codes: 0 the same, 1 something differs, or the log's files are not what was signed, 2 usage
+exit codes: 0 nothing differs (what was not judged again is told), 1 something differs, or the log's files are not what
+was signed, 2 usage
 """
 
 SHOWN_MOST = 50
@@ -45,7 +48,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, settings: Settings) -> int:
     """Verify the files, judge again, compare."""
-    from agents.audit.replaying import Log, replay
+    from agents.audit.replay_log import Log
+    from agents.audit.replaying import replay
     from agents.audit.verifying.notes import NoteError, Verifier
     from agents.audit.verifying.verify import Asked, verify
     from agents.cli.audit_parts.verify import vkeys
@@ -72,17 +76,27 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
             json.dumps(
                 {
                     "topic": given.topic, "partition": given.partition, "first": given.first, "last": given.last,
-                    "events": found.events, "judged": found.judged, "ranges": found.ranges, "exact": found.exact,
-                    "same": found.same, "differ": found.differ, "limits": found.limits, "hash": whole,
+                    "events": found.events, "judged": found.judged, "matched": found.matched,
+                    "ranges": found.ranges, "exact": found.exact, "same": found.same, "differ": found.differ,
+                    "limits": found.limits, "hash": whole,
+                    "families": {name: asdict(each) for name, each in sorted(found.families.items())},
                     "verdicts": found.hashes, "files_hold": not broken,
                 }
             )
         )  # fmt: skip
         return 1 if found.differ or broken else 0
     print(f"{given.topic}/{given.partition} offsets {given.first} to {given.last}, judged again under {policy.version}")
-    print(f"  {found.events:,} events of {found.ranges:,} ranges; {found.judged:,} judged")
+    judged = f"{found.judged:,} judged, {found.matched:,} matched with decisions"
+    print(f"  {found.events:,} events of {found.ranges:,} ranges; {judged}")
     print(f"  {found.exact:,} ranges with the directories exactly as the worker said")
     print(f"  {found.same:,} alerts are the same, {len(found.differ):,} differences")
+    for name, family in sorted(found.families.items()):
+        print(
+            f"  {printable(name)}: {family.equal:,} equal, {family.different:,} different, "
+            f"{family.missing:,} missing, {family.extra:,} extra, {sum(family.not_judged.values()):,} not judged again"
+        )
+        for why, count in sorted(family.not_judged.items()):
+            print(f"    {count:,} not judged again: {printable(why)}")
     print(f"  hash of the verdicts {whole}")
     for limit in found.limits:
         print(f"  not compared: {printable(limit)}")
