@@ -51,24 +51,46 @@ class Told:
 
 
 def told_of(log: Log, export: Path, found: Comparison) -> Told:
-    """Return the exported alerts; one that is not the record that the log speaks of is told as a difference."""
+    """Return the exported alerts; one that is not the record that the log speaks of is told as a difference.
+
+    An alert that was stored after the log's last one is none: the monitor goes on while log and topics are copied.
+    """
     told = Told()
+    ends: dict[int, int] = {}
+    for partition, offset in log.alerts:
+        ends[partition] = max(offset, ends.get(partition, -1))
+    younger = 0
     for partition in partitions_of(export, ALERTS):
         for record in records(export, ALERTS, partition):
             raw = record.raw
             if raw is None:
                 continue
+            if record.offset > ends.get(partition, -1):
+                younger += 1
+                continue
+            alert = _decoded(raw)
             if log.alerts.get((partition, record.offset)) != sha256(raw).hexdigest():
-                found.differ.append(
-                    f"{ALERTS}/{partition} offset {record.offset}: not the record that the log speaks of"
-                )
-                continue
-            try:
-                alert = ALERT.decode(raw)
-            except BadRecordError:
-                continue
-            _sort(alert, log, told, found)
+                if alert is None or _concerns(alert, log):
+                    where = f"{ALERTS}/{partition} offset {record.offset}"
+                    found.differ.append(f"{where}: not the record that the log speaks of")
+            elif alert is not None:
+                _sort(alert, log, told, found)
+    if younger:
+        found.limits.append(f"{younger} alerts of the export were stored after the log's last: they were not compared")
     return told
+
+
+def _decoded(raw: bytes) -> Alert | None:
+    try:
+        return ALERT.decode(raw)
+    except BadRecordError:
+        return None
+
+
+def _concerns(alert: Alert, log: Log) -> bool:
+    """Whether an alert is about the partition, or about no access: of others `verify` speaks."""
+    ref = alert.event
+    return not isinstance(ref, EventRef) or (ref.topic, ref.partition) == (log.topic, log.partition)
 
 
 def _sort(alert: Alert, log: Log, told: Told, found: Comparison) -> None:

@@ -262,6 +262,29 @@ def test_an_edited_alert_is_named_even_where_the_log_agrees(tmp_path: Path, capf
     assert "severity informational and again" in said["differ"][0]
 
 
+def test_an_alert_that_is_younger_than_the_log_is_no_difference(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Log and topics are copied while the monitor runs; one in its midst is another matter."""
+    made = Operator(tmp_path)
+    made.rows([*complete("e-1"), dataset()])
+    made.judge(access(event_id="abroad", **OUTSIDE))
+    made.done()
+    export = tmp_path / "export" / "alerts" / "0.jsonl.gz"
+    (only,) = gzip.decompress(export.read_bytes()).splitlines()
+    younger = json.loads(only) | {"offset": 1}
+    export.write_bytes(gzip.compress(only + b"\n" + json.dumps(younger).encode() + b"\n"))
+    code, said = made.replay(capfd)
+    assert (code, said["differ"], said["same"]) == (0, [], 1)
+    assert said["limits"] == ["1 alerts of the export were stored after the log's last: they were not compared"]
+    other = only.replace(b'\\"severity\\"', b'\\"severity_\\"')
+    assert other != only
+    export.write_bytes(gzip.compress(other + b"\n"))
+    code, said = made.replay(capfd)
+    assert code == 1
+    assert "alerts/0 offset 0: not the record that the log speaks of" in said["differ"]
+
+
 def test_another_policy_compares_nothing(
     operator: Operator, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
