@@ -94,6 +94,8 @@ class Comparison:
 
     events: int = 0
     judged: int = 0
+    compared: int = 0
+    """Events that were judged again under the policy of then, so that what came of them could be compared."""
     ranges: int = 0
     exact: int = 0
     """Ranges of which the directories were exactly as the worker said."""
@@ -104,6 +106,14 @@ class Comparison:
     """What could not be compared."""
     hashes: list[str] = field(default_factory=list)
     """`topic/partition/offset hash`, of the alerts that were computed."""
+
+    @property
+    def nothing(self) -> str:
+        """A sentence that says why nothing was compared; empty where something was, or where something differs."""
+        if self.compared or self.differ:
+            return ""
+        why = "; ".join(self.limits) if self.events else f"the {self.ranges} ranges of these offsets hold no record"
+        return f"nothing was compared, so nothing is proven: {why}"
 
 
 def replay(
@@ -144,6 +154,7 @@ def replay(
         patient=False,
     )
     computed: dict[Place, Alert] = {}
+    there, unexported = bool(partitions_of(export, ALERTS)), list[str]()
     reached = log.first
     events = _events(export, log)
     ahead = next(events, None)
@@ -172,6 +183,10 @@ def replay(
             found.limits.append(f"{said}: they were not compared")
             told = {place: alert for place, alert in told.items() if not first <= place[2] <= last}
             continue
+        if span.alerts and not there:
+            unexported.append(f"{first} to {last}")
+        else:
+            found.compared += len(batch)
         missing = last - first + 1 - len(batch) - _absent(span, first, last)
         if missing:
             found.differ.append(
@@ -184,6 +199,8 @@ def replay(
             computed |= {_place(alert): alert for alert in haul.alerts if alert.family == ACCESS}
     if reached <= log.last:
         found.differ.append(f"offsets {reached} to {log.last} are in no range of the log: nobody judged them")
+    if unexported:
+        found.limits.append(f"the export holds no {ALERTS}, and offsets {', '.join(unexported)} gave some")
     if known_at is None and found.exact < found.ranges:
         found.limits.append(
             f"of {found.ranges - found.exact} ranges the directories are as appended until the range was "

@@ -20,7 +20,7 @@ range is judged with the directories as they were when it was stored; where the 
 exactly with those. Compared are the alerts of family access, by the place of their event: rules and their versions,
 severities, dataset, action, outcome, place and legal basis (docs/auditor.md says what that leaves out)
 
-exit codes: 0 the same, 1 something differs, or the log's files are not what was signed, 2 usage
+exit codes: 0 the same, 1 something differs, nothing was compared, or the log's files are not what was signed, 2 usage
 """
 
 SHOWN_MOST = 50
@@ -67,20 +67,22 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
     broken = outcome.findings.counts["tree"] + outcome.findings.counts["checkpoint"]
     found = replay(log, given.events, policy, content, settings, known_at=known_at(given))
     whole = sha256("\n".join(found.hashes).encode()).hexdigest()
+    code = 1 if found.differ or found.nothing or broken else 0
     if given.json:
         print(
             json.dumps(
                 {
                     "topic": given.topic, "partition": given.partition, "first": given.first, "last": given.last,
-                    "events": found.events, "judged": found.judged, "ranges": found.ranges, "exact": found.exact,
+                    "events": found.events, "judged": found.judged, "compared": found.compared, "ranges": found.ranges,
+                    "exact": found.exact, "nothing": found.nothing,
                     "same": found.same, "differ": found.differ, "limits": found.limits, "hash": whole,
                     "verdicts": found.hashes, "files_hold": not broken,
                 }
             )
         )  # fmt: skip
-        return 1 if found.differ or broken else 0
+        return code
     print(f"{given.topic}/{given.partition} offsets {given.first} to {given.last}, judged again under {policy.version}")
-    print(f"  {found.events:,} events of {found.ranges:,} ranges; {found.judged:,} judged")
+    print(f"  {found.events:,} events of {found.ranges:,} ranges; {found.judged:,} judged, {found.compared:,} compared")
     print(f"  {found.exact:,} ranges with the directories exactly as the worker said")
     print(f"  {found.same:,} alerts are the same, {len(found.differ):,} differences")
     print(f"  hash of the verdicts {whole}")
@@ -92,4 +94,6 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
         print(f"  … and {len(found.differ) - SHOWN_MOST:,} more")
     if broken:
         print("  the log's files are not what was signed: `cloverwatch audit verify` says where")
-    return 1 if found.differ or broken else 0
+    if found.nothing:
+        print(f"  {printable(found.nothing)}")
+    return code
