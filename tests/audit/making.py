@@ -183,7 +183,7 @@ class World:
 
     def decide(self, effect: str = "allow", approval_id: str = "", **more: Any) -> None:
         """A gateway was answered."""
-        name = f"{self.rng.getrandbits(64):016x}"
+        name = more.pop("decision_id", f"{self.rng.getrandbits(64):016x}")
         value = orjson.dumps(
             {
                 "decision_id": name, "gateway_id": "gw-1", "effect": effect, "decided_at": self.now,

@@ -376,6 +376,23 @@ def test_break_glass_is_counted(world: World, verify: Verify) -> None:
     assert said.document["acts"]["decisions"] == {"allow": 1, "break_glass": 1, "by approval": 1}
 
 
+def test_a_decision_that_was_corrected_counts_once_by_its_last_record(verify: Verify) -> None:
+    """An allow that was stored too late was answered as a denial; the record that says so follows it."""
+    world = World(seed=3, partitions=1)
+    world.in_force()
+    world.start(0)
+    world.approve("ap-1", break_glass=True)
+    world.decide(decision_id="d-1", approval_id="ap-1", break_glass=True)
+    world.decide("deny", decision_id="d-2")
+    world.decide()
+    world.decide("deny", decision_id="d-1")
+    world.decide("deny", decision_id="d-1")
+    world.decide("deny", decision_id="d-2")
+    said = verify(world)
+    assert said.document["acts"]["decisions"] == {"allow": 1, "deny": 2, "corrected": 1}
+    assert "decisions          allow 1, corrected 1, deny 2" in said.text
+
+
 # Witnesses, and what nobody can know alone.
 
 WITNESS = NoteSigner("witness.example/w1", b"w" * 32, COSIGNATURE_V1)

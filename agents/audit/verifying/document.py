@@ -66,7 +66,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
             "under_way": alerts.under_way,
         },
         "acts": {
-            "decisions": dict(outcome.acts.decisions),
+            "decisions": dict(+outcome.acts.decisions),
             "approvals": dict(outcome.acts.approvals),
             "actions": dict(outcome.acts.actions),
             "requests": dict(outcome.acts.requests),
