@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
+from contextlib import suppress
 from typing import Any, Final, TypeGuard
 
 import msgspec
@@ -13,6 +14,7 @@ from agents.audit.verifying.findings import Findings
 from schemas.entry import Entry
 from schemas.fields import TIME_MAX, iso
 from schemas.gateway_topics import GATEWAY_APPROVALS, GATEWAY_DECISIONS
+from schemas.policy_change import Said
 
 WITHDRAWN_WITHIN_MS: Final = 60_000
 """How long after its record an approval that was withdrawn may still be decided by: a decision point reads it within a
@@ -33,6 +35,11 @@ class Change(msgspec.Struct, frozen=True):
     """A change of the policy as the log holds it."""
 
     index: int
+    offset: int
+    record: str
+    """SHA-256 of the record of `policy.changes`, hex."""
+    steps: tuple[Said, ...] | None
+    """Who proposed and signed it and why, without names; None in logs of versions that did not say it."""
     sha256: str
     before: str
     version: str
@@ -45,8 +52,8 @@ class Acts:
 
     def __init__(self, findings: Findings) -> None:
         self.decisions: Counter[str] = Counter()
-        """By effect, each once, by its last record; `break_glass` counts those that rest on it, `by approval` those that
-        need one, `corrected` those that were answered otherwise than first recorded."""
+        """By effect, each once, by its last record; `break_glass` counts those that rest on it, `by approval` those
+        that need one, `corrected` those that were answered otherwise than first recorded."""
         self.approvals: Counter[str] = Counter()
         self.actions: Counter[str] = Counter()
         self.requests: Counter[str] = Counter()
@@ -82,7 +89,7 @@ class Acts:
         elif entry.kind == "request":
             self.requests[str(about.get("kind", "?"))] += 1
         elif entry.kind == "policy":
-            self.changes.append(_change(index, about))
+            self.changes.append(_change(index, entry))
 
     def _decision(self, index: int, entry: Entry) -> None:
         about = entry.about
@@ -183,10 +190,17 @@ def _is_time(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and 0 <= value <= TIME_MAX
 
 
-def _change(index: int, about: dict[str, Any]) -> Change:
+def _change(index: int, entry: Entry) -> Change:
+    about = entry.about
     changes, adopted = about.get("changes"), about.get("adopted_at")
+    steps: tuple[Said, ...] | None = None
+    with suppress(msgspec.ValidationError):
+        steps = msgspec.convert(about.get("steps"), tuple[Said, ...] | None)
     return Change(
         index=index,
+        offset=entry.offset,
+        record=entry.sha256,
+        steps=steps,
         sha256=str(about.get("sha256", "")),
         before=str(about.get("before", "")),
         version=str(about.get("version", "")),
