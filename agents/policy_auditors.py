@@ -153,12 +153,26 @@ def auditors_of(settings: Settings, policy: Path) -> Auditors:
     path = settings.policy_auditors
     if path is None:
         raise ConfigurationError("policy_auditors: not set; name the file with CLOVERWATCH_POLICY_AUDITORS")
+    keys = keys_in(path, "policy_auditors")
+    if len(keys) < settings.policy_auditors_needed:
+        raise ConfigurationError(
+            f"policy_auditors_needed: {settings.policy_auditors_needed}; {path} names {len(keys)} auditors"
+        )
+    return Auditors(policy, keys, settings.policy_auditors_needed)
+
+
+def keys_in(path: Path, what: str) -> dict[str, str]:
+    """Return the auditors' public keys, by name, in a file; `what` names the setting or option that is wrong.
+
+    Raises:
+        ConfigurationError: the file cannot be read, a key is none or that of two.
+    """
     try:
         file = TomlFile(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
-        raise ConfigurationError(f"policy_auditors: {path} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(f"{what}: {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"policy_auditors: {path} is not UTF-8 at byte {error.start}") from None
+        raise ConfigurationError(f"{what}: {path} is not UTF-8 at byte {error.start}") from None
     keys: dict[str, str] = {}
     for name, key in file.data.items():
         if not is_name(name) or not isinstance(key, str):
@@ -170,11 +184,7 @@ def auditors_of(settings: Settings, policy: Path) -> Auditors:
         if key in keys.values():
             raise file.fail((name,), "is the key of another auditor too; each needs a key of their own")
         keys[name] = key
-    if len(keys) < settings.policy_auditors_needed:
-        raise ConfigurationError(
-            f"policy_auditors_needed: {settings.policy_auditors_needed}; {path} names {len(keys)} auditors"
-        )
-    return Auditors(policy, keys, settings.policy_auditors_needed)
+    return keys
 
 
 # --- files beside the policy
@@ -226,17 +236,24 @@ def read_history(path: Path) -> list[PolicyChange]:
         ConfigurationError: it cannot be read, or is malformed.
     """
     file = history_of(path)
+    return [change for _, change in changes_in(file)] if file.exists() else []
+
+
+def changes_in(file: Path) -> list[tuple[bytes, PolicyChange]]:
+    """Return the changes in a history, each with its line: the bytes of its record in `policy.changes`.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is malformed.
+    """
     try:
         with file.open("rb") as opened:
             content = opened.read(HISTORY_MAX + 1)
-    except FileNotFoundError:
-        return []
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
     if len(content) > HISTORY_MAX:
         raise ConfigurationError(f"{file} has more than {HISTORY_MAX:,} bytes")
     try:
-        return [decode.decode(line) for line in content.splitlines() if line]
+        return [(line, decode.decode(line)) for line in content.splitlines() if line]
     except (msgspec.MsgspecError, ValueError) as error:
         raise ConfigurationError(f"{file} is no history of a policy: {error}") from None
 
