@@ -5,7 +5,7 @@ the settings name, and about no other: a proposal is checked and replayed before
 
 What stands in force moves forwards only: a file counts when its change follows, step by step, from the policy that
 this process has in force, and was signed later. At its start a process has none; it takes the file as it stands, where
-that is the last one that `policy adopt` put there.
+that is the last one that `policy adopt` put there; what runs on asks the topic too (`agents.policy_adopted`).
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Auditors:
             names = ", ".join(sorted({name for _, each in signers for name in each})) or "none"
             who = ", ".join(sorted(self.keys))
             raise self._refused(path, content, f"signed by {names}; needed: {self.needed} of {who}, not its proposer")
-        change = max(good, key=self._signed_at)
+        change = max(good, key=self.signed_at)
         if self.in_force is None:
             if history and history[-1].sha256 != sha256:
                 raise self._refused(
@@ -91,14 +91,15 @@ class Auditors:
         """Return which of these auditors agreed, and when."""
         return agreed(change, self.keys)
 
-    def _signed_at(self, change: PolicyChange) -> int:
+    def signed_at(self, change: PolicyChange) -> int:
+        """Return when the last of these auditors agreed; 0 where none did."""
         return max(self.agreed(change).values(), default=0)
 
     def _follows(self, change: PolicyChange, history: list[PolicyChange]) -> bool:
         """Whether signed changes lead from the policy in force to this one, each signed later than the one before."""
         assert self.in_force is not None  # noqa: S101  # as `accepted` asks
-        since = self._signed_at(self.in_force)
-        at = self._signed_at(change)
+        since = self.signed_at(self.in_force)
+        at = self.signed_at(change)
         wanted = change.before
         for each in (*reversed(history), None):
             if at <= since:
@@ -106,9 +107,9 @@ class Auditors:
             if wanted == self.in_force.sha256:
                 return True
             if each is not None and each.sha256 == wanted and len(self.agreed(each)) >= self.needed:
-                if self._signed_at(each) >= at:
+                if self.signed_at(each) >= at:
                     continue  # of another time
-                at, wanted = self._signed_at(each), each.before
+                at, wanted = self.signed_at(each), each.before
         return False
 
     @staticmethod

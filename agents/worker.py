@@ -19,6 +19,7 @@ from agents.integrity import Integrity
 from agents.ledger import TP
 from agents.metrics import Metrics
 from agents.overseeing import Overseeing, PeerVersions
+from agents.policy_adopted import check_adopted
 from agents.policy_watch import PolicyWatch, officers_in, read_policy
 from agents.preflight import PartitionWatch, check_topics
 from agents.privacy import Privacy, tail_of
@@ -95,6 +96,7 @@ def run(settings: Settings) -> int:
     content, policy = read_policy(settings.policy)
     legal, geo = legal_table(settings), geo_table(settings)
     asyncio.run(with_admin(settings, lambda admin: check_topics(admin, settings.partitions)))
+    asyncio.run(check_adopted(settings))
     gc.disable()  # until the tables are read: nothing that is made meanwhile is ever thrown away
     with listening(settings.web_host, settings.web_port) as listener:
         return Worker(settings, content, policy, legal, geo, listener, ring).run()

@@ -25,6 +25,7 @@ from agents.delivering.sending import Sender
 from agents.delivering.storing import Storing
 from agents.delivering.zeroes import begin, begin_destination, end_destination
 from agents.plan_file import read_plan_of
+from agents.policy_adopted import check_adopted
 from agents.preflight import check_topics
 from agents.settings import Settings
 from agents.watching import wall_clock
@@ -84,6 +85,7 @@ async def deliver(settings: Settings, only: frozenset[str]) -> int:
     for name in only or plan.destinations:
         await try_out(settings, plan, name)  # what is wrong with it is said before anything starts
     await with_admin(settings, lambda admin: check_topics(admin, settings.partitions))
+    await check_adopted(settings)
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from agents.clients import with_admin
 from agents.matching.matching import Matching
 from agents.matching.states import gateway_of
+from agents.policy_adopted import check_adopted
 from agents.policy_watch import read_policy
 from agents.preflight import check_topics
 from agents.pseudonym_keys import read_keys
@@ -29,6 +30,7 @@ async def match(settings: Settings) -> int:
     content, policy = read_policy(settings.policy)
     gateway_of(policy)
     await with_admin(settings, lambda admin: check_topics(admin, settings.partitions))
+    await check_adopted(settings)
     with listening(settings.web_host, settings.match_port, "match_port") as listener:
         process = Matching(settings, content, policy, ring)
         web = WebServer(
