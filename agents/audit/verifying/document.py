@@ -63,6 +63,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
             for each in outcome.acts.changes
         ],
         "adopted": builtins(outcome.adoptions),
+        "destinations": [msgspec.to_builtins(each) for each in outcome.destinations.named()],
         "alerts": {
             "revisions": len(alerts.stored),
             "families": dict(alerts.by_family),

@@ -18,6 +18,7 @@ from agents.audit.verifying.adoptions import Adoptions
 from agents.audit.verifying.alerts import Alerts
 from agents.audit.verifying.continuity import Continuity
 from agents.audit.verifying.coverage import Completeness
+from agents.audit.verifying.destinations import Destinations
 from agents.audit.verifying.exported import Exported
 from agents.audit.verifying.findings import Findings
 from agents.audit.verifying.log_files import LogFiles, Walk
@@ -99,6 +100,7 @@ class Outcome:
     since: int = 0
     until: int = 0
     """Times of the first and the last entry, milliseconds."""
+    destinations: Destinations = field(default_factory=lambda: Destinations(()))
     told: dict[int, list[Told]] = field(default_factory=dict)
     """Who changed the policy and why, by the index of the change's entry."""
     read: int = 0
@@ -151,7 +153,8 @@ def verify(asked: Asked) -> Outcome:
     signers.stale(asked, outcome)
     outcome.completeness.end(outcome.until, max(asked.grace, GRACE_MS))
     _never_judged(outcome)
-    outcome.alerts.end(outcome.completeness.claims, outcome.spans, outcome.until)
+    outcome.destinations = Destinations(outcome.completeness.in_force)
+    outcome.alerts.end(outcome.completeness.claims, outcome.spans, outcome.destinations, outcome.until)
     outcome.acts.end(outcome.spans, outcome.completeness, outcome.until - asked.grace)
     if outcome.exported is not None:
         outcome.exported.end(outcome.spans, outcome.until - asked.grace)
