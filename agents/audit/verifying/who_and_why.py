@@ -18,8 +18,8 @@ from schemas.fields import TIME_MAX, iso
 from schemas.gateway_topics import POLICY_CHANGES
 from schemas.policy_change import PolicyChange, who_of
 
-SHA: Final = 16
-"""Digits of a reason's hash that are printed."""
+WHY_SHOWN: Final = 16
+"""Digits of a hash that are printed, of a reason's and of a policy's."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,9 @@ def _compare(change: Change, record: PolicyChange, findings: Findings) -> None:
     if change.steps is not None and [msgspec.to_builtins(each) for each in change.steps] != record.steps:
         say(f"what the entry says of who changed the policy to {change.version}, and why, is not what the record says")
     if (change.sha256, change.before) != (record.sha256, record.before):
-        say(f"the entry is of a change to {change.sha256[:SHA]}, its record of one to {record.sha256[:SHA]}")
+        say(
+            f"the entry is of a change to {change.sha256[:WHY_SHOWN]}, its record of one to {record.sha256[:WHY_SHOWN]}"
+        )
     for step, each in (("proposed", record.proposed), *(("signed", each) for each in record.signed)):
         if each.key and not good(record.step_part(step, each.by, each.at, each.reason), each.signature, each.key):
             say(f"{step} by the key {who_of(each.key)}, says the record, and the signature is not that key's")
@@ -102,5 +104,5 @@ def _why(step: Told) -> str:
     if not step.why:
         return ", without a reason"
     if step.reason is None:
-        return f", why: SHA-256 {step.why[:SHA]}…; no record with its text was given"
+        return f", why: SHA-256 {step.why[:WHY_SHOWN]}…; no record with its text was given"
     return f": {step.reason}"
