@@ -26,7 +26,7 @@ ADOPTED_WITHIN_MS: Final = 15 * 60_000
 seconds, and the change is published before the file is in its place."""
 
 
-CORRECTED_WITHIN: Final = 10_000
+CORRECTED_WITHIN: Final = 4_000
 """Decisions of a partition among which an earlier record of the same id is looked for. While brokers owe an answer for
 a partition nothing more is sent to it, so a correction lies behind what was on its way at once: some hundreds."""
 
