@@ -184,6 +184,7 @@ def test_who_and_why_are_told_by_keys_and_by_words_where_the_record_is_there(
     alone = verify(world).text
     assert f"proposed by the key {dana} at 2026-03-02T00:00:00.000Z, why: SHA-256 " in alone
     assert "nobody slept" not in alone
+    assert "(the auditor" not in alone
     said = verify(None, "--topics", str(world.export(tmp_path / "topics")), *AUDITOR)
     assert f"proposed by the key {dana} at 2026-03-02T00:00:00.000Z: nobody slept" in said.text
     assert f"signed by the key {anna} (the auditor anna) at 2026-03-02T00:00:00.001Z, without a reason" in said.text

@@ -29,7 +29,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     who: str
     """The id of the key; empty where the log does not say it."""
     auditor: str
-    """Name of the auditor whose key it is, of those that were given."""
+    """Name of the auditor whose key it is, of those that were given; empty where no record was given, so that the
+    signature was not looked at."""
     at: int
     why: str
     """The hash of the reason; empty where there is none."""
