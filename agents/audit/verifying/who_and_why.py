@@ -64,8 +64,8 @@ def told(
         )
         found[change.index] = [
             Told(
-                step=each.step, who=each.who, auditor=names.get(each.who, ""), at=each.at, why=each.why,
-                reason=whys.get(each.why),
+                step=each.step, who=each.who, at=each.at, why=each.why,
+                auditor="" if record is None else names.get(each.who, ""), reason=whys.get(each.why),
             )
             for each in change.steps or ()
         ]  # fmt: skip
