@@ -22,6 +22,7 @@ from mode import Service
 from agents.gave import Gave, Mark
 from agents.ledger import TP
 from agents.ledger import Hole as LedgerHole
+from agents.policy_watch import destinations_in
 from schemas.alert import Alert
 from schemas.coverage import Coverage as Record
 from schemas.coverage import Hole, InForce, Judged, Started, Stopped, hash_of
@@ -164,14 +165,10 @@ class Coverage(Service):
         """Say by what is judged from now on; `content` is the policy file's."""
         self._note(
             InForce(
-                policy=policy,
-                sha256=sha256(content).hexdigest(),
-                legal_table=legal_table,
-                geo_table=geo_table,
-                worker=self.worker,
-                at=self._clock(),
+                policy=policy, sha256=sha256(content).hexdigest(), legal_table=legal_table, geo_table=geo_table,
+                destinations=destinations_in(content), worker=self.worker, at=self._clock(),
             )
-        )
+        )  # fmt: skip
 
     def _start(self, tp: TP, offset: int) -> None:
         topic, partition = tp

@@ -5,7 +5,7 @@ the settings name, and about no other: a proposal is checked and replayed before
 
 What stands in force moves forwards only: a file counts when its change follows, step by step, from the policy that
 this process has in force, and was signed later. At its start a process has none; it takes the file as it stands, where
-that is the last one that `policy adopt` put there.
+that is the last one that `policy adopt` put there; what runs on asks the topic too (`agents.policy_adopted`).
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Auditors:
             names = ", ".join(sorted({name for _, each in signers for name in each})) or "none"
             who = ", ".join(sorted(self.keys))
             raise self._refused(path, content, f"signed by {names}; needed: {self.needed} of {who}, not its proposer")
-        change = max(good, key=self._signed_at)
+        change = max(good, key=self.signed_at)
         if self.in_force is None:
             if history and history[-1].sha256 != sha256:
                 raise self._refused(
@@ -91,14 +91,15 @@ class Auditors:
         """Return which of these auditors agreed, and when."""
         return agreed(change, self.keys)
 
-    def _signed_at(self, change: PolicyChange) -> int:
+    def signed_at(self, change: PolicyChange) -> int:
+        """Return when the last of these auditors agreed; 0 where none did."""
         return max(self.agreed(change).values(), default=0)
 
     def _follows(self, change: PolicyChange, history: list[PolicyChange]) -> bool:
         """Whether signed changes lead from the policy in force to this one, each signed later than the one before."""
         assert self.in_force is not None  # noqa: S101  # as `accepted` asks
-        since = self._signed_at(self.in_force)
-        at = self._signed_at(change)
+        since = self.signed_at(self.in_force)
+        at = self.signed_at(change)
         wanted = change.before
         for each in (*reversed(history), None):
             if at <= since:
@@ -106,9 +107,9 @@ class Auditors:
             if wanted == self.in_force.sha256:
                 return True
             if each is not None and each.sha256 == wanted and len(self.agreed(each)) >= self.needed:
-                if self._signed_at(each) >= at:
+                if self.signed_at(each) >= at:
                     continue  # of another time
-                at, wanted = self._signed_at(each), each.before
+                at, wanted = self.signed_at(each), each.before
         return False
 
     @staticmethod
@@ -153,12 +154,26 @@ def auditors_of(settings: Settings, policy: Path) -> Auditors:
     path = settings.policy_auditors
     if path is None:
         raise ConfigurationError("policy_auditors: not set; name the file with CLOVERWATCH_POLICY_AUDITORS")
+    keys = keys_in(path, "policy_auditors")
+    if len(keys) < settings.policy_auditors_needed:
+        raise ConfigurationError(
+            f"policy_auditors_needed: {settings.policy_auditors_needed}; {path} names {len(keys)} auditors"
+        )
+    return Auditors(policy, keys, settings.policy_auditors_needed)
+
+
+def keys_in(path: Path, what: str) -> dict[str, str]:
+    """Return the auditors' public keys, by name, in a file; `what` names the setting or option that is wrong.
+
+    Raises:
+        ConfigurationError: the file cannot be read, a key is none or that of two.
+    """
     try:
         file = TomlFile(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
-        raise ConfigurationError(f"policy_auditors: {path} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(f"{what}: {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"policy_auditors: {path} is not UTF-8 at byte {error.start}") from None
+        raise ConfigurationError(f"{what}: {path} is not UTF-8 at byte {error.start}") from None
     keys: dict[str, str] = {}
     for name, key in file.data.items():
         if not is_name(name) or not isinstance(key, str):
@@ -170,11 +185,7 @@ def auditors_of(settings: Settings, policy: Path) -> Auditors:
         if key in keys.values():
             raise file.fail((name,), "is the key of another auditor too; each needs a key of their own")
         keys[name] = key
-    if len(keys) < settings.policy_auditors_needed:
-        raise ConfigurationError(
-            f"policy_auditors_needed: {settings.policy_auditors_needed}; {path} names {len(keys)} auditors"
-        )
-    return Auditors(policy, keys, settings.policy_auditors_needed)
+    return keys
 
 
 # --- files beside the policy
@@ -226,17 +237,24 @@ def read_history(path: Path) -> list[PolicyChange]:
         ConfigurationError: it cannot be read, or is malformed.
     """
     file = history_of(path)
+    return [change for _, change in changes_in(file)] if file.exists() else []
+
+
+def changes_in(file: Path) -> list[tuple[bytes, PolicyChange]]:
+    """Return the changes in a history, each with its line: the bytes of its record in `policy.changes`.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is malformed.
+    """
     try:
         with file.open("rb") as opened:
             content = opened.read(HISTORY_MAX + 1)
-    except FileNotFoundError:
-        return []
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
     if len(content) > HISTORY_MAX:
         raise ConfigurationError(f"{file} has more than {HISTORY_MAX:,} bytes")
     try:
-        return [decode.decode(line) for line in content.splitlines() if line]
+        return [(line, decode.decode(line)) for line in content.splitlines() if line]
     except (msgspec.MsgspecError, ValueError) as error:
         raise ConfigurationError(f"{file} is no history of a policy: {error}") from None
 

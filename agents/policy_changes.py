@@ -15,8 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from alerts.signatures import Signer, good
-from schemas.approval import Signed
-from schemas.policy_change import PolicyChange
+from schemas.policy_change import PolicyChange, PolicyStep
 
 SENTENCE_MAX: Final = 300
 """Characters of a sentence: what is longer is read in the file."""
@@ -203,18 +202,21 @@ def proposed(
         before=before if before is not None else "" if old is None else PolicyChange.hash_of(old),
         version=sha256[:16],
         changes=differences(old, new),
-        proposed=Signed(by=signer.name, at=at, reason=reason),
+        proposed=PolicyStep(by=signer.name, at=at, reason=reason),
     )
-    signature = signer.sign(change.step_part("proposed", signer.name, at, reason))
-    return msgspec.structs.replace(change, proposed=Signed(by=signer.name, at=at, reason=reason, signature=signature))
+    return msgspec.structs.replace(change, proposed=_step(change, "proposed", signer, at, reason))
 
 
 def signed(change: PolicyChange, signer: Signer, at: int, reason: str) -> PolicyChange:
     """Return the change with an auditor's signature; a former one of theirs goes."""
-    part = change.step_part("signed", signer.name, at, reason)
-    step = Signed(by=signer.name, at=at, reason=reason, signature=signer.sign(part))
+    step = _step(change, "signed", signer, at, reason)
     others = tuple(each for each in change.signed if each.by != signer.name)
     return msgspec.structs.replace(change, signed=(*others, step))
+
+
+def _step(change: PolicyChange, step: str, signer: Signer, at: int, reason: str) -> PolicyStep:
+    signature = signer.sign(change.step_part(step, signer.name, at, reason))
+    return PolicyStep(by=signer.name, at=at, reason=reason, signature=signature, key=signer.public)
 
 
 def agreed(change: PolicyChange, auditors: Mapping[str, str]) -> dict[str, int]:

@@ -60,6 +60,11 @@ def officers_in(content: bytes) -> dict[str, str]:
     return dict(officers_of(people_in(content)))
 
 
+def destinations_in(content: bytes) -> tuple[str, ...]:
+    """Return the names of the destinations in a policy's bytes, which are right as `read_policy` read them."""
+    return tuple(sorted(TomlFile(content.decode("utf-8"), "policy").data.get("destinations", {})))
+
+
 class PolicyWatch(Service):
     """Looks at the file every `interval` seconds.
 

@@ -8,6 +8,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from mode import Service
 
+from agents.clients import with_admin
+from agents.policy_adopted import check_adopted
+from agents.settings import Settings
 from agents.topic_admin import described
 from schemas.errors import ConfigurationError
 from schemas.topics import ACCESS_EVENTS, TOPICS
@@ -33,6 +36,17 @@ async def check_topics(admin: AIOKafkaAdminClient, partitions: int) -> None:
             f"topics missing: {', '.join(missing)}; create them with `cloverwatch topics --create`"
         )
     refuse_changed_partitions(there[ACCESS_EVENTS].partitions, partitions)
+
+
+async def before_start(settings: Settings) -> None:
+    """Check what must hold before anything begins: the topics, and that the policy is the one that was adopted last.
+
+    Raises:
+        ConfigurationError: a topic, or the policy, cannot be used.
+        ReferenceUnavailableError: no broker answers.
+    """
+    await with_admin(settings, lambda admin: check_topics(admin, settings.partitions))
+    await check_adopted(settings)
 
 
 def refuse_changed_partitions(found: int, promised: int) -> None:

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from agents.approvals.working import WorkersApprovals
-from agents.clients import consumer_of, faust_security, producer_of, with_admin
+from agents.clients import consumer_of, faust_security, producer_of
 from agents.coverage import Coverage
 from agents.gauges import refresh
 from agents.integrity import Integrity
@@ -20,7 +20,7 @@ from agents.ledger import TP
 from agents.metrics import Metrics
 from agents.overseeing import Overseeing, PeerVersions
 from agents.policy_watch import PolicyWatch, officers_in, read_policy
-from agents.preflight import PartitionWatch, check_topics
+from agents.preflight import PartitionWatch, before_start
 from agents.privacy import Privacy, tail_of
 from agents.pseudonym_keys import read_keys
 from agents.publisher import Publisher, partition_of
@@ -94,7 +94,7 @@ def run(settings: Settings) -> int:
     ring = None if settings.identities == "clear" else read_keys(settings)
     content, policy = read_policy(settings.policy)
     legal, geo = legal_table(settings), geo_table(settings)
-    asyncio.run(with_admin(settings, lambda admin: check_topics(admin, settings.partitions)))
+    asyncio.run(before_start(settings))
     gc.disable()  # until the tables are read: nothing that is made meanwhile is ever thrown away
     with listening(settings.web_host, settings.web_port) as listener:
         return Worker(settings, content, policy, legal, geo, listener, ring).run()

@@ -82,6 +82,9 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True, tag="in_force"):
     """Of the file's bytes, hex."""
     legal_table: Text
     geo_table: Text
+    destinations: tuple[Text, ...] | None = None
+    """Names of the policy's destinations, sorted: each owes a receipt for every alert, also for one that no route leads
+    to it. None of versions that did not say it."""
     worker: Id
     at: Time
 

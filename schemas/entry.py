@@ -52,11 +52,12 @@ ABOUT: Final[dict[EntryKind, tuple[str, ...]]] = {
     ),
     "approval": ("approval_id", "state", "until", "break_glass"),
     "request": ("request_id", "step_id", "kind", "at"),
-    "policy": ("sha256", "before", "version", "changes", "adopted_at"),
+    "policy": ("sha256", "before", "version", "changes", "steps", "adopted_at"),
 }
 """Fields of the record that its entry repeats; none of them names anybody, neither who is watched nor who acted: the
 record's hash holds who that was, for whoever is shown the record. `dedup_key` is left out where
-alerts name people in clear."""
+alerts name people in clear. `steps` of a policy: who proposed and signed it by the ids of their keys, why by a hash
+(`schemas/policy_change.py`)."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

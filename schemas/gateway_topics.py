@@ -77,7 +77,7 @@ GATEWAY_TOPICS: Final[tuple[Topic, ...]] = (
         cleanup="delete",
         retention_ms=1096 * DAY_MS,
         writers="`cloverwatch policy adopt`",
-        readers="the audit log",
+        readers="the audit log; with `policy_auditors` workers, `deliver`, `gateway`, `match` at their start",
         personal_data="who proposed and signed, their reasons; employees whom the policy names",
         holds="changes of the policy: what, by whom, why, signed by whom",
     ),

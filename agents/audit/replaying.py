@@ -6,7 +6,7 @@ whatever an auditor cannot make: ids and names, which are keyed with secrets tha
 in which names may have been replaced; the time of detection; and which offsets of directories a worker knew.
 
 Accesses are judged by themselves (family `access`), and matched with the gateways' decisions (family `gateway`,
-`py`). Alerts of other families need what was seen before the range or by other workers: they are counted
+`matching_again.py`). Alerts of other families need what was seen before the range or by other workers: they are counted
 with why (`told.py`).
 """
 
@@ -26,7 +26,7 @@ from agents.audit.replay_log import Log
 from agents.audit.tally import Comparison
 from agents.audit.told import Told, told_of
 from agents.audit.verdict_part import verdict_hash
-from agents.audit.verifying.exported import manifest_of, records
+from agents.audit.verifying.exported import manifest_of, partitions_of, records
 from agents.files import Line
 from agents.publisher import partition_of
 from agents.tables import geo_table, legal_table
@@ -40,6 +40,7 @@ from rules.session import Session
 from schemas.access import AccessEvent
 from schemas.alert import Alert, EventRef, JudgedWith
 from schemas.coverage import Judged
+from schemas.topics import ALERTS
 
 BATCH: Final = 5_000
 """Events judged at once: what a worker's batch holds."""
@@ -84,6 +85,7 @@ def replay(
     )
     computed: dict[int, Alert] = {}
     span_of_time: tuple[int, int] | None = None
+    there, unexported = bool(partitions_of(export, ALERTS)), list[str]()
     reached = log.first
     events = _events(export, log)
     ahead = next(events, None)
@@ -113,6 +115,10 @@ def replay(
             found.limits.append(f"{said}: they were not compared")
             _passed_over(told, first, last, span.policy, found)
             continue
+        if span.alerts and not there:
+            unexported.append(f"{first} to {last}")
+        else:
+            found.compared += len(batch)
         missing = last - first + 1 - len(batch) - _absent(span, first, last)
         if missing:
             found.differ.append(
@@ -125,6 +131,8 @@ def replay(
             computed |= {_offset(alert): alert for alert in haul.alerts if alert.family == ACCESS}
     if reached <= log.last:
         found.differ.append(f"offsets {reached} to {log.last} are in no range of the log: nobody judged them")
+    if unexported:
+        found.limits.append(f"the export holds no {ALERTS}, and offsets {', '.join(unexported)} gave some")
     if known_at is None and found.exact < found.ranges:
         found.limits.append(
             f"of {found.ranges - found.exact} ranges the directories are as appended until the range was "

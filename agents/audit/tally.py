@@ -36,6 +36,8 @@ class Comparison:
 
     events: int = 0
     judged: int = 0
+    compared: int = 0
+    """Events that were judged again under the policy of then, so that what came of them could be compared."""
     ranges: int = 0
     exact: int = 0
     """Ranges of which the directories were exactly as the worker said."""
@@ -57,6 +59,14 @@ class Comparison:
     def same(self) -> int:
         """Alerts that came out as they were."""
         return sum(each.equal for each in self.families.values())
+
+    @property
+    def nothing(self) -> str:
+        """A sentence that says why nothing was compared; empty where something was, or where something differs."""
+        if self.compared or self.differ:
+            return ""
+        why = "; ".join(self.limits) if self.events else f"the {self.ranges} ranges of these offsets hold no record"
+        return f"nothing was compared, so nothing is proven: {why}"
 
     def compare(self, family: str, where: str, ours: Alert | None, theirs: Alert | None) -> None:
         """Count one access of which there is an alert, then or now or both; tell what differs.

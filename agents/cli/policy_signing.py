@@ -13,7 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from agents.clients import producer_of, started
-from agents.policy_auditors import auditors_of, history_of, put, read_change, read_history, sig_of
+from agents.policy_adopted import adopted, newest_of
+from agents.policy_auditors import Auditors, auditors_of, history_of, put, read_change, read_history, sig_of
 from agents.policy_changes import differences, proposed, signed
 from agents.policy_watch import read_policy
 from agents.settings import Settings
@@ -100,30 +101,21 @@ def _adopt(given: argparse.Namespace, settings: Settings) -> int:
     change = _of(content, given.new)
     history = read_history(given.to)
     current = _bytes(given.to) if given.to.exists() else None
-    if current == content and history and history[-1].sha256 == change.sha256:
+    auditors = None if settings.policy_auditors is None else auditors_of(settings, given.to)
+    in_place = current == content and history and history[-1].sha256 == change.sha256
+    if in_place and (auditors is None or _recorded(settings, auditors, history[-1])):
         print(f"{given.to}: policy {change.version} is in place already")
         return 0
     _holds(change, current, content)
     _proposer(change, current, content)
-    if settings.policy_auditors is not None:
-        auditors = auditors_of(settings, given.to)
-        when = auditors.agreed(change)
-        if len(when) < auditors.needed:
-            raise ConfigurationError(
-                f"{sig_of(given.new)}: signed by {', '.join(sorted(when)) or 'none'} of the auditors "
-                f"({', '.join(sorted(auditors.keys))}); needed: {auditors.needed}, not its proposer"
-            )
-        last = max(auditors.agreed(history[-1]).values(), default=0) if history else 0
-        if history and history[-1].sha256 != change.sha256 and max(when.values()) <= last:
-            raise ConfigurationError(
-                f"{sig_of(given.new)}: was signed before the policy in force ({iso(last)}): sign it again"
-            )
+    if auditors is not None:
+        _agreed(auditors, change, history, given.new)
     else:
         print("policy_auditors: not set; nobody's agreement was asked for", file=sys.stderr)
     change = replace(change, adopted_at=wall_clock())
     asyncio.run(_publish(settings, change))
     # The policy last: whoever reads it meanwhile finds the old one with its change in the history.
-    if not history or history[-1].sha256 != change.sha256:
+    if not history or (history[-1].sha256, history[-1].steps) != (change.sha256, change.steps):
         history = [*history, change]
     put(history_of(given.to), b"".join(msgspec.json.encode(each) + b"\n" for each in history))
     put(sig_of(given.to), _json(change))
@@ -131,6 +123,39 @@ def _adopt(given: argparse.Namespace, settings: Settings) -> int:
     _say(change)
     print(f"{given.to}: policy {change.version} is in place")
     return 0
+
+
+def _agreed(auditors: Auditors, change: PolicyChange, history: list[PolicyChange], new: Path) -> None:
+    """Refuse what not enough auditors signed, or what they signed before the policy in force."""
+    when = auditors.agreed(change)
+    if len(when) < auditors.needed:
+        raise ConfigurationError(
+            f"{sig_of(new)}: signed by {', '.join(sorted(when)) or 'none'} of the auditors "
+            f"({', '.join(sorted(auditors.keys))}); needed: {auditors.needed}, not its proposer"
+        )
+    last = auditors.signed_at(history[-1]) if history else 0
+    if history and history[-1].sha256 != change.sha256 and max(when.values()) <= last:
+        raise ConfigurationError(f"{sig_of(new)}: was signed before the policy in force ({iso(last)}): sign it again")
+
+
+def _recorded(settings: Settings, auditors: Auditors, change: PolicyChange) -> bool:
+    """Return whether what is in place is signed, and make sure that the topic has it: that keeps three years.
+
+    Raises:
+        ConfigurationError: the topic says that another one was adopted.
+    """
+    if len(auditors.agreed(change)) < auditors.needed:
+        return False
+    newest = newest_of(asyncio.run(adopted(settings)), auditors)
+    if newest is None:
+        asyncio.run(_publish(settings, change))
+        print(f"{POLICY_CHANGES} had no record of it: it is published again")
+    elif newest.sha256 != change.sha256:
+        raise ConfigurationError(
+            f"{auditors.path} ({change.sha256[:16]}): {POLICY_CHANGES} says that {newest.sha256[:16]} was adopted; "
+            "allowed: adopt that one, or have this one signed anew against it"
+        )
+    return True
 
 
 async def _publish(settings: Settings, change: PolicyChange) -> None:

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Protocol
 
-from agents.clients import producer_of, with_admin, within_start
+from agents.clients import producer_of, within_start
 from agents.delivering.gauges import refresh
 from agents.delivering.keeper import Keeper
 from agents.delivering.making import clear, keys_for, made, try_out
@@ -25,7 +25,7 @@ from agents.delivering.sending import Sender
 from agents.delivering.storing import Storing
 from agents.delivering.zeroes import begin, begin_destination, end_destination
 from agents.plan_file import read_plan_of
-from agents.preflight import check_topics
+from agents.preflight import before_start
 from agents.settings import Settings
 from agents.watching import wall_clock
 from agents.web import WebServer, listening
@@ -83,7 +83,7 @@ async def deliver(settings: Settings, only: frozenset[str]) -> int:
     _, plan = read_plan_of(settings.policy)
     for name in only or plan.destinations:
         await try_out(settings, plan, name)  # what is wrong with it is said before anything starts
-    await with_admin(settings, lambda admin: check_topics(admin, settings.partitions))
+    await before_start(settings)
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])

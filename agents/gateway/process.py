@@ -27,6 +27,7 @@ from agents.gateway.pulse import Pulse
 from agents.gateway.recording import LINGER_MS, REQUEST_TIMEOUT_MS, Producing, Recorder
 from agents.gateway.server import DecisionServer
 from agents.gateway.tls import server_tls
+from agents.policy_adopted import check_adopted
 from agents.policy_watch import PolicyWatch, read_policy
 from agents.preflight import PartitionWatch, check_topics
 from agents.reference import ReferenceTables
@@ -78,6 +79,7 @@ def serve(settings: Settings) -> int:
         raise ConfigurationError(f"policy: {settings.policy} has no [gateway], so nothing can be decided")
     legal, geo = legal_table(settings), geo_table(settings)
     asyncio.run(with_admin(settings, lambda admin: _check(admin, settings.partitions)))
+    asyncio.run(check_adopted(settings))
     gc.set_threshold(COLLECT_EVERY)
     gc.disable()  # until the tables are read: nothing that is made meanwhile is ever thrown away
     with (

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from agents.clients import with_admin
 from agents.matching.matching import Matching
 from agents.matching.states import gateway_of
 from agents.policy_watch import read_policy
-from agents.preflight import check_topics
+from agents.preflight import before_start
 from agents.pseudonym_keys import read_keys
 from agents.settings import Settings
 from agents.web import WebServer, listening
@@ -28,7 +27,7 @@ async def match(settings: Settings) -> int:
     ring = None if settings.identities == "clear" else read_keys(settings)
     content, policy = read_policy(settings.policy)
     gateway_of(policy)
-    await with_admin(settings, lambda admin: check_topics(admin, settings.partitions))
+    await before_start(settings)
     with listening(settings.web_host, settings.match_port, "match_port") as listener:
         process = Matching(settings, content, policy, ring)
         web = WebServer(

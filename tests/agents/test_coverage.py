@@ -216,7 +216,7 @@ async def test_records_with_every_rule_very_many_holes_and_alerts_fit_an_entry_e
             total += 1
         partition.hole(1)
         partition.finish(0)
-    partition.said.coverage.in_force("p1", b"content", "l" * 64, "g" * 64)
+    partition.said.coverage.in_force("p1", b"[destinations.siem]\n[destinations.pager]\n", "l" * 64, "g" * 64)
     await partition.commit()
     judged = partition.said.judged
     assert len(judged) > total / ALERTS_MAX
@@ -227,7 +227,8 @@ async def test_records_with_every_rule_very_many_holes_and_alerts_fit_an_entry_e
     assert sum(sum(each.verdicts.values()) for each in judged) == total * len(every)
     for before, after in pairwise(judged):
         assert after.first == before.last + 1
-    assert any(isinstance(each, InForce) for each in partition.said.records)
+    (in_force,) = [each for each in partition.said.records if isinstance(each, InForce)]
+    assert in_force.destinations == ("pager", "siem")
 
 
 async def test_a_batch_with_more_alerts_than_an_entry_holds_is_several_records_each_with_its_own() -> None:

@@ -60,6 +60,8 @@ class World:
     seed: int = 1
     partitions: int = 2
     destinations: tuple[str, ...] = ("pager", "siem")
+    named: bool = True
+    """Whether workers say which destinations there are."""
     now: int = T
     stored: list[Stored] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
@@ -101,7 +103,13 @@ class World:
         digest = sha256(content).hexdigest()
         self.cover(
             InForce(
-                policy=policy, sha256=digest, legal_table="legal-1", geo_table="geo-1", worker=self.worker, at=self.now
+                policy=policy,
+                sha256=digest,
+                legal_table="legal-1",
+                geo_table="geo-1",
+                worker=self.worker,
+                destinations=self.destinations if self.named else None,
+                at=self.now,
             )
         )
 
@@ -183,7 +191,7 @@ class World:
 
     def decide(self, effect: str = "allow", approval_id: str = "", **more: Any) -> None:
         """A gateway was answered."""
-        name = f"{self.rng.getrandbits(64):016x}"
+        name = more.pop("decision_id", f"{self.rng.getrandbits(64):016x}")
         value = orjson.dumps(
             {
                 "decision_id": name, "gateway_id": "gw-1", "effect": effect, "decided_at": self.now,

@@ -344,6 +344,25 @@ def operator_removes_receipt(disk: Disk) -> Did:
     return {"topic": "alerts", "partition": about["partition"], "offset": about["offset"], "alert": about["alert_id"]}
 
 
+def operator_silences_destination(disk: Disk) -> Did:
+    """All receipts of one destination are left out, and the offsets close up: as if there were none."""
+    return _silence(disk, disk.records())
+
+
+def operator_unnames_destination(disk: Disk) -> Did:
+    """As above, and no policy in force names it: right in itself."""
+    entries = disk.records()
+    did = _silence(disk, entries)
+    entries = disk.records()
+    named = [at for at, entry in enumerate(entries) if _names_destinations(entry)]
+    for at in named:
+        about = entries[at]["about"]
+        about["destinations"].remove(did["destination"])
+        entries[at]["sha256"] = sha256(dump(about)).hexdigest()
+    disk.rebuild(entries)
+    return place(entries[named[0]], named[0])
+
+
 def operator_reorders(disk: Disk) -> Did:
     """Two neighbours of one partition change places."""
     entries = disk.records()
@@ -414,7 +433,8 @@ ATTACKS: dict[str, Callable[[Disk], Did]] = {
         edited_entry, edited_verdict, dropped_alert, removed_receipt, reordered, edited_tile, lost_bundle,
         forged_checkpoint, forged_signature, half_rolled_back,
         operator_drops_alert, operator_hides_alert, operator_edits_verdict, operator_edits_alert, operator_skips_range,
-        operator_leaves_out, operator_removes_receipt, operator_reorders, operator_rewrites, operator_rolls_back,
+        operator_leaves_out, operator_removes_receipt, operator_silences_destination, operator_unnames_destination,
+        operator_reorders, operator_rewrites, operator_rolls_back,
         operator_forks,
         topic_without_alert, topic_with_edited_alert,
     )
@@ -433,6 +453,33 @@ def _where(entry: dict[str, Any]) -> tuple[str, int]:
     return entry["topic"], entry.get("partition", 0)
 
 
+def _names_destinations(entry: dict[str, Any]) -> bool:
+    return bool(entry["kind"] == "coverage" and entry["about"]["type"] == "in_force")
+
+
+def _silence(disk: Disk, entries: list[dict[str, Any]]) -> Did:
+    """Leave out all receipts of some destination; say of which alert one was."""
+    of = disk.rng.choice(sorted({entry["about"]["destination"] for entry in entries if entry["kind"] == "receipt"}))
+    gone = [entry for entry in entries if entry["kind"] == "receipt" and entry["about"]["destination"] == of]
+    kept = [entry for entry in entries if entry["kind"] != "receipt" or entry["about"]["destination"] != of]
+    _close_up(kept, {"receipt"})
+    disk.rebuild(kept)
+    about = disk.rng.choice(gone)["about"]
+    where = {"topic": "alerts", "partition": about["partition"], "offset": about["offset"]}
+    return where | {"alert": about["alert_id"], "destination": of}
+
+
+def _close_up(entries: list[dict[str, Any]], kinds: set[str]) -> None:
+    """Number the records of these kinds anew, without a gap."""
+    following: dict[tuple[str, int], int] = {}
+    for entry in entries:
+        if entry["kind"] in kinds:
+            offset = following.get(_where(entry), 0)
+            following[_where(entry)] = offset + 1
+            if offset != entry.get("offset", 0):
+                entry["offset"] = offset
+
+
 def _without_alert(entries: list[dict[str, Any]], index: int) -> list[dict[str, Any]]:
     """Leave out an alert, its receipts and its actions; offsets close up, and receipts follow."""
     gone = entries[index]
@@ -442,13 +489,8 @@ def _without_alert(entries: list[dict[str, Any]], index: int) -> list[dict[str, 
         for entry in entries
         if not (entry["kind"] in {"alert", "receipt", "action"} and entry["about"].get("alert_id") == alert_id)
     ]
-    following: dict[tuple[str, int], int] = {}
+    _close_up(kept, {"alert", "receipt", "action"})
     for entry in kept:
-        if entry["kind"] in {"alert", "receipt", "action"}:
-            offset = following.get(_where(entry), 0)
-            following[_where(entry)] = offset + 1
-            if offset != entry.get("offset", 0):
-                entry["offset"] = offset
         if entry["kind"] == "receipt" and entry["about"]["partition"] == partition:
             entry["about"]["offset"] -= entry["about"]["offset"] > gone.get("offset", 0)
     return kept

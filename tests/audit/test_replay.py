@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import blake2b, sha256
@@ -25,6 +26,7 @@ from alerts.pseudonyms import Pseudonyms
 from rules.cases import DAY, HOUR, POLICY
 from rules.cases import T as NOON
 from rules.catalogue import RULES
+from rules.haul import Haul
 from rules.join import Joiner
 from rules.judge import Judge
 from rules.knowledge import Knowledge
@@ -32,7 +34,7 @@ from rules.session import Session
 from schemas.alert import Alert, JudgedWith
 from schemas.approval import Approval, Signed
 from schemas.codec import encode, row_key
-from schemas.coverage import InForce, Judged, hash_of
+from schemas.coverage import Hole, InForce, Judged, hash_of
 from schemas.directory import Row
 from schemas.fields import iso
 from schemas.topics import DIRECTORY_TOPICS
@@ -292,8 +294,35 @@ def test_another_policy_compares_nothing(
     other.write_text(POLICY + "\n# another\n")
     monkeypatch.setattr(operator, "policy_file", other)
     code, said = operator.replay(capfd)
-    assert (code, said["same"], said["differ"]) == (0, 0, [])
-    assert any("were judged under the policy" in each for each in said["limits"])
+    assert (code, said["same"], said["differ"], said["compared"]) == (1, 0, [], 0)
+    assert said["nothing"].startswith("nothing was compared, so nothing is proven: ")
+    assert "offsets 0 to 2 were judged under the policy" in said["nothing"]
+
+
+def test_ranges_without_a_record_compare_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    made = Operator(tmp_path)
+    made.rows([*complete("e-1"), dataset()])
+    hole = Hole(first=0, last=4, why="control_or_aborted")
+    made.world.judge(0, records=0, holes=[hole], policy=made.version)
+    made.world.store(EVENTS, 0, "e-1", None)
+    made.world.stored[-1].offset = 5  # the markers of a transaction lie before it
+    made.done()
+    code, said = made.replay(capfd)
+    assert (code, said["differ"], said["compared"]) == (1, [], 0)
+    assert "the 1 ranges of these offsets hold no record" in said["nothing"]
+
+
+def test_without_the_alerts_only_what_gave_none_is_compared(
+    operator: Operator, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An export without alerts, and a policy file that finds nothing: that both have none is no agreement."""
+    shutil.copytree(operator.folder, tmp_path / "theirs")
+    shutil.rmtree(tmp_path / "theirs" / "export" / "alerts")
+    monkeypatch.setattr(operator, "folder", tmp_path / "theirs")
+    monkeypatch.setattr("agents.audit.replaying.Session.take", lambda *_: Haul(alerts=[], judged=0))
+    code, said = operator.replay(capfd)
+    assert (code, said["differ"], said["compared"]) == (1, [], 0)
+    assert "the export holds no alerts, and offsets 0 to 2, 3 to 4 gave some" in said["nothing"]
 
 
 def test_an_access_that_is_left_out_of_the_export_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

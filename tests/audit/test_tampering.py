@@ -120,6 +120,7 @@ BY_FILES = {
     "operator_skips_range": {"not_covered"},
     "operator_leaves_out": {"offsets"},
     "operator_removes_receipt": {"delivery"},
+    "operator_silences_destination": {"delivery"},
     "operator_reorders": {"offsets"},
 }
 """What the files and the log's key alone find, as which kind of finding."""
@@ -128,12 +129,19 @@ BY_TOPICS = {
     "operator_hides_alert": {"topic"},
     "operator_edits_alert": {"topic"},
     "operator_rewrites": {"topic"},
+    "operator_unnames_destination": {"topic"},
     "topic_without_alert": {"topic"},
     "topic_with_edited_alert": {"topic"},
 }
 """What is found with the topics."""
 
-BY_EARLIER = ("operator_hides_alert", "operator_rewrites", "operator_rolls_back", "operator_forks")
+BY_EARLIER = (
+    "operator_hides_alert",
+    "operator_unnames_destination",
+    "operator_rewrites",
+    "operator_rolls_back",
+    "operator_forks",
+)
 """What is right in itself: found with a checkpoint that somebody kept, and by nothing else in the log."""
 
 

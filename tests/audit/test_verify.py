@@ -310,6 +310,67 @@ def _alerts(world: World) -> list[bytes]:
     return [each.value for each in world.stored if each.topic == "alerts" and each.value is not None]
 
 
+# Destinations: each that a policy in force names owes a receipt for every alert.
+
+
+def test_a_destination_without_any_receipt_is_found_by_its_name(world: World, verify: Verify) -> None:
+    world.destinations = ("pager",)  # who delivers; the policy names siem too
+    (alert_id,) = world.judge(0, alerts=1)
+    said = verify(world)
+    assert [each["what"] for each in said.found] == [
+        f"alert {alert_id} revision 0 was not delivered: no receipt of siem",
+        "the policy names the destination siem, and the log holds no receipt of it at all: it owes 1",
+    ]
+    assert said.code == 1
+    assert f"destination siem: named by the policy {POLICY} from" in said.text
+    assert "routes and silences are in the policy's file" in said.text
+
+
+def test_the_last_alert_is_owed_to_every_destination_too(world: World, verify: Verify) -> None:
+    world.judge(0, alerts=1)
+    world.destinations = ("pager",)
+    (last,) = world.judge(0, alerts=1)
+    world.destinations = ("pager", "siem")
+    verify(world).only("delivery", last, "no receipt of siem")
+
+
+def test_a_destination_that_a_policy_names_no_more_is_told_and_owes_nothing_then(world: World, verify: Verify) -> None:
+    world.judge(0, alerts=1)
+    world.destinations = ("pager",)
+    world.judge(0, alerts=1)  # delivery took the new policy a moment before the worker
+    world.adopt(b"another", "fedcba9876543210")
+    world.in_force("fedcba9876543210", b"another")
+    world.judge(0, alerts=1, policy="fedcba9876543210")
+    said = verify(world)
+    assert said.found == []
+    pager, siem = said.document["destinations"]
+    assert (pager["name"], pager["until"], siem["name"], siem["gone"]) == ("pager", 0, "siem", "fedcba9876543210")
+    assert "by fedcba9876543210 no more" in said.text
+
+
+def test_a_destination_that_stopped_answering_long_before_a_policy_let_it_go_is_found(
+    world: World, verify: Verify
+) -> None:
+    world.judge(0, alerts=1)
+    world.destinations = ("pager",)
+    (left,) = world.judge(0, alerts=1)
+    world.now += 60 * 60_000
+    world.adopt(b"another", "fedcba9876543210")
+    world.in_force("fedcba9876543210", b"another")
+    verify(world).only("delivery", left, "no receipt of siem")
+
+
+def test_a_log_that_does_not_say_which_destinations_there_were_says_what_it_cannot_find(verify: Verify) -> None:
+    world = World(seed=5, partitions=1, named=False)
+    world.in_force()
+    world.start(0)
+    world.destinations = ("pager",)
+    world.judge(0, alerts=2)
+    said = verify(world)
+    assert said.found == []
+    assert "which destinations there were is not in all of the log" in said.text
+
+
 # Policies, approvals.
 
 
@@ -374,6 +435,23 @@ def test_break_glass_is_counted(world: World, verify: Verify) -> None:
     world.decide(approval_id="ap-1", break_glass=True)
     said = verify(world)
     assert said.document["acts"]["decisions"] == {"allow": 1, "break_glass": 1, "by approval": 1}
+
+
+def test_a_decision_that_was_corrected_counts_once_by_its_last_record(verify: Verify) -> None:
+    """An allow that was stored too late was answered as a denial; the record that says so follows it."""
+    world = World(seed=3, partitions=1)
+    world.in_force()
+    world.start(0)
+    world.approve("ap-1", break_glass=True)
+    world.decide(decision_id="d-1", approval_id="ap-1", break_glass=True)
+    world.decide("deny", decision_id="d-2")
+    world.decide()
+    world.decide("deny", decision_id="d-1")
+    world.decide("deny", decision_id="d-1")
+    world.decide("deny", decision_id="d-2")
+    said = verify(world)
+    assert said.document["acts"]["decisions"] == {"allow": 1, "deny": 2, "corrected": 1}
+    assert "decisions          allow 1, corrected 1, deny 2" in said.text
 
 
 # Witnesses, and what nobody can know alone.

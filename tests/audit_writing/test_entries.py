@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,12 +17,15 @@ from hypothesis import strategies as st
 from agents.audit.tlog import Log, NoteSigner
 from agents.audit.writing.entries import CUT, PARTITIONS_MAX, UNREADABLE, entry_of, hole, opened
 from agents.audit.writing.positions import WENT_BACK, Positions
+from agents.policy_changes import proposed, signed
+from alerts.signatures import Signer
 from schemas.action import Action
 from schemas.approval import Approval, Signed
 from schemas.codec import encode
 from schemas.coverage import Judged, hash_of
 from schemas.decision import Decision
 from schemas.entry import ABOUT, ENTRY_MAX, LOGGED, Entry, decode
+from schemas.entry import encode as encode_entry
 from schemas.places import PlaceClass
 from schemas.receipt import Receipt
 from tests.alerts.samples import alert
@@ -55,6 +59,13 @@ RECEIPT = Receipt(
     destination="pager", alert_id="a", dedup_key=SECRET, revision=0, status="open", state="delivered", at=3,
     published_at=1, partition=4, offset=7, answer={"id": SECRET},
 )  # fmt: skip
+DANA, ELI = (Signer(f"{SECRET}-{number}", bytes([number]) * 32) for number in (1, 2))
+CHANGE = signed(proposed(b"a = 1", None, DANA, 7, SECRET), ELI, 8, "")
+
+
+def id_of(signer: Signer) -> str:
+    """Who it is, as a log says it: no name."""
+    return sha256(signer.public.encode()).hexdigest()[:16]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +94,17 @@ RECEIPT = Receipt(
             msgspec.json.encode(Action(action_id="c-1", alert_id="a", kind="close", by=SECRET, at=4, text=SECRET)),
             {"action_id": "c-1", "alert_id": "a", "kind": "close", "at": 4},
         ),
+        (
+            "policy.changes",
+            msgspec.json.encode(CHANGE),
+            {"sha256": CHANGE.sha256, "before": "", "version": CHANGE.version, "adopted_at": 0,
+             "changes": ["this is the first policy", "a: 1 keys"],
+             "steps": [
+                 {"step": "proposed", "who": id_of(DANA), "at": 7,
+                  "why": sha256(f'["{SECRET}","{CHANGE.proposed.signature}"]'.encode()).hexdigest()},
+                 {"step": "signed", "who": id_of(ELI), "at": 8, "why": ""},
+             ]},
+        ),
         ("gateway.approvals", None, {}),
         ("alerts", b"not json", UNREADABLE),
         ("alerts", json.dumps({"alert_id": {"name": SECRET}}).encode(), UNREADABLE),
@@ -92,7 +114,8 @@ RECEIPT = Receipt(
 )  # fmt: skip
 def test_an_entry_repeats_what_names_nobody(topic: str, value: bytes | None, about: dict[str, Any] | None) -> None:
     made, encoded = entry_of(topic, record(value))
-    assert decode.decode(encoded) == made
+    assert encode_entry(decode.decode(encoded)) == encoded == encode_entry(made)
+    made = decode.decode(encoded)
     assert (made.kind, made.topic, made.partition, made.offset) == (LOGGED[topic], topic, 2, 5)
     assert (made.sha256 == "") == (value is None)
     assert made.about == (json.loads(value or b"") if about is None else about)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict, defaultdict
+from contextlib import suppress
 from typing import Any, Final, TypeGuard
 
 import msgspec
@@ -13,6 +14,7 @@ from agents.audit.verifying.findings import Findings
 from schemas.entry import Entry
 from schemas.fields import TIME_MAX, iso
 from schemas.gateway_topics import GATEWAY_APPROVALS, GATEWAY_DECISIONS
+from schemas.policy_change import Said
 
 WITHDRAWN_WITHIN_MS: Final = 60_000
 """How long after its record an approval that was withdrawn may still be decided by: a decision point reads it within a
@@ -24,10 +26,20 @@ ADOPTED_WITHIN_MS: Final = 15 * 60_000
 seconds, and the change is published before the file is in its place."""
 
 
+CORRECTED_WITHIN: Final = 4_000
+"""Decisions of a partition among which an earlier record of the same id is looked for. While brokers owe an answer for
+a partition nothing more is sent to it, so a correction lies behind what was on its way at once: some hundreds."""
+
+
 class Change(msgspec.Struct, frozen=True):
     """A change of the policy as the log holds it."""
 
     index: int
+    offset: int
+    record: str
+    """SHA-256 of the record of `policy.changes`, hex."""
+    steps: tuple[Said, ...] | None
+    """Who proposed and signed it and why, without names; None in logs of versions that did not say it."""
     sha256: str
     before: str
     version: str
@@ -40,7 +52,8 @@ class Acts:
 
     def __init__(self, findings: Findings) -> None:
         self.decisions: Counter[str] = Counter()
-        """By effect; `break_glass` counts those that rest on it, `by approval` those that need one."""
+        """By effect, each once, by its last record; `break_glass` counts those that rest on it, `by approval` those
+        that need one, `corrected` those that were answered otherwise than first recorded."""
         self.approvals: Counter[str] = Counter()
         self.actions: Counter[str] = Counter()
         self.requests: Counter[str] = Counter()
@@ -53,6 +66,8 @@ class Acts:
         """By approval, the latest decision that rests on it: index, entry, time."""
         self._decided_by: dict[str, tuple[int, Entry]] = {}
         """By the version of a policy, the first decision under it: index and entry."""
+        self._lately: defaultdict[int, OrderedDict[str, tuple[str, ...]]] = defaultdict(OrderedDict)
+        """By partition, the last decisions, and as what each was counted."""
         self._findings = findings
 
     def take(self, index: int, entry: Entry) -> None:
@@ -74,23 +89,39 @@ class Acts:
         elif entry.kind == "request":
             self.requests[str(about.get("kind", "?"))] += 1
         elif entry.kind == "policy":
-            self.changes.append(_change(index, about))
+            self.changes.append(_change(index, entry))
 
     def _decision(self, index: int, entry: Entry) -> None:
         about = entry.about
-        self.decisions[str(about.get("effect", "?"))] += 1
-        if about.get("break_glass") is True:
-            self.decisions["break_glass"] += 1
+        self._count(entry)
         policy = about.get("policy")
         if isinstance(policy, str) and policy:
             self._decided_by.setdefault(policy, (index, entry))
         approval, at = about.get("approval_id"), about.get("decided_at")
         if isinstance(approval, str) and approval:
-            self.decisions["by approval"] += 1
             moment = at if _is_time(at) else entry.at
             before = self._rests.get(approval)
             if before is None or before[2] < moment:
                 self._rests[approval] = index, entry, moment
+
+    def _count(self, entry: Entry) -> None:
+        """Count a decision once: a later record of its id says what was answered (`agents/gateway/recording.py`)."""
+        about = entry.about
+        counted = [str(about.get("effect", "?"))]
+        if about.get("break_glass") is True:
+            counted.append("break_glass")
+        if isinstance(approval := about.get("approval_id"), str) and approval:
+            counted.append("by approval")
+        lately = self._lately[entry.partition]
+        before = lately.pop(str(about.get("decision_id", "")), None)
+        if before is not None:
+            self.decisions.subtract(before)
+            if before[0] != counted[0] or "corrected" in before:
+                counted.append("corrected")
+        self.decisions.update(counted)
+        lately[str(about.get("decision_id", ""))] = tuple(counted)
+        if len(lately) > CORRECTED_WITHIN:
+            lately.popitem(last=False)
 
     def end(self, spans: Continuity, completeness: Completeness, settled: int) -> None:
         """Check decisions against approvals, and what was in force against the changes that were recorded.
@@ -159,10 +190,17 @@ def _is_time(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and 0 <= value <= TIME_MAX
 
 
-def _change(index: int, about: dict[str, Any]) -> Change:
+def _change(index: int, entry: Entry) -> Change:
+    about = entry.about
     changes, adopted = about.get("changes"), about.get("adopted_at")
+    steps: tuple[Said, ...] | None = None
+    with suppress(msgspec.ValidationError):
+        steps = msgspec.convert(about.get("steps"), tuple[Said, ...] | None)
     return Change(
         index=index,
+        offset=entry.offset,
+        record=entry.sha256,
+        steps=steps,
         sha256=str(about.get("sha256", "")),
         before=str(about.get("before", "")),
         version=str(about.get("version", "")),

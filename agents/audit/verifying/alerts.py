@@ -11,6 +11,7 @@ import msgspec
 
 from agents.audit.verifying.continuity import Continuity
 from agents.audit.verifying.coverage import Claim
+from agents.audit.verifying.destinations import Destinations
 from agents.audit.verifying.findings import Findings
 from schemas.coverage import hash_of
 from schemas.entry import Entry
@@ -121,7 +122,7 @@ class Alerts:
         if (alert_id, revision) not in self.stored:
             self._unknown.append((index, alert_id, revision, partition, offset))
 
-    def end(self, claims: list[Claim], spans: Continuity, now: int) -> None:
+    def end(self, claims: list[Claim], spans: Continuity, destinations: Destinations, now: int) -> None:
         """Compare everything; `now` is the time of the log's last entry, milliseconds."""
         for claim in claims:
             self._compare(claim, now)
@@ -129,7 +130,7 @@ class Alerts:
             if key not in self._claimed:
                 self.unclaimed[stored[0].family] += 1
         self._receipts_of_nothing(spans)
-        self._deliveries(now)
+        self._deliveries(destinations, now)
 
     def _compare(self, claim: Claim, now: int) -> None:
         """Compare a range's counts and hash with the alerts that it names."""
@@ -197,43 +198,47 @@ class Alerts:
                 index=index, topic=ALERTS, partition=partition, offset=offset,
             )  # fmt: skip
 
-    def _deliveries(self, now: int) -> None:
+    def _deliveries(self, destinations: Destinations, now: int) -> None:
         """Name revisions without receipts.
 
-        A destination is owed one for an alert when it has receipts of alerts before and behind it in the same
-        partition; where no destination has any, the alert went nowhere.
+        A destination is owed one for an alert when the policy in force named it, or where it has receipts of alerts
+        before and behind it in the same partition; where no destination has any, the alert went nowhere.
         """
         by_partition: dict[int, dict[str, tuple[int, int]]] = defaultdict(dict)
         for (destination, partition), span in self._span.items():
             by_partition[partition][destination] = span
+        answered = {destination for destination, _ in self._span}
+        silent: Counter[str] = Counter()
         for (alert_id, revision), stored in self.stored.items():
             last = stored[-1]
+            there, named = by_partition[last.partition], destinations.owing(last.at)
             told, parked, owed = [], [], []
-            for destination, (least, most) in by_partition[last.partition].items():
+            for destination in sorted(there.keys() | named):
                 key = destination, alert_id
+                least, most = there.get(destination, (last.offset, last.offset))
                 if self._told.get(key, -1) >= revision:
                     told.append(destination)
                 elif self._parked.get(key, -1) >= revision:
                     parked.append(destination)
-                elif least < last.offset < most:
+                elif destination in named or least < last.offset < most:
                     owed.append(destination)
             if told and not parked and not owed:
                 continue
             why = [f"parked at {name}" for name in parked] + [f"no receipt of {name}" for name in owed]
+            said = "; ".join(why) or "no receipt at all"
             self.undelivered.append(
-                Undelivered(
-                    alert_id,
-                    revision,
-                    last.partition,
-                    last.offset,
-                    last.index,
-                    last.at,
-                    "; ".join(why) or "no receipt at all",
-                )
+                Undelivered(alert_id, revision, last.partition, last.offset, last.index, last.at, said)
             )
             if last.at + self._grace < now and not (told and parked and not owed):
+                silent.update(name for name in owed if name not in answered)
                 self._findings.add(
                     "delivery",
-                    f"alert {alert_id} revision {revision} was not delivered: {'; '.join(why) or 'no receipt at all'}",
+                    f"alert {alert_id} revision {revision} was not delivered: {said}",
                     index=last.index, topic=ALERTS, partition=last.partition, offset=last.offset,
                 )  # fmt: skip
+        for name, count in sorted(silent.items()):
+            self._findings.add(
+                "delivery",
+                f"the policy names the destination {name}, and the log holds no receipt of it at all: it owes {count}",
+                topic=RECEIPTS,
+            )  # fmt: skip

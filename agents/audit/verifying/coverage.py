@@ -270,8 +270,7 @@ class Completeness:
     def _in_force(self, index: int, record: InForce) -> None:
         before = self.in_force[-1][1] if self.in_force else None
         self.workers.setdefault(record.worker, set()).add(record.policy)
-        now = record.sha256, record.legal_table, record.geo_table
-        if before is None or now != (before.sha256, before.legal_table, before.geo_table):
+        if before is None or _by(record) != _by(before):
             self.in_force.append((index, record))
 
     @staticmethod
@@ -293,3 +292,8 @@ class Completeness:
                 left.append((last + 1, end, index))
             of.again -= min(end, last) - max(begin, first) + 1
         of.gaps = left
+
+
+def _by(record: InForce) -> tuple[object, ...]:
+    """Return by what is judged, and who is told."""
+    return record.sha256, record.legal_table, record.geo_table, record.destinations

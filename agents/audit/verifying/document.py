@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from agents.audit.verifying.adoptions import builtins
 from agents.audit.verifying.report import limits
 from agents.audit.verifying.verify import Outcome
 
@@ -57,7 +58,12 @@ def document(outcome: Outcome) -> dict[str, Any]:
             for (topic, partition), span in sorted(outcome.spans.spans.items())
         ],
         "policies": [{"index": index, **msgspec.to_builtins(each)} for index, each in outcome.completeness.in_force],
-        "changes": [msgspec.to_builtins(each) for each in outcome.acts.changes],
+        "changes": [
+            msgspec.to_builtins(each) | {"steps": msgspec.to_builtins(outcome.told.get(each.index, []))}
+            for each in outcome.acts.changes
+        ],
+        "adopted": builtins(outcome.adoptions),
+        "destinations": [msgspec.to_builtins(each) for each in outcome.destinations.named()],
         "alerts": {
             "revisions": len(alerts.stored),
             "families": dict(alerts.by_family),
@@ -66,7 +72,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
             "under_way": alerts.under_way,
         },
         "acts": {
-            "decisions": dict(outcome.acts.decisions),
+            "decisions": dict(+outcome.acts.decisions),
             "approvals": dict(outcome.acts.approvals),
             "actions": dict(outcome.acts.actions),
             "requests": dict(outcome.acts.requests),

@@ -11,6 +11,7 @@ import gzip
 import zlib
 from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +20,11 @@ import msgspec
 
 from agents.audit.verifying.continuity import Continuity
 from agents.audit.verifying.findings import Findings
+from schemas import policy_change
 from schemas.entry import ABOUT, LOGGED, Entry
 from schemas.errors import ConfigurationError
+from schemas.gateway_topics import POLICY_CHANGES
+from schemas.policy_change import PolicyChange
 from schemas.topics import ALERTS, BY_NAME
 
 MANIFEST: Final = "export.json"
@@ -137,6 +141,8 @@ class Exported:
         """Records of topics that are younger than the log."""
         self.reasons: dict[tuple[str, int], tuple[str, ...]] = {}
         """By alert and revision, the rules that speak in it."""
+        self.changes: dict[str, PolicyChange] = {}
+        """Changes of the policy, by the SHA-256 of their record."""
         self._lines: dict[tuple[str, int], Iterator[Record]] = {}
         self._next: dict[tuple[str, int], Record | None] = {}
         self._first: dict[tuple[str, int], int] = {}
@@ -237,6 +243,9 @@ class Exported:
             )  # fmt: skip
         if raw is None:
             return
+        if entry.topic == POLICY_CHANGES:
+            with suppress(msgspec.MsgspecError, ValueError):  # it is none: nothing is known of it
+                self.changes[digest] = policy_change.decode.decode(raw)
         try:
             value = msgspec.json.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from agents.audit.verifying import adoptions, destinations, who_and_why
 from agents.audit.verifying.continuity import EXPLAINED
 from agents.audit.verifying.findings import KINDS, Finding
 from agents.audit.verifying.verify import Outcome
@@ -40,6 +41,12 @@ def limits(outcome: Outcome) -> list[str]:
         )
     elif not outcome.exported.topics:
         found.append("the export holds none of the topics of the log")
+    if not outcome.adoptions.auditors:
+        found.append(
+            "no keys of auditors were given (--auditor): whether they signed the policies that were in force was not "
+            "looked at"
+        )
+    found += [destinations.ROUTES] if outcome.destinations.known else [destinations.UNKNOWN, destinations.ROUTES]
     if outcome.findings.counts["tree"]:
         found.append("what the entries say was read from files that are not those that were signed, or not all of them")
     if outcome.unknown:
@@ -222,7 +229,9 @@ def _policies(outcome: Outcome) -> list[str]:
     for change in outcome.acts.changes:
         state = f"adopted at {_when(change.adopted_at)}" if change.adopted_at else "proposed, or signed"
         told.append(f"  change to {change.version} (entry {change.index}): {state}")
+        told += who_and_why.lines(outcome.told.get(change.index, []))
         told += [f"    {sentence}" for sentence in change.changes[:SHOWN_MOST]]
+    told += adoptions.lines(outcome.adoptions)
     return told or ["  none"]
 
 
@@ -231,6 +240,7 @@ def _alerts(outcome: Outcome) -> list[str]:
     told = [f"  revisions          {len(alerts.stored):,} ({_counts(alerts.by_family)})"]
     if alerts.unclaimed:
         told.append(f"  of no range        {_counts(alerts.unclaimed)}: written by delivery, matching or the overseer")
+    told += destinations.lines(outcome.destinations)
     states: dict[str, Counter[str]] = {}
     for (destination, state), count in alerts.receipts.items():
         states.setdefault(destination, Counter())[state] += count

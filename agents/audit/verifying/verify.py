@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -12,17 +12,21 @@ from typing import Final, get_args
 
 import msgspec
 
-from agents.audit.verifying import signers
+from agents.audit.verifying import signers, who_and_why
 from agents.audit.verifying.acts import Acts
+from agents.audit.verifying.adoptions import Adoptions
 from agents.audit.verifying.alerts import Alerts
 from agents.audit.verifying.continuity import Continuity
 from agents.audit.verifying.coverage import Completeness
+from agents.audit.verifying.destinations import Destinations
 from agents.audit.verifying.exported import Exported
 from agents.audit.verifying.findings import Findings
 from agents.audit.verifying.log_files import LogFiles, Walk
 from agents.audit.verifying.notes import Checkpoint, Verifier, checkpoint
+from agents.audit.verifying.who_and_why import Told
 from schemas.entry import Entry, EntryKind
-from schemas.gateway_topics import GATEWAY_DECISIONS
+from schemas.gateway_topics import GATEWAY_DECISIONS, POLICY_CHANGES
+from schemas.policy_change import PolicyChange
 from schemas.topics import ACCESS_EVENTS
 
 GRACE_MS: Final = 15 * 60_000
@@ -60,6 +64,11 @@ class Asked:
     origin: str = ""
     """Whose checkpoint it must be; empty: of the name of one of the keys."""
     grace: int = GRACE_MS
+    auditors: Mapping[str, str] = field(default_factory=dict)
+    """Public keys, base64, by name, of whom policies must be signed by; empty: it is not looked at."""
+    auditors_needed: int = 1
+    changes: Mapping[str, PolicyChange] = field(default_factory=dict)
+    """Records of `policy.changes` that were kept, by the SHA-256 of their bytes; beside those of the export."""
     tell: Callable[[str], None] = lambda _: None
     seen: Callable[[int, Entry], None] = lambda _, __: None
     """Handed every entry that can be read, with its index."""
@@ -75,6 +84,7 @@ class Outcome:
     completeness: Completeness
     alerts: Alerts
     acts: Acts
+    adoptions: Adoptions
     exported: Exported | None
     signers: list[str] = field(default_factory=list)
     witnessed: list[tuple[str, int, int]] = field(default_factory=list)
@@ -90,6 +100,9 @@ class Outcome:
     since: int = 0
     until: int = 0
     """Times of the first and the last entry, milliseconds."""
+    destinations: Destinations = field(default_factory=lambda: Destinations(()))
+    told: dict[int, list[Told]] = field(default_factory=dict)
+    """Who changed the policy and why, by the index of the change's entry."""
     read: int = 0
     spent: float = 0.0
     """Seconds."""
@@ -123,6 +136,7 @@ def verify(asked: Asked) -> Outcome:
         Completeness(findings),
         Alerts(findings, grace=asked.grace),
         Acts(findings),
+        Adoptions(findings, asked.auditors, asked.auditors_needed),
         None if asked.export is None else Exported(asked.export, findings),
     )
     signers.signatures(asked, outcome)
@@ -139,13 +153,23 @@ def verify(asked: Asked) -> Outcome:
     signers.stale(asked, outcome)
     outcome.completeness.end(outcome.until, max(asked.grace, GRACE_MS))
     _never_judged(outcome)
-    outcome.alerts.end(outcome.completeness.claims, outcome.spans, outcome.until)
+    outcome.destinations = Destinations(outcome.completeness.in_force)
+    outcome.alerts.end(outcome.completeness.claims, outcome.spans, outcome.destinations, outcome.until)
     outcome.acts.end(outcome.spans, outcome.completeness, outcome.until - asked.grace)
     if outcome.exported is not None:
         outcome.exported.end(outcome.spans, outcome.until - asked.grace)
         _verdicts(outcome, outcome.exported)
+    _policies(asked, outcome)
     outcome.spent = time.perf_counter() - begun
     return outcome
+
+
+def _policies(asked: Asked, outcome: Outcome) -> None:
+    """Say who changed the policy and why, and whether auditors signed what was judged by."""
+    records = {**asked.changes, **({} if outcome.exported is None else outcome.exported.changes)}
+    changes, span = outcome.acts.changes, outcome.spans.spans.get((POLICY_CHANGES, 0))
+    outcome.told = who_and_why.told(changes, records, asked.auditors, outcome.findings)
+    outcome.adoptions.end(changes, records, whole=span is None or span.first == 0)
 
 
 def _never_judged(outcome: Outcome) -> None:
@@ -194,6 +218,8 @@ def _take(outcome: Outcome, index: int, raw: bytes, seen: Callable[[int, Entry],
         _coverage(outcome, index, entry)
     else:
         outcome.acts.take(index, entry)
+        if entry.kind == "decision":
+            outcome.adoptions.decided(index, entry)
 
 
 def _coverage(outcome: Outcome, index: int, entry: Entry) -> None:
@@ -203,7 +229,7 @@ def _coverage(outcome: Outcome, index: int, entry: Entry) -> None:
         )
         outcome.findings.add("entry", said, index=index, topic=entry.topic, offset=entry.offset)
         return
-    outcome.completeness.take(index, entry)
+    outcome.adoptions.covered(index, outcome.completeness.take(index, entry))
     if sha256(msgspec.json.encode(entry.about)).hexdigest() != entry.sha256:
         outcome.findings.add(
             "verdicts",

@@ -14,12 +14,11 @@ from typing import Any, Final, get_type_hints
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from schemas import approval, coverage, entry
+from schemas import approval, coverage, entry, policy_change
 from schemas.action import Action
 from schemas.alert import Alert
 from schemas.decision import Decision
 from schemas.entry import ABOUT, ENTRY_MAX, LOGGED, Entry, EntryKind
-from schemas.policy_change import PolicyChange
 from schemas.receipt import Receipt
 from schemas.request import Step
 
@@ -41,8 +40,13 @@ _SCHEMAS: Final[dict[EntryKind, type[msgspec.Struct]]] = {
     "action": Action,
     "decision": Decision,
     "request": Step,
-    "policy": PolicyChange,
 }
+
+_WHOLE: Final[dict[EntryKind, Callable[[bytes], Any]]] = {
+    "approval": approval.decode.decode,
+    "policy": policy_change.decode.decode,
+}
+"""Records of which an entry says what is no field of theirs, and is made from all of them."""
 
 
 def _part(kind: EntryKind, schema: type[msgspec.Struct]) -> Callable[[bytes], Any]:
@@ -53,7 +57,7 @@ def _part(kind: EntryKind, schema: type[msgspec.Struct]) -> Callable[[bytes], An
     return msgspec.json.Decoder(msgspec.defstruct(f"{schema.__name__}About", fields, frozen=True)).decode
 
 
-_PARTS: Final = {kind: _part(kind, schema) for kind, schema in _SCHEMAS.items()}
+_PARTS: Final = _WHOLE | {kind: _part(kind, schema) for kind, schema in _SCHEMAS.items()}
 
 
 def about(kind: EntryKind, value: bytes, *, clear: bool = False) -> dict[str, Any]:
@@ -69,7 +73,7 @@ def about(kind: EntryKind, value: bytes, *, clear: bool = False) -> dict[str, An
             coverage.decode.decode(value)
             found: dict[str, Any] = msgspec.json.decode(value)
             return found
-        part: Any = approval.decode.decode(value) if kind == "approval" else _PARTS[kind](value)
+        part: Any = _PARTS[kind](value)
     except (msgspec.MsgspecError, ValueError):
         return dict(UNREADABLE)
     fields = ((name, getattr(part, name)) for name in ABOUT[kind] if not (clear and name == "dedup_key"))

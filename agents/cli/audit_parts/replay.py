@@ -22,8 +22,8 @@ exactly with those. Compared are the alerts of the families access and gateway, 
 their versions, severities, dataset, action, outcome, place and legal basis. What is not judged again is counted by
 family, with why (docs/auditor.md says what each means)
 
-exit codes: 0 nothing differs (what was not judged again is told), 1 something differs, or the log's files are not what
-was signed, 2 usage
+exit codes: 0 nothing differs (what was not judged again is told), 1 something differs, nothing was compared, or the
+log's files are not what was signed, 2 usage
 """
 
 SHOWN_MOST = 50
@@ -71,12 +71,14 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
     broken = outcome.findings.counts["tree"] + outcome.findings.counts["checkpoint"]
     found = replay(log, given.events, policy, content, settings, known_at=known_at(given))
     whole = sha256("\n".join(found.hashes).encode()).hexdigest()
+    code = 1 if found.differ or found.nothing or broken else 0
     if given.json:
         print(
             json.dumps(
                 {
                     "topic": given.topic, "partition": given.partition, "first": given.first, "last": given.last,
                     "events": found.events, "judged": found.judged, "matched": found.matched,
+                    "compared": found.compared, "nothing": found.nothing,
                     "ranges": found.ranges, "exact": found.exact, "same": found.same, "differ": found.differ,
                     "limits": found.limits, "hash": whole,
                     "families": {name: asdict(each) for name, each in sorted(found.families.items())},
@@ -84,7 +86,7 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
                 }
             )
         )  # fmt: skip
-        return 1 if found.differ or broken else 0
+        return code
     print(f"{given.topic}/{given.partition} offsets {given.first} to {given.last}, judged again under {policy.version}")
     judged = f"{found.judged:,} judged, {found.matched:,} matched with decisions"
     print(f"  {found.events:,} events of {found.ranges:,} ranges; {judged}")
@@ -106,4 +108,6 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
         print(f"  … and {len(found.differ) - SHOWN_MOST:,} more")
     if broken:
         print("  the log's files are not what was signed: `cloverwatch audit verify` says where")
-    return 1 if found.differ or broken else 0
+    if found.nothing:
+        print(f"  {printable(found.nothing)}")
+    return code

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +17,15 @@ EXAMPLES = """\
 examples:
   cloverwatch audit verify LOG --key audit.example+1a2b3c4d+AV…
   cloverwatch audit verify LOG --key keys.txt --earlier kept/checkpoint.march --topics export/
+  cloverwatch audit verify LOG --key keys.txt --auditor auditors.toml --topics export/
   cloverwatch audit verify LOG --key keys.txt --witness witnesses.txt --witnesses-needed 2 --json
 
 LOG is a folder with `checkpoint` and `tile/`, as it is, or as it was fetched from `cloverwatch audit serve`. A key is
 the text itself or a file with one on each line. Nothing else is read: no settings, no secret, no broker
+
+with --auditor every policy that something was judged or decided by must have been adopted with signatures of these
+auditors: NAME=KEY, as `cloverwatch keys new NAME` prints it, or a file of lines NAME = "KEY". The signatures are in the
+records of policy.changes (--topics), or in POLICY.history beside the policy (--changes); the log has their hashes
 
 exit codes: 0 everything holds, 1 findings, 2 usage
 """
@@ -39,6 +45,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--witnesses-needed", type=int, metavar="N", help="how many must have signed; default: all")
     parser.add_argument("--earlier", action="append", type=Path, default=[], metavar="FILE", help="a checkpoint kept")
     parser.add_argument("--topics", type=Path, metavar="DIR", help="topics as `cloverwatch audit export` writes them")
+    parser.add_argument(
+        "--auditor", action="append", default=[], metavar="NAME=KEY",
+        help="public key of an auditor who signs policies, or a file",
+    )  # fmt: skip
+    parser.add_argument("--auditors-needed", type=int, metavar="N", help="how many must have signed; default: 1")
+    parser.add_argument(
+        "--changes", action="append", type=Path, default=[], metavar="FILE",
+        help="changes of the policy that were kept: POLICY.history",
+    )  # fmt: skip
     parser.add_argument("--origin", default="", metavar="NAME", help="the log's name, where its key has another")
     parser.add_argument(
         "--grace", type=int, default=15, metavar="MINUTES",
@@ -53,6 +68,7 @@ def run(given: argparse.Namespace, _: Settings) -> int:
     from agents.audit.verifying.notes import NoteError, Verifier
     from agents.audit.verifying.report import lines
     from agents.audit.verifying.verify import Asked, verify
+    from agents.policy_auditors import changes_in
 
     witnesses = [Verifier.read(text) for text in vkeys(given.witness)]
     keys = [Verifier.read(text) for text in vkeys(given.key)]
@@ -71,6 +87,16 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         )
     if given.grace < 0:
         raise ConfigurationError(f"--grace: {given.grace}; allowed: 0 and more minutes")
+    auditors = _auditors(given.auditor)
+    auditors_needed = 1 if given.auditors_needed is None else given.auditors_needed
+    if given.auditors_needed is not None and not 1 <= auditors_needed <= len(auditors):
+        raise ConfigurationError(
+            f"--auditors-needed: {auditors_needed}; allowed: 1 to {len(auditors)}, as many as --auditor names"
+        )
+    if auditors and given.topics is None and not given.changes:
+        raise ConfigurationError(
+            "--auditor: the signatures are in the records of policy.changes; give them with --topics or --changes"
+        )
     asked = Asked(
         folder=given.log,
         keys=keys,
@@ -80,6 +106,9 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         export=given.topics,
         origin=given.origin,
         grace=given.grace * MINUTE_MS,
+        auditors=auditors,
+        auditors_needed=auditors_needed,
+        changes={sha256(raw).hexdigest(): change for file in given.changes for raw, change in changes_in(file)},
         tell=_tell,
     )
     try:
@@ -112,6 +141,35 @@ def vkeys(given: list[str]) -> list[str]:
         found += [line.strip() for line in written if line.strip() and not line.startswith("#")]
     if given and not found:
         raise ConfigurationError(f"{', '.join(given)}: holds no public key")
+    return found
+
+
+def _auditors(given: list[str]) -> dict[str, str]:
+    """Return auditors' public keys by name.
+
+    Raises:
+        ConfigurationError: a file cannot be read, a key is none, or a name or a key is given twice.
+    """
+    from agents.policy_auditors import keys_in
+    from alerts.signatures import BadKeyError, public_key
+
+    found: dict[str, str] = {}
+    for text in given:
+        name, _, key = text.partition("=")
+        some = {name: key} if key and not Path(text).is_file() else keys_in(Path(text), "--auditor")
+        for name, key in some.items():
+            try:
+                public_key(key)
+            except BadKeyError as error:
+                raise ConfigurationError(f"--auditor: {name}={key}: {error}") from None
+            if name in found or key in found.values():
+                raise ConfigurationError(
+                    f"--auditor: {name}: this name or key is given twice; allowed: each auditor once, with a key of "
+                    "their own"
+                )
+            found[name] = key
+        if not some:
+            raise ConfigurationError(f"--auditor: {text}: names no auditor")
     return found
 
 
