@@ -27,8 +27,8 @@ DATASETS = ["users", "orders", "payments"]
 
 ASKED = Decision(
     decision_id="5f0c", gateway_id="gw", effect="allow", decided_at=1_700_000_000_000, expires_at=1_700_000_900_000,
-    person="e-117", dataset_id="payments", action="read", country="IN", place_class=PlaceClass.THIRD_COUNTRY, policy="p1",
-    uses=1,
+    person="e-117", dataset_id="payments", action="read", country="IN", place_class=PlaceClass.THIRD_COUNTRY,
+    policy="p1", uses=1,
 )  # fmt: skip
 
 
