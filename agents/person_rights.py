@@ -177,8 +177,8 @@ def _summary(copy: Copy, counts: Mapping[str, int]) -> str:
         "Each line has when it was stored, where, and the record itself. Left out are tokens of the people whose data",
         f"was reached, other employees where an alert is about several{others}: they have rights of their own.",
         "Not searched, because it cannot be found by a name: sums of days under hashed ids (at most 40 days), and raw",
-        "records of other systems before they are translated (7 days), which their own system holds. Nor what this person",
-        "did in an office of their own under a name of the policy: asked, approved, signed, commented.",
+        "records of other systems before they are translated (7 days), which their own system holds. Nor what this",
+        "person did in an office of their own under a name of the policy: asked, approved, signed, commented.",
         "",
     ]
     return "\n".join(said)

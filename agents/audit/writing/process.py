@@ -86,8 +86,8 @@ class _Process:
         clear = settings.identities == "clear"
         if clear:
             log.warning(
-                "identities = clear: ids of alerts are hashes of people, datasets and times without a key; whoever gets "
-                "the log can try out whom it speaks of, and nothing is taken from it; see docs/privacy.md"
+                "identities = clear: ids of alerts are hashes of people, datasets and times without a key; "
+                "whoever gets the log can try out whom it speaks of, and nothing is taken from it; see docs/privacy.md"
             )
         self._tail = Tail(consumer_of(settings), clear=clear)
         index = settings.audit_log / STATE / INDEX
