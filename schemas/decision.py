@@ -71,8 +71,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     uses: Count = 0
     """Accesses that the decision covers at most; 0 of a deny."""
     salt: Annotated[str, Meta(max_length=SALT_DIGITS)] = ""
-    """Random, and of this record alone. The audit log keeps the record's hash for ever, and without a salt whoever knows
-    staff and datasets could try out whom an entry is about. Empty where a program wrote it that made none."""
+    """Random, and of this record alone. The audit log keeps the record's hash for ever, and without a salt whoever
+    knows staff and datasets could try out whom an entry is about. Empty where a program wrote it that made none."""
 
 
 decode: msgspec.json.Decoder[Decision] = msgspec.json.Decoder(Decision)
