@@ -14,6 +14,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from agents.clients import partitions_there
+from agents.person_state import matches_of
 from agents.publisher import partition_of
 from agents.request_log import FAMILY
 from agents.settings import Settings
@@ -24,9 +25,10 @@ from schemas.alert import Alert
 from schemas.approval import Approval
 from schemas.codec import ACCESS, ALERT, DIRECTORY
 from schemas.deadletter import DeadLetter
+from schemas.decision_codec import DECISION
 from schemas.errors import BadRecordError
 from schemas.fields import iso
-from schemas.gateway_topics import GATEWAY_APPROVALS
+from schemas.gateway_topics import GATEWAY_APPROVALS, GATEWAY_DECISIONS, STATE_MATCHES
 from schemas.receipt import Receipt
 from schemas.request import Step
 from schemas.topics import (
@@ -67,13 +69,16 @@ async def held_about(settings: Settings, person: str, tokens: Iterable[str]) -> 
     Raises:
         ConfigurationError: a topic is not there.
         ReferenceUnavailableError: no broker answers.
+        StateVersionError: what matching saved is of another program.
     """
     held, names = Held(), frozenset({person, *tokens})
     for topic in DIRECTORY:
         await read_topic(settings, topic, _rows(held, topic, person))
-    tps = await partitions_there(settings, ACCESS_EVENTS)
-    own = [TopicPartition(ACCESS_EVENTS, partition_of(person, len(tps)))]
+    own = await _own(settings, ACCESS_EVENTS, person)
     await read_topic(settings, ACCESS_EVENTS, _each(held, ACCESS_EVENTS, lambda it: _access(it, person)), own)
+    own = await _own(settings, GATEWAY_DECISIONS, person)
+    await read_topic(settings, GATEWAY_DECISIONS, _each(held, GATEWAY_DECISIONS, lambda it: _decision(it, person)), own)
+    await _matches(held, settings, person)
     await read_topic(settings, ACCESS_VISITS, _each(held, ACCESS_VISITS, lambda it: _visits(it, person)))
     alerts: set[str] = set()
     for topic in (ALERTS, ALERTS_SHADOW):
@@ -85,6 +90,12 @@ async def held_about(settings: Settings, person: str, tokens: Iterable[str]) -> 
     await read_topic(settings, PRIVACY_REQUESTS, _each(held, PRIVACY_REQUESTS, lambda it: _step(it, names)))
     await read_topic(settings, GATEWAY_APPROVALS, _each(held, GATEWAY_APPROVALS, lambda it: _approval(it, person)))
     return held
+
+
+async def _own(settings: Settings, topic: str, person: str) -> list[TopicPartition]:
+    """Return the partition of a topic in which a person's records are."""
+    tps = await partitions_there(settings, topic)
+    return [TopicPartition(topic, partition_of(person, len(tps)))]
 
 
 def _each(held: Held, topic: str, of: Callable[[Any], Any]) -> Callable[[Any], None]:
@@ -135,6 +146,27 @@ def _access(record: Any, person: str) -> Any:
     # Tokens of the people whose data it was: theirs, not the employee's (Art. 15(4) GDPR).
     subjects = value.pop("subject_ids", None)
     return value if subjects is None else {**value, "data_subjects": len(subjects)}
+
+
+def _decision(record: Any, person: str) -> Any:
+    """Return what was asked about the person and answered; not the salt, which says nothing and proves log entries."""
+    decision = DECISION.decode(record.value)
+    if decision.person != person:
+        return None
+    value = _plain(decision)
+    del value["salt"]
+    return value
+
+
+async def _matches(held: Held, settings: Settings, person: str) -> None:
+    """Add what matching remembers: the person's decisions of late, and how often each was used."""
+    memory = await matches_of(settings, person)
+    for each in memory.decisions.values() if memory is not None else ():
+        value = {name: getattr(each, name) for name in each.__struct_fields__}
+        where = f"saved, of the decision {each.decision_id}"
+        held.records.setdefault(STATE_MATCHES, []).append(
+            {"at": iso(each.appended_at), "record": where, "value": value}
+        )
 
 
 def _visits(record: Any, person: str) -> Any:

@@ -26,12 +26,22 @@ from rules.habits.outlook import View
 from rules.habits.portrait import portrait
 from rules.habits.shelf import FORGET_DAYS
 from rules.habits.thresholds import Behaviour
+from rules.matching.memory import KEPT_MS
 from schemas.errors import ConfigurationError
 from schemas.fields import iso
-from schemas.gateway_topics import GATEWAY_APPROVALS
+from schemas.gateway_topics import GATEWAY_APPROVALS, GATEWAY_DECISIONS, STATE_MATCHES
 from schemas.request import LOOK, Step
 from schemas.topic import DAY_MS
-from schemas.topics import BY_NAME, DIRECTORY_TOPICS, PRIVACY_IDENTITIES, PRIVACY_KEYS, STATE_HABITS
+from schemas.topics import (
+    ACCESS_EVENTS,
+    ACCESS_VISITS,
+    BY_NAME,
+    DEAD_LETTERS,
+    DIRECTORY_TOPICS,
+    PRIVACY_IDENTITIES,
+    PRIVACY_KEYS,
+    STATE_HABITS,
+)
 
 HABITS: Final = "habits"
 """The file of the portrait, and its name in the summary."""
@@ -39,7 +49,8 @@ HABITS: Final = "habits"
 UNLINKABLE: Final = (
     "alerts, receipts, analysts' comments and the records of who looked keep the pseudonyms they were published with. "
     "These were made from a key of the person's own, which is gone: who has every other key cannot make them again, "
-    "and no envelope is left to open"
+    "and no envelope is left to open. The ids of alerts stay too, there and in the audit log: "
+    "whoever has the key of ids and guesses person, dataset and time finds the alert"
 )
 UNLINKED_WHEN: Final = (
     f"until then: the key is gone from disks once the brokers have compacted {PRIVACY_KEYS} and {PRIVACY_IDENTITIES} "
@@ -166,7 +177,8 @@ def _summary(copy: Copy, counts: Mapping[str, int]) -> str:
         "Each line has when it was stored, where, and the record itself. Left out are tokens of the people whose data",
         f"was reached, other employees where an alert is about several{others}: they have rights of their own.",
         "Not searched, because it cannot be found by a name: sums of days under hashed ids (at most 40 days), and raw",
-        "records of other systems before they are translated (7 days), which their own system holds.",
+        "records of other systems before they are translated (7 days), which their own system holds. Nor what this",
+        "person did in an office of their own under a name of the policy: asked, approved, signed, commented.",
         "",
     ]
     return "\n".join(said)
@@ -212,6 +224,11 @@ async def erase(
             said.append(f"ages out: {topic}: {len(records)} records with the id, {days // DAY_MS} days after each")
     if granted := held.records.get(GATEWAY_APPROVALS):
         said.append(f"stays: {GATEWAY_APPROVALS}: {len(granted)} records of what was granted, for whoever audits it")
+    if matched := held.records.get(STATE_MATCHES):
+        said.append(
+            f"ages out: {STATE_MATCHES}: {len(matched)} decisions, {KEPT_MS // 60_000} minutes after the end of each, "
+            "where `cloverwatch match` runs"
+        )
     if habit is not None:
         said.append(
             f"ages out: {STATE_HABITS}: the habit, {FORGET_DAYS} days after the last access on {iso(habit.seen_at)}: "
@@ -221,5 +238,5 @@ async def erase(
     return said
 
 
-IN_CLEAR: Final = frozenset({"access.events", "access.visits", "dead-letters"})
+IN_CLEAR: Final = frozenset({ACCESS_EVENTS, ACCESS_VISITS, DEAD_LETTERS, GATEWAY_DECISIONS})
 """Topics that name people by their ids: events cannot be withdrawn from a log, they end with it."""

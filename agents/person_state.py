@@ -1,4 +1,4 @@
-"""One person's habit out of a cluster: from the bucket that it is in, as the partition's next owner would read it."""
+"""What is saved of one person in a cluster: from the bucket that it is in, as the next owner would read it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from agents.settings import Settings
 from agents.snapshots import bucket_of
 from rules.habits.habit import Habit
 from rules.habits.saved import StateVersionError, restore
+from rules.matching import memory
+from rules.matching.memory import Memory
 from schemas.errors import ReferenceUnavailableError
+from schemas.gateway_topics import STATE_MATCHES
 from schemas.topics import STATE_HABITS
 
 WITHIN_S: Final = 60.0
@@ -34,7 +37,36 @@ async def habit_of(settings: Settings, name: str) -> Habit | None:
         ReferenceUnavailableError: no broker answers, or not in time.
         StateVersionError: the state is of another program.
     """
-    partitions = await partitions_there(settings, STATE_HABITS)
+    found: Habit | None = None
+    for saved in await _saved(settings, STATE_HABITS, name):
+        habit = restore(saved)
+        if found is None or habit.applied > found.applied:
+            found = habit
+    return found
+
+
+async def matches_of(settings: Settings, name: str) -> Memory | None:
+    """Return what matching remembers of a person, as it was last saved; None where it is nothing.
+
+    Raises:
+        ConfigurationError: the topic of the states is not there.
+        ReferenceUnavailableError: no broker answers, or not in time.
+        StateVersionError: the state is of another program.
+    """
+    found: Memory | None = None
+    for saved in await _saved(settings, STATE_MATCHES, name):
+        try:
+            each = memory.restore(saved)
+        except ValueError as error:
+            raise StateVersionError(f"state: {STATE_MATCHES}: {error}") from None
+        if found is None or each.order > found.order:
+            found = each
+    return found
+
+
+async def _saved(settings: Settings, topic: str, name: str) -> list[bytes]:
+    """Return the states of a person, one for each owner of the partition whose snapshot is there still."""
+    partitions = await partitions_there(settings, topic)
     tp = partitions[partition_of(name, len(partitions))]
     async with started(settings, consumer_of(settings)) as consumer:
         try:
@@ -44,12 +76,8 @@ async def habit_of(settings: Settings, name: str) -> Habit | None:
             raise ReferenceUnavailableError(
                 f"{tp.topic}/{tp.partition}: not read to its end within {WITHIN_S:g} s; look at the brokers' load"
             ) from None
-    found: Habit | None = None
-    for value in buckets.values():
-        habit = _in_bucket(value, name, tp)
-        if habit is not None and (found is None or habit.applied > found.applied):
-            found = habit
-    return found
+    found = (_in_bucket(value, name, tp) for value in buckets.values())
+    return [each for each in found if each is not None]
 
 
 async def _buckets(consumer: AIOKafkaConsumer, tp: TopicPartition, prefix: bytes) -> dict[bytes, bytes]:
@@ -70,9 +98,8 @@ async def _buckets(consumer: AIOKafkaConsumer, tp: TopicPartition, prefix: bytes
             return found
 
 
-def _in_bucket(value: bytes, name: str, tp: TopicPartition) -> Habit | None:
+def _in_bucket(value: bytes, name: str, tp: TopicPartition) -> bytes | None:
     try:
-        saved = dict(_unpack(value)).get(name)
+        return dict(_unpack(value)).get(name)
     except msgspec.MsgspecError as error:
         raise StateVersionError(f"state: {tp.topic}/{tp.partition}: not a bucket: {error}") from None
-    return None if saved is None else restore(saved)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -14,6 +14,9 @@ from schemas.places import PlaceClass
 
 MAX_BYTES = 64 * 1024
 """Length of a decision: the bound of a native record."""
+
+SALT_DIGITS: Final = 32
+"""Hexadecimal digits of a salt, 128 bits: as many as nobody tries out."""
 
 Effect = Literal["allow", "deny"]
 
@@ -67,6 +70,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Version of the policy."""
     uses: Count = 0
     """Accesses that the decision covers at most; 0 of a deny."""
+    salt: Annotated[str, Meta(max_length=SALT_DIGITS)] = ""
+    """Random, and of this record alone. The audit log keeps the record's hash for ever, and without a salt whoever
+    knows staff and datasets could try out whom an entry is about. Empty where a program wrote it that made none."""
 
 
 decode: msgspec.json.Decoder[Decision] = msgspec.json.Decoder(Decision)

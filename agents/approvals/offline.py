@@ -1,4 +1,4 @@
-"""Approvals from a file, for whoever judges without a broker: verified as a worker verifies them."""
+"""Approvals that are read once, from a file for whoever judges without a broker: verified as a worker verifies them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,18 @@ from schemas.approval import Approval
 from schemas.errors import BadRecordError
 
 
+def standing_by(content: bytes, joiner: Joiner) -> Standing:
+    """Return what stands before the first record, for whoever reads approvals once.
+
+    Args:
+        content: the policy's bytes: its people.
+        joiner: over the directories, under that policy.
+    """
+    people = people_in(content)
+    terms = terms_of(joiner.policy, joiner.legal, Whereabouts(lambda: joiner))
+    return Standing(lambda: people, lambda: terms)
+
+
 def approvals_in(path: Path, content: bytes, joiner: Joiner) -> tuple[list[Approval], list[tuple[int, BadRecordError]]]:
     """Return the approvals that stand after a file, and the lines that do not count, by number, with why.
 
@@ -25,9 +37,7 @@ def approvals_in(path: Path, content: bytes, joiner: Joiner) -> tuple[list[Appro
         content: the policy's bytes: its people.
         joiner: over the directories, under that policy.
     """
-    people = people_in(content)
-    terms = terms_of(joiner.policy, joiner.legal, Whereabouts(lambda: joiner))
-    standing = Standing(lambda: people, lambda: terms)
+    standing = standing_by(content, joiner)
     bad: list[tuple[int, BadRecordError]] = []
     for number, line in enumerate(lines(path), 1):
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,11 @@ from agents.clients import producer_of, started
 from agents.policy_adopted import adopted, newest_of
 from agents.policy_auditors import Auditors, auditors_of, history_of, put, read_change, read_history, sig_of
 from agents.policy_changes import differences, proposed, signed
-from agents.policy_watch import read_policy
+from agents.policy_watch import people_in, read_policy
 from agents.settings import Settings
 from agents.signing import passphrase_options, signer_of
 from agents.text import printable
 from agents.watching import wall_clock
-from alerts.people import read_people
 from alerts.signatures import good
 from schemas.errors import ConfigurationError
 from schemas.fields import TEXT_MAX, iso
@@ -186,16 +184,29 @@ def _holds(change: PolicyChange, old: bytes | None, new: bytes) -> None:
 
 
 def _proposer(change: PolicyChange, old: bytes | None, new: bytes) -> None:
-    """Refuse a proposal that is not by whom it says, where a policy knows their key."""
+    """Refuse a proposal that is not by whom it says; say so where no policy in force knows their key.
+
+    A policy cannot vouch for who proposed it: where the one in force names people, it has to be one of them.
+    """
     step = change.proposed
-    for content in (old, new):
-        file = TomlFile((content or b"").decode("utf-8"), "policy")
-        people: Mapping[str, Any] = read_people(file, file.data)
-        if step.by in people:
-            part = change.step_part("proposed", step.by, step.at, step.reason)
-            if not good(part, step.signature, people[step.by].key):
-                raise ConfigurationError(f"the proposal is not signed by {step.by!r}")
-            return
+    before, after = (people_in(content or b"") for content in (old, new))
+    known = before.get(step.by) or after.get(step.by)
+    if known is not None:
+        part = change.step_part("proposed", step.by, step.at, step.reason)
+        if not good(part, step.signature, known.key):
+            raise ConfigurationError(f"the proposal is not signed by {step.by!r}")
+    if step.by in before:
+        return
+    if before:
+        raise ConfigurationError(
+            f"the proposal is by {step.by!r}, who is not in [people] of the policy in force; allowed: "
+            f"{', '.join(sorted(before))}"
+        )
+    if known is None:
+        said = f"no policy says what the key of {step.by!r} is"
+    else:
+        said = f"what the key of {step.by!r} is says only the policy that is proposed"
+    print(printable(f"unverified: {said}; anybody could have signed so"), file=sys.stderr)
 
 
 def _differences_of(path: Path | None, old: bytes | None, new: bytes) -> None:

@@ -52,6 +52,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, settings: Settings) -> int:
     """Add up and show."""
+    from agents.policy_watch import read_policy
     from agents.watching import wall_clock
     from agents.where import gathering, worlds
     from agents.where.options import check_shared, made_at, policy_of, range_of, rests_on, write
@@ -83,10 +84,10 @@ def run(given: argparse.Namespace, settings: Settings) -> int:
         return 0
     transfers = Transfers(world.assessor(), *span, by)
     source, more = gathering.accesses(given, settings, policy, span, transfers.take)
-    granted, note = gathering.approvals(given, settings)
+    granted, told = gathering.approvals(given, settings, read_policy(path)[0], world.joiner())
     for approval in granted:
         transfers.take_approval(approval, knowledge)
-    write(transfers.report((*said, source, made_at(wall_clock())), (*more, *([note] if note else []))), given)
+    write(transfers.report((*said, source, made_at(wall_clock())), (*more, *told)), given)
     return 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Sequence
 from functools import lru_cache, partial
@@ -17,12 +18,13 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from mode import Service
+from msgspec import structs
 
 from agents.gateway.answers import refused_unrecorded
 from agents.gateway.metrics import GatewayMetrics
 from agents.publisher import Sent, partition_of
 from schemas.codec import encode
-from schemas.decision import Decision
+from schemas.decision import SALT_DIGITS, Decision
 from schemas.gateway_topics import GATEWAY_DECISIONS
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,11 @@ FLUSH_WITHIN_S: Final = 5.0
 
 SAY_EVERY_S: Final = 10.0
 """Between two lines of log about decisions that could not be recorded: thousands a second would say no more."""
+
+
+def stored(decision: Decision) -> bytes:
+    """Return the record of a decision, with a salt of its own."""
+    return encode(structs.replace(decision, salt=secrets.token_hex(SALT_DIGITS // 2)))
 
 
 class Recorder:
@@ -113,7 +120,7 @@ class Recorder:
 
     async def _send(self, decision: Decision, partition: int) -> Sent:
         sent: Sent = await self._producer.send(
-            GATEWAY_DECISIONS, key=decision.person.encode(), value=encode(decision), partition=partition
+            GATEWAY_DECISIONS, key=decision.person.encode(), value=stored(decision), partition=partition
         )
         return sent
 

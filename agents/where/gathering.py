@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
+from agents.approvals.offline import approvals_in, standing_by
 from agents.cli.reading import NATIVE, known_at, read
 from agents.files import Reading, lines, load_directory
 from agents.settings import Settings
+from agents.text import printable
+from rules.join import Joiner
 from rules.knowledge import Knowledge
 from rules.policy import Policy
-from schemas import approval
 from schemas.access import AccessEvent
+from schemas.approval import Approval
 from schemas.codec import ACCESS
 from schemas.errors import BadRecordError, ConfigurationError
 
@@ -67,25 +67,6 @@ def check_sources(given: argparse.Namespace) -> None:
                 raise ConfigurationError(f"--{name.replace('_', '-')}: only with --directory DIR and files")
         if given.source != NATIVE:
             raise ConfigurationError(f"--source: {given.source!r} only with files; access.events holds native records")
-
-
-def approvals_in(path: Path, tell: Callable[[str], None]) -> list[approval.Approval]:
-    """Return the latest state of each approval in a file of JSON lines; a line that is none is told of.
-
-    Raises:
-        ConfigurationError: the file cannot be read.
-    """
-    latest: dict[str, approval.Approval] = {}
-    for number, line in enumerate(lines(path), 1):
-        if not line.strip():
-            continue
-        try:
-            found = approval.decode.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            tell(f"{path}:{number}: no approval, as docs/records.md describes it")
-            continue
-        latest[found.approval_id] = found
-    return list(latest.values())
 
 
 def directories(given: argparse.Namespace, settings: Settings) -> tuple[Knowledge, tuple[str, str]]:
@@ -172,8 +153,16 @@ def _from_kafka(settings: Settings, policy: Policy, span: tuple[int, int], once:
     return ["access.events no longer reaches back to the first day: what was deleted by then is in no count."]
 
 
-def approvals(given: argparse.Namespace, settings: Settings) -> tuple[list[approval.Approval], str]:
-    """Return approvals, and what a report says where there are none to read.
+def approvals(
+    given: argparse.Namespace, settings: Settings, content: bytes, joiner: Joiner
+) -> tuple[list[Approval], list[str]]:
+    """Return the approvals that count, verified as a worker verifies them, and what a report must add.
+
+    Args:
+        given: what was asked.
+        settings: the brokers'.
+        content: the policy's bytes: its people.
+        joiner: over the directories, under that policy.
 
     Raises:
         ConfigurationError: a file or the topic is not there.
@@ -184,10 +173,25 @@ def approvals(given: argparse.Namespace, settings: Settings) -> tuple[list[appro
 
         from agents.where import topics
 
-        return asyncio.run(topics.approvals(settings, tell)), ""
-    if given.approvals is None:
-        return [], "No approvals were read: --approvals FILE names them."
-    return approvals_in(given.approvals, tell), ""
+        standing = standing_by(content, joiner)
+        bad = asyncio.run(topics.approvals(settings, standing))
+        found = list(standing.approvals.values())
+    elif given.approvals is None:
+        return [], ["No approvals were read: --approvals FILE names them."]
+    else:
+        found, lines_bad = approvals_in(given.approvals, content, joiner)
+        bad = [(f"{given.approvals}:{number}", error) for number, error in lines_bad]
+    for where, error in bad:
+        tell(printable(f"{where}: does not count: {error.detail}"))
+    notes = []
+    if joiner.policy.gateway is None:
+        notes.append("The policy has no [gateway]: no approval counts.")
+    if bad:
+        notes.append(
+            f"{len(bad):,} records of approvals do not count under this policy (its people, its terms); they are in no "
+            "number. Which, and why, is said beside the report."
+        )
+    return found, notes
 
 
 def tell(line: str) -> None:

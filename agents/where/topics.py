@@ -6,15 +6,14 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import msgspec
 from aiokafka import TopicPartition
 
+from agents.approvals.folding import Standing
 from agents.clients import consumer_of, started, with_admin
 from agents.settings import Settings
 from agents.topic_admin import described
 from agents.topic_reading import FETCH_MS, POLL_MS, STALLED_S, read_topic
 from rules.knowledge import Knowledge
-from schemas import approval
 from schemas.codec import DIRECTORY, parse_row_key, with_recorded_at
 from schemas.errors import BadRecordError, ConfigurationError, ReferenceUnavailableError
 from schemas.gateway_topics import GATEWAY_APPROVALS
@@ -60,26 +59,23 @@ async def directories(settings: Settings, tell: Callable[[str], None]) -> Knowle
     return knowledge
 
 
-async def approvals(settings: Settings, tell: Callable[[str], None]) -> list[approval.Approval]:
-    """Return the latest state of every approval.
+async def approvals(settings: Settings, standing: Standing) -> list[tuple[str, BadRecordError]]:
+    """Let `standing` take every record of approvals; return where those are that do not count, with why.
 
     Raises:
         ConfigurationError: the topic is not there.
         ReferenceUnavailableError: no broker answers.
     """
-    latest: dict[bytes, approval.Approval] = {}
+    bad: list[tuple[str, BadRecordError]] = []
 
     def take(record: Any) -> None:
-        if record.value is None:
-            latest.pop(record.key or b"", None)
-            return
         try:
-            latest[record.key or b""] = approval.decode.decode(record.value)
-        except msgspec.DecodeError:
-            tell(f"{record.topic}/{record.partition}/{record.offset}: no approval")
+            standing.take(record.key, record.value, max(0, record.timestamp))
+        except BadRecordError as error:
+            bad.append((f"{record.topic}/{record.partition}/{record.offset}", error))
 
     await read_topic(settings, GATEWAY_APPROVALS, take, await partitions_of(settings, (GATEWAY_APPROVALS,)))
-    return list(latest.values())
+    return bad
 
 
 class Log:

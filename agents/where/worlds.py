@@ -39,7 +39,11 @@ class World:
 
     def assessor(self) -> Assessor:
         """Return what assesses accesses there."""
-        return Assessor(Judge(Joiner(self.policy, self.knowledge, self.legal, self.geo), RULES))
+        return Assessor(Judge(self.joiner(), RULES))
+
+    def joiner(self) -> Joiner:
+        """Return what joins accesses with the directories there."""
+        return Joiner(self.policy, self.knowledge, self.legal, self.geo)
 
 
 def options(parser: argparse.ArgumentParser) -> None:

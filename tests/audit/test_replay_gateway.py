@@ -490,7 +490,8 @@ def test_under_another_policy_nothing_is_compared(
     other.write_text(POLICY + "\n# another\n")
     monkeypatch.setattr(each_kind, "policy_file", other)
     code, said = each_kind.replay(capfd)
-    assert (gateway(said), code) == ((0, 0, 0, 0), 0)
+    assert (gateway(said), code) == ((0, 0, 0, 0), 1)
+    assert "nothing was compared" in said["nothing"]
     assert not_judged(said) == {doubts.OTHER_POLICY.format(each_kind.version): 8}
 
 

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from agents.clients import producer_of, started
+from agents.gateway.recording import stored
 from agents.naming import Clear, Unknown
 from agents.publisher import Publisher, partition_of
 from agents.settings import Settings
@@ -20,9 +21,13 @@ from rules.cases import T
 from rules.habits.crowds import Visit
 from rules.habits.habit import Habit, Spot
 from rules.habits.saved import save
+from rules.matching import memory
 from schemas.alert import EventRef
 from schemas.codec import ACCESS, ALERT, encode, row_key
+from schemas.decision import Decision
 from schemas.errors import BadRecordError
+from schemas.gateway_topics import GATEWAY_DECISIONS, STATE_MATCHES
+from schemas.places import PlaceClass
 from schemas.receipt import Receipt
 from schemas.request import Step
 from schemas.topics import (
@@ -91,6 +96,21 @@ def _alert(name: str, **fields: Any) -> Any:
     return ALERT.decode(orjson.dumps({**ALERT_RECORD, "alert_id": name, **fields}))
 
 
+def _decision(who: str) -> Decision:
+    return Decision(
+        decision_id=f"d-{who}", gateway_id="gw", effect="allow", decided_at=T, expires_at=T + 1, person=who, uses=5,
+        dataset_id="users", action="read", source_ip="192.0.2.7", place_class=PlaceClass.INSIDE, policy="p",
+    )  # fmt: skip
+
+
+def _matched(who: str, used: int = 2) -> bytes:
+    """A memory of matching: a decision that was used."""
+    made = memory.Memory()
+    made.decided_to = used
+    made.decisions[f"d-{who}"] = msgspec.structs.replace(memory.known_of(_decision(who), T), used=used)
+    return memory.save(made)
+
+
 def _fill(desk: Desk) -> None:
     alerts = [
         _alert("old", person=OLD),
@@ -131,6 +151,12 @@ def _fill(desk: Desk) -> None:
         await put(ACCESS_VISITS, None, msgspec.msgpack.encode((1, visits)))
         bucket = msgspec.msgpack.encode([(WHO, save(habit))])
         await put(STATE_HABITS, f"{bucket_of(WHO)}|t".encode(), bucket, partition_of(WHO, PARTITIONS))
+        for who in (WHO, OTHER):
+            await put(GATEWAY_DECISIONS, who.encode(), stored(_decision(who)), partition_of(who, PARTITIONS))
+        for term, used in (("t1", 1), ("t2", 2)):  # of two owners of the partition: the newer counts
+            own = partition_of(WHO, PARTITIONS)
+            both = msgspec.msgpack.encode([(WHO, _matched(WHO, used)), (OTHER, _matched(OTHER))])
+            await put(STATE_MATCHES, f"{bucket_of(WHO)}|{term}".encode(), both, own)
         for who in (WHO, OTHER):
             message = _Message(1, orjson.dumps({"employee_id": who}))
             await (await publisher.dead_letter(message, BadRecordError("missing_field", "d")))
@@ -174,6 +200,11 @@ def test_a_copy_holds_everything_about_one_person_and_nothing_of_others(desk: De
     assert [each["text"] for each in found["alerts.actions"]] == ["seen"]
     assert [each[0]["event_id"] for each in found["access.visits"]] == ["v-e-1"]
     assert len(found["dead-letters"]) == 1
+    (decided,) = found["gateway.decisions"]
+    assert (decided["decision_id"], decided["source_ip"], decided["dataset_id"]) == ("d-e-1", "192.0.2.7", "users")
+    assert "salt" not in decided
+    (matched,) = found["state.matches"]
+    assert (matched["decision_id"], matched["used"], matched["source_ip"]) == ("d-e-1", 2, "192.0.2.7")
     assert found["directory.employees"] == [
         json.loads(encode(row)) for row in complete(WHO) if row.topic.endswith("yees")
     ]
@@ -241,6 +272,9 @@ def test_erasure_destroys_what_links_and_says_what_stays(desk: Desk) -> None:
         "stays: alerts, receipts, analysts' comments and the records of who looked keep the pseudonyms",
         "an alert names its event, so whoever may read access.events links the two for as long as the event is there",
         "ages out: access.events: 2 records with the id, 30 days after each",
+        "ages out: gateway.decisions: 1 records with the id, 30 days after each",
+        "ages out: state.matches: 1 decisions, 5 minutes after the end of each, where `cloverwatch match` runs",
+        "whoever has the key of ids and guesses person, dataset and time finds the alert",
         "ages out: state.habits: the habit, 365 days after the last access on 2026-03-02T10:00:00.000Z",
     ):
         assert words in said.out, words

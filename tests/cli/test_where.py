@@ -13,11 +13,13 @@ import msgspec
 import pytest
 
 from agents.clients import producer_of
-from rules.cases import DAY, T
+from alerts.approvals import step
+from rules.cases import DAY, HOUR, POLICY, T
 from schemas.approval import Approval, Signed
 from schemas.codec import encode, row_key
 from schemas.gateway_topics import GATEWAY_APPROVALS
 from schemas.topics import ACCESS_EVENTS
+from tests.approvals.office import POLICY_TEXT, SIGNERS
 from tests.cli.conftest import OUTSIDE, Run, write
 from tests.cli.test_brokers import Tool, fresh, tool
 from tests.rules.streams import access, complete, dataset
@@ -54,18 +56,40 @@ def test_an_access_that_is_delivered_again_counts_once(run: Run, policy: Path, p
     assert f"{path}:2: not_json" in said.err
 
 
-def test_approvals_of_a_file(run: Run, files: list[str | Path], tmp_path: Path) -> None:
+def granted(approval_id: str, at: int, until: int, by: str = "ben", approved_by: str = "ben") -> Approval:
+    """An approval of a policy's people, asked for and given; signed by `by` in the name of `approved_by`."""
+    asked = Approval(
+        approval_id=approval_id, person="e-1", datasets=("users",), actions=("read",), until=until,
+        requested=Signed(by="anna", at=at),
+    )  # fmt: skip
+    asked = step(asked, "requested", SIGNERS["anna"], at, reason="restore")
+    given = step(asked, "approved", SIGNERS[by], at, place="IE")
+    assert given.approved is not None
+    return msgspec.structs.replace(given, approved=msgspec.structs.replace(given.approved, by=approved_by))
+
+
+def test_approvals_of_a_file_count_signed_by_the_policys_people(
+    run: Run, files: list[str | Path], policy: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "approvals.jsonl"
-    step = Signed(by="boss", at=T)
-    first = Approval(
-        approval_id="ap", person="e-1", datasets=("users",), actions=("read",), until=T + 1, requested=step
-    )
-    latest = msgspec.structs.replace(first, approved=step)
-    path.write_bytes(b"\n".join([encode(first), b"{}", encode(latest)]))
-    said = run("transfers", *DAYS, "--format", "csv", "--table", "approvals", "--approvals", path, *files)
-    (row,) = csv.DictReader(io.StringIO(said.out))
-    assert (row["approval"], row["country"], row["datasets"]) == ("ap", "IE (inside)", "users")
-    assert f"{path}:2: no approval" in said.err
+    lines = [granted("ap", T, T + HOUR), granted("forged", T, T + HOUR, by="anna"), granted("long", T, T + 20 * HOUR)]
+    path.write_bytes(b"\n".join([encode(lines[0]), b"{}", *map(encode, lines[1:])]))
+    asked = ["transfers", *DAYS, "--format", "json", "--approvals", path, *files]
+    for text, found in ((POLICY_TEXT, ["ap"]), (POLICY, [])):
+        policy.write_text(text)
+        said = run(*asked)
+        assert said.code == 0, said.err
+        told = json.loads(said.out)
+        assert [row["approval"] for row in told["tables"]["approvals"]["rows"]] == found
+        assert f"{path}:2: does not count: " in said.err
+        if found:
+            assert told["tables"]["approvals"]["rows"][0]["country"] == "IE (inside)"
+            assert told["tables"]["transfers"]["total"]["approvals"] == 1
+            assert f"{path}:3: does not count: approved: not signed by 'ben'" in said.err
+            assert f"{path}:4: does not count: approved: it holds from" in said.err
+            assert any("3 records of approvals do not count under this policy" in note for note in told["notes"])
+        else:
+            assert any("The policy has no [gateway]: no approval counts" in note for note in told["notes"])
 
 
 def test_all_tables_go_into_a_folder(run: Run, files: list[str | Path], tmp_path: Path) -> None:
@@ -205,11 +229,17 @@ def test_reports_out_of_kafka(tool: Tool, policy: Path) -> None:
     now = int(time.time() * 1000)
     today = now // DAY * DAY
     rows = [*complete("e-1"), dataset(), copy("tape", site="sin-1")]
-    step = Signed(by="boss", at=now)
-    granted = Approval(
-        approval_id="ap", person="e-1", datasets=("users",), actions=("read",), until=now + DAY, requested=step,
-        approved=step,
-    )  # fmt: skip
+    policy.write_text(POLICY_TEXT)
+    good = granted("ap", now, now + HOUR)
+    assert good.approved is not None
+    unsigned = msgspec.structs.replace(good.approved, signature="")
+    approvals = [
+        good,
+        granted("forged", now, now + HOUR, by="anna"),
+        granted("own", now, now + HOUR, by="anna", approved_by="anna"),
+        msgspec.structs.replace(good, approval_id="moved"),
+        msgspec.structs.replace(good, approved=unsigned),  # the last under its key: the good one stands all the same
+    ]
     told = [access(event_id=f"e{number}", occurred_at=now, subject_ids=[f"s-{number % 7}"]) for number in range(50)]
     told += [access(event_id="far", occurred_at=now, **OUTSIDE), access(event_id="old", occurred_at=today - 1)]
     told += [told[0]]
@@ -222,7 +252,8 @@ def test_reports_out_of_kafka(tool: Tool, policy: Path) -> None:
                 await producer.send_and_wait(each.topic, encode(each), key=row_key(each))
             for value in (*told, {"no": "access"}):
                 await producer.send(ACCESS_EVENTS, json.dumps(value).encode(), key=b"e-1")
-            await producer.send_and_wait(GATEWAY_APPROVALS, encode(granted), key=b"ap")
+            for given in approvals:
+                await producer.send_and_wait(GATEWAY_APPROVALS, encode(given), key=given.approval_id.encode())
             await producer.send_and_wait(GATEWAY_APPROVALS, b"{}", key=b"no approval")
         finally:
             await producer.stop()
@@ -236,6 +267,9 @@ def test_reports_out_of_kafka(tool: Tool, policy: Path) -> None:
     assert table["IN"]["accesses"] == 1
     total = found["tables"]["transfers"]["total"]
     assert (total["accesses"], total["people"], total["approvals"]) == (51, 1, 1)
+    assert [row["approval"] for row in found["tables"]["approvals"]["rows"]] == ["ap"]
+    assert "gateway.approvals/0/1: does not count: approved: not signed by 'ben'" in said.err
+    assert any("5 records of approvals do not count under this policy" in note for note in found["notes"])
     assert total["data_subjects"] == {"count": 7, "low": 7, "high": 7, "exact": True}
     assert found["said"]["accesses"].startswith("52 read from access.events at ")
     assert "1 delivered again" in found["said"]["accesses"]

@@ -173,6 +173,8 @@ def test_a_decision_is_recorded_where_the_accesses_of_its_person_are(plain: Gate
         "r-7", "one", "s-1", "192.0.2.7",
     )  # fmt: skip
     assert context["uses"] == record["uses"] > 0
+    assert len(bytes.fromhex(record["salt"])) == 16
+    assert record["salt"] not in answered.body.decode()
 
 
 def test_a_denial_says_why_to_the_employee_and_to_the_administrator(plain: Gateway) -> None:

@@ -83,7 +83,13 @@ class _Process:
         assert settings.audit_log is not None  # noqa: S101  # held by `write`
         self._settings, self._log = settings, written
         self.metrics = metrics
-        self._tail = Tail(consumer_of(settings), clear=settings.identities == "clear")
+        clear = settings.identities == "clear"
+        if clear:
+            log.warning(
+                "identities = clear: ids of alerts are hashes of people, datasets and times without a key; "
+                "whoever gets the log can try out whom it speaks of, and nothing is taken from it; see docs/privacy.md"
+            )
+        self._tail = Tail(consumer_of(settings), clear=clear)
         index = settings.audit_log / STATE / INDEX
         self.writer = Writer(written, self._tail, self.metrics, index, settings.audit_interval_s)
         self._partitions: asyncio.Queue[dict[str, int]] = asyncio.Queue()
