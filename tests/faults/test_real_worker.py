@@ -51,6 +51,7 @@ async def test_killed_stopped_and_shared(run: RealRun) -> None:
     sending = asyncio.create_task(run.produce((0.6, 1)))
     fourth = run.start()  # joins
     await run.some_alerts(45)
+    await run.ready(2)  # before it is, nothing stops it in order
     third.signal(signal.SIGTERM)  # leaves
     assert await third.exit_code() == 0, third.output()[-3000:]
     await sending
@@ -116,7 +117,7 @@ async def test_more_partitions_end_the_worker(own_kafka: Broker, tmp_path: Path)
         worker = run.start()
         await run.ready(0)
         await run.add_partitions(1)
-        assert await asyncio.wait_for(worker.exit_code(), 15) == 1
+        assert await worker.exit_code() == 1, worker.output()[-3000:]
         assert "Set CLOVERWATCH_PARTITIONS=" in worker.output()
     finally:
         run.end()
