@@ -13,7 +13,6 @@ import secrets
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +21,7 @@ from mode import Service
 from agents.gave import Gave, Mark
 from agents.ledger import TP
 from agents.ledger import Hole as LedgerHole
+from agents.life import hash_of_policy
 from schemas.alert import Alert
 from schemas.coverage import Coverage as Record
 from schemas.coverage import Hole, InForce, Judged, Started, Stopped, hash_of
@@ -162,10 +162,11 @@ class Coverage(Service):
 
     def in_force(self, policy: str, content: bytes, legal_table: str, geo_table: str) -> None:
         """Say by what is judged from now on; `content` is the policy file's."""
+        self.policy_hash = hash_of_policy(content)
         self._note(
             InForce(
                 policy=policy,
-                sha256=sha256(content).hexdigest(),
+                sha256=self.policy_hash,
                 legal_table=legal_table,
                 geo_table=geo_table,
                 worker=self.worker,

@@ -21,6 +21,7 @@ from agents.audit.verifying.exported import Exported
 from agents.audit.verifying.findings import Findings
 from agents.audit.verifying.log_files import LogFiles, Walk
 from agents.audit.verifying.notes import Checkpoint, Verifier, checkpoint
+from agents.audit.verifying.processes import Processes
 from schemas.entry import Entry, EntryKind
 from schemas.gateway_topics import GATEWAY_DECISIONS
 from schemas.topics import ACCESS_EVENTS
@@ -76,6 +77,7 @@ class Outcome:
     alerts: Alerts
     acts: Acts
     exported: Exported | None
+    processes: Processes = field(default_factory=Processes)
     signers: list[str] = field(default_factory=list)
     witnessed: list[tuple[str, int, int]] = field(default_factory=list)
     """(witness, when it signed in seconds since 1970, how many entries)."""
@@ -138,6 +140,7 @@ def verify(asked: Asked) -> Outcome:
     outcome.agreed = walk.agreed
     signers.stale(asked, outcome)
     outcome.completeness.end(outcome.until, max(asked.grace, GRACE_MS))
+    outcome.processes.end(outcome.until)
     _never_judged(outcome)
     outcome.alerts.end(outcome.completeness.claims, outcome.spans, outcome.until)
     outcome.acts.end(outcome.spans, outcome.completeness, outcome.until - asked.grace)
@@ -203,7 +206,9 @@ def _coverage(outcome: Outcome, index: int, entry: Entry) -> None:
         )
         outcome.findings.add("entry", said, index=index, topic=entry.topic, offset=entry.offset)
         return
-    outcome.completeness.take(index, entry)
+    record = outcome.completeness.take(index, entry)
+    if record is not None:
+        outcome.processes.take(record, entry.at)
     if sha256(msgspec.json.encode(entry.about)).hexdigest() != entry.sha256:
         outcome.findings.add(
             "verdicts",
