@@ -5,7 +5,6 @@ Whatever comes passes `_guard`, which authenticates, limits and answers errors; 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import ssl
@@ -15,12 +14,12 @@ from typing import Any, Final
 
 import msgspec
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 from mode import Service
 
 from agents.gateway import answers, reading
 from agents.gateway.callers import Callers
 from agents.gateway.deciding import Asking, Deciding
+from agents.gateway.door import Door, Limits, refused
 from agents.gateway.metrics import GatewayMetrics
 from agents.gateway.paths import AUTHORIZE, EVALUATION, EVALUATIONS, METADATA, SEARCH, metadata
 from agents.gateway.rates import Rates
@@ -86,14 +85,17 @@ class DecisionServer(Service):
         self._rates = Rates(settings.gateway_rate, "evaluations", time.monotonic)
         self._searches = Rates(settings.gateway_search_rate, "searches", time.monotonic, SEARCHES_AT_ONCE_S)
         self._metadata = msgspec.json.encode(metadata(url))
-        self._in_flight = 0
-        metrics.in_flight.set_function(lambda: self._in_flight)
-        self._silent: set[RequestHandler] = set()
-        """Connections of which no request has come yet."""
+        self._door = Door(
+            Limits(
+                connections=settings.gateway_connections,
+                concurrent=settings.gateway_concurrent,
+                body_bytes=settings.gateway_body_bytes,
+                within_s=settings.gateway_read_within_s,
+            )
+        )
+        metrics.in_flight.set_function(lambda: self._door.in_flight)
         self._mounts = mounts
         self._runner: web.AppRunner | None = None
-        self._http: web.Server | None = None
-        self._server: asyncio.Server | None = None
         self._posts: dict[str, Asked] = {
             EVALUATION: self._evaluation,
             EVALUATIONS: self._evaluations,
@@ -103,12 +105,12 @@ class DecisionServer(Service):
     @property
     def listens(self) -> bool:
         """Whether anybody can ask."""
-        return self._server is not None
+        return self._door.listens
 
     @property
     def connections(self) -> int:
         """How many are open."""
-        return 0 if self._http is None else len(self._http.connections)
+        return self._door.connections
 
     async def on_start(self) -> None:
         """Answer."""
@@ -130,18 +132,15 @@ class DecisionServer(Service):
             shutdown_timeout=STOP_WITHIN_S,
         )
         await self._runner.setup()
-        self._http = self._runner.server
-        assert self._http is not None  # noqa: S101  # set up
-        self._http.request_handler = self._past_the_router(self._http.request_handler)
-        within_s = self._settings.gateway_read_within_s if self._tls else None
-        self._server = await asyncio.get_running_loop().create_server(
-            self._connection, sock=self.listener, ssl=self._tls, ssl_handshake_timeout=within_s
-        )
+        http = self._runner.server
+        assert http is not None  # noqa: S101  # set up
+        http.request_handler = self._past_the_router(http.request_handler)
+        await self._door.open(http, self.listener, self._tls)
 
     async def on_stop(self) -> None:
         """Take no more requests, answer those that are here."""
-        if self._server is not None and self._runner is not None:
-            self._server.close()
+        self._door.close()
+        if self._runner is not None:
             await self._runner.cleanup()
 
     def _past_the_router(self, routed: Handles) -> Handles:
@@ -154,34 +153,18 @@ class DecisionServer(Service):
 
         return handle
 
-    def _connection(self) -> asyncio.Protocol:
-        assert self._http is not None  # noqa: S101  # started
-        made = self._http()
-        self._silent.add(made)
-        asyncio.get_running_loop().call_later(self._settings.gateway_read_within_s, self._first_is_there, made)
-        return made
-
-    def _first_is_there(self, connection: RequestHandler) -> None:
-        """Close a connection whose first request is not there in time; aiohttp sees to those that follow."""
-        if connection in self._silent:
-            self._silent.discard(connection)
-            connection.force_close()
-
     async def _guard(self, request: web.Request, handler: Passed) -> web.StreamResponse:
         began = time.perf_counter()
-        self._silent.discard(request.protocol)
-        self._in_flight += 1
-        try:
-            response = await self._route(request, handler)
-        except Refusal as refusal:
-            response = self._refused(refusal)
-        except web.HTTPException as error:  # of routes that others mounted
-            response = web.Response(text=f"{error.reason}\n", status=error.status)
-        except Exception as error:  # noqa: BLE001 - closed; what it says may quote the request
-            log.error("A request failed: %s", type(error).__name__)
-            response = self._refused(Refusal("failed", "the decision point failed; its log says more"))
-        finally:
-            self._in_flight -= 1
+        with self._door.entered(request):
+            try:
+                response = await self._route(request, handler)
+            except Refusal as refusal:
+                response = self._refused(refusal)
+            except web.HTTPException as error:  # of routes that others mounted
+                response = web.Response(text=f"{error.reason}\n", status=error.status)
+            except Exception as error:  # noqa: BLE001 - closed; what it says may quote the request
+                log.error("A request failed: %s", type(error).__name__)
+                response = self._refused(Refusal("failed", "the decision point failed; its log says more"))
         asked = request.headers.get(REQUEST_ID)
         if asked is not None and asked.isascii() and asked.isprintable():
             response.headers[REQUEST_ID] = asked
@@ -192,15 +175,11 @@ class DecisionServer(Service):
     def _refused(self, refusal: Refusal) -> web.Response:
         """AuthZEN 1.0, "Error Responses": the body is an error message string."""
         self._metrics.refused.labels(refusal.why).inc()
-        response = web.Response(text=refusal.text + "\n", status=refusal.status, headers=refusal.headers)
-        if refusal.why in {"too_large", "too_slow", "busy"}:
-            response.force_close()  # what is left of its body is not read
-        return response
+        return refused(refusal)
 
     async def _route(self, request: web.Request, handler: Passed) -> web.StreamResponse:
         path = request.path
-        if self._in_flight > self._settings.gateway_concurrent or self.connections > self._settings.gateway_connections:
-            raise Refusal("busy", "too many requests at once; come again", {"Retry-After": "1"})
+        self._door.check_room()
         if path == METADATA:
             _only(request, "GET", "HEAD")
             return web.Response(body=self._metadata, content_type="application/json")
@@ -267,23 +246,7 @@ class DecisionServer(Service):
             raise Refusal("malformed", "Content-Type: allowed: application/json, in UTF-8")
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Refusal("malformed", "Content-Encoding: allowed: none")
-        most = self._settings.gateway_body_bytes
-        if (request.content_length or 0) > most:
-            raise Refusal("too_large", f"the body: allowed: {most} bytes")
-        try:
-            if request.content.is_eof():  # it came with its head, as most do: nothing to wait for
-                raw = await request.read()
-            else:
-                async with asyncio.timeout(self._settings.gateway_read_within_s):
-                    raw = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            raise Refusal("too_large", f"the body: allowed: {most} bytes") from None
-        except TimeoutError:
-            within = self._settings.gateway_read_within_s
-            raise Refusal("too_slow", f"the body was not there within {within:g} s") from None
-        if len(raw) > most:
-            raise Refusal("too_large", f"the body: allowed: {most} bytes")
-        return reading.body(raw)
+        return reading.body(await self._door.body(request))
 
 
 async def _nothing_here(_: web.Request) -> web.StreamResponse:
