@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import time
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Final
 
@@ -18,7 +19,7 @@ from agents.audit.writing.tail import Tail
 from agents.audit.writing.witnesses import witnesses_of
 from agents.audit.writing.writer import Writer
 from agents.clients import consumer_of, producer_of, with_admin, within_start
-from agents.life import Life, stored_by
+from agents.life import STOP_WITHIN_S, Life, stored_by
 from agents.preflight import check_topics
 from agents.settings import Settings
 from agents.topic_admin import described
@@ -132,7 +133,9 @@ class _Process:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._tail.stop()
             await life.stop()
-            await producer.stop()
+            with suppress(TimeoutError):  # brokers that are away get no last word
+                async with asyncio.timeout(STOP_WITHIN_S):
+                    await producer.stop()
             await web.stop()
         return 0
 
