@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from demo.broker import EmbeddedBroker
+from schemas.coverage import Process as SaidProcess
+from schemas.coverage import decode
+from schemas.gateway_topics import COVERAGE
 from tests.conftest import Broker
 from tests.faults.real import RealRun
 
@@ -119,5 +122,9 @@ async def test_more_partitions_end_the_worker(own_kafka: Broker, tmp_path: Path)
         await run.add_partitions(1)
         assert await worker.exit_code() == 1, worker.output()[-3000:]
         assert "Set CLOVERWATCH_PARTITIONS=" in worker.output()
+        said = [decode.decode(record.value) for record in await run._all(COVERAGE, 1)]
+        steps = {each.step for each in said if isinstance(each, SaidProcess)}
+        assert "started" in steps
+        assert "stopped" not in steps, "it did not stop in order"
     finally:
         run.end()
