@@ -13,7 +13,6 @@ import secrets
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +21,7 @@ from mode import Service
 from agents.gave import Gave, Mark
 from agents.ledger import TP
 from agents.ledger import Hole as LedgerHole
+from agents.life import hash_of_policy
 from agents.policy_watch import destinations_in
 from schemas.alert import Alert
 from schemas.coverage import Coverage as Record
@@ -163,9 +163,10 @@ class Coverage(Service):
 
     def in_force(self, policy: str, content: bytes, legal_table: str, geo_table: str) -> None:
         """Say by what is judged from now on; `content` is the policy file's."""
+        self.policy_hash = hash_of_policy(content)
         self._note(
             InForce(
-                policy=policy, sha256=sha256(content).hexdigest(), legal_table=legal_table, geo_table=geo_table,
+                policy=policy, sha256=self.policy_hash, legal_table=legal_table, geo_table=geo_table,
                 destinations=destinations_in(content), worker=self.worker, at=self._clock(),
             )
         )  # fmt: skip

@@ -20,7 +20,7 @@ def listening(host: str, port: int, setting: str = "web_port") -> socket.socket:
     Args:
         host: where.
         port: where.
-        setting: which setting says the port.
+        setting: which setting says the port, or which option of the command (`--port`).
 
     Raises:
         ConfigurationError: it cannot be had.
@@ -28,9 +28,11 @@ def listening(host: str, port: int, setting: str = "web_port") -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as error:
+        option = setting.startswith("--")
+        where, say = ("--host", setting) if option else ("web_host", f"CLOVERWATCH_{setting.upper()}")
         raise ConfigurationError(
-            f"web_host, {setting}: {host}:{port} cannot be listened on ({getattr(error, 'strerror', None) or error}); "
-            f"choose a free port with CLOVERWATCH_{setting.upper()}"
+            f"{where}, {setting}: {host}:{port} cannot be listened on "
+            f"({getattr(error, 'strerror', None) or error}); choose a free port with {say}"
         ) from None
 
 

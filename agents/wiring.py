@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mode import Service
 
 from agents.ledger import TP, Hole
+from agents.life import Life, stored_by
 from agents.privacy import Privacy
 from agents.pseudonym_keys import KeysWatch
 from agents.settings import Settings
@@ -97,6 +98,18 @@ def guarding(settings: Settings, ring: KeyRing | None, privacy: Privacy | None) 
     if ring is None or privacy is None:
         return ()
     return privacy, KeysWatch(settings, ring, privacy.keys.adopt)
+
+
+def speaking(worker: Worker) -> tuple[Service, ...]:
+    """Return the services by which a worker writes, and says that it lives; what it writes with stops last."""
+    life = Life(
+        "worker",
+        stored_by(worker.producer),
+        policy=lambda: worker.coverage.policy_hash,
+        failed=lambda: bool(worker.app.crashed),
+        process=worker.coverage.worker,
+    )
+    return Producing(worker.producer), life
 
 
 def commit_interval(settings: Settings, policy: Policy) -> float:

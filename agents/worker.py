@@ -39,12 +39,12 @@ from agents.web import WebServer, listening
 from agents.wiring import (
     InOrder,
     Listener,
-    Producing,
     commit_interval,
     describe,
     guarding,
     made,
     spare_the_collector,
+    speaking,
 )
 from agents.zeroes import begin
 from alerts.keyring import KeyRing
@@ -223,7 +223,7 @@ class Worker:
         self.app.before_commit = InOrder(self.integrity, self.habits, self.overseer_state, self.coverage)
         assert settings.policy is not None  # noqa: S101  # held by `run`
         self.app.beside(
-            Producing(self.producer),
+            *speaking(self),
             self.coverage,
             self.settler,
             self.integrity,

@@ -1,16 +1,21 @@
-"""What a worker says of its own work: which offsets were judged, what they gave, when it started, stopped or missed.
+"""What the monitor says of its own work: which offsets were judged, what they gave, which processes ran and when.
 
-Records of `monitor.coverage`, key `topic|partition`. Stored before the offsets that they speak of are committed.
+Records of `monitor.coverage`, key `topic|partition` or the process. What a worker judged is stored before the offsets
+are committed.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
 from schemas.fields import Count, Id, Text, Time
+
+ALIVE_EVERY_S: Final = 60.0
+"""How often a process says that it runs: so exactly is it known until when one ran that was killed. A record of 200
+bytes a minute for each."""
 
 
 class Hole(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +94,28 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True, tag="in_force"):
     at: Time
 
 
-Coverage = Judged | Started | Stopped | InForce
+ProcessKind = Literal["worker", "gateway", "match", "deliver", "audit_log"]
+"""The commands that run until they are told to stop and reach the brokers."""
+
+Step = Literal["started", "running", "stopped"]
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
+    """A process started, still runs, or stopped in order: `stopped` is not said by one that failed or was killed."""
+
+    kind: ProcessKind
+    process: Id
+    """A random id of this run. It says nothing of the machine."""
+    step: Step
+    version: Text
+    """Of the program."""
+    policy: Text = ""
+    """SHA-256 of the policy file's bytes, hex; empty where it goes by none."""
+    at: Time
+    """The process' clock."""
+
+
+Coverage = Judged | Started | Stopped | InForce | Process
 decode: msgspec.json.Decoder[Coverage] = msgspec.json.Decoder(Coverage)
 
 

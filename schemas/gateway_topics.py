@@ -61,14 +61,14 @@ GATEWAY_TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         name=COVERAGE,
-        key="topic|partition",
+        key="topic|partition; of what is said of a process, its run",
         partitions=1,
         cleanup="delete",
         retention_ms=30 * DAY_MS,
-        writers="the workers",
+        writers="the workers; every process of its own starts and stops",
         readers="the audit log",
         personal_data="none",
-        holds="which offsets were judged and what they gave; starts and stops",
+        holds="which offsets were judged and what they gave; which processes started, ran and stopped",
     ),
     Topic(
         name=POLICY_CHANGES,

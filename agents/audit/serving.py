@@ -10,10 +10,16 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import time
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
+
+from agents.gateway.door import Door, Limits, network_of, refused
+from agents.gateway.rates import Rates
+from agents.gateway.refusal import Refusal
+from agents.settings import Settings
 
 PATH: Final = re.compile(
     r"/(?:checkpoint(?:\.witnessed)?"
@@ -36,8 +42,8 @@ NEVER: Final = "no-cache"
 AT_ONCE_MOST: Final = 32
 """Files that are read at the same time: a bundle has 16 MB at most."""
 
-CONNECTIONS_MOST: Final = 200
-"""Connections that are answered; further ones get 503 and are closed. Auditors and mirrors are few."""
+AT_ONCE_S: Final = 10.0
+"""Seconds' worth of requests that may be had at once: a mirror asks for all that is new, then for nothing."""
 
 KEEP_ALIVE_S: Final = 15.0
 """How long a connection may say nothing."""
@@ -48,8 +54,19 @@ SECURE: Final = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy":
 class Serving:
     """Answers for the log in one folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder = folder.resolve()
+        self.door = Door(
+            Limits(
+                connections=settings.audit_serve_connections,
+                concurrent=settings.audit_serve_connections,  # each has one request at a time
+                body_bytes=0,
+                within_s=settings.audit_serve_within_s,
+            )
+        )
+        self._within_s = settings.audit_serve_answer_within_s
+        self._each = Rates(settings.audit_serve_rate, "requests", time.monotonic, AT_ONCE_S)
+        self._all = Rates(settings.audit_serve_rate_all, "requests of all", time.monotonic, AT_ONCE_S)
         self._turns = asyncio.Semaphore(AT_ONCE_MOST)
         self._runner: web.AppRunner | None = None
 
@@ -59,19 +76,39 @@ class Serving:
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEP_ALIVE_S)
         await self._runner.setup()
-        await web.SockSite(self._runner, listener).start()
+        assert self._runner.server is not None  # noqa: S101  # set up
+        await self.door.open(self._runner.server, listener)
 
     async def stop(self) -> None:
         """Close."""
+        self.door.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        server = self._runner.server if self._runner is not None else None
-        if server is not None and len(server.connections) > CONNECTIONS_MOST:
-            return _said(503, "busy\n", Connection="close")
+        with self.door.entered(request):
+            try:
+                response = await self._found(request)
+            except Refusal as refusal:
+                response = refused(refusal)
+                response.headers.update(SECURE | {"Cache-Control": "no-store"})
+            # Sent within the time that a file may be held in memory for somebody who reads slowly.
+            try:
+                async with asyncio.timeout(self._within_s):
+                    await response.prepare(request)
+                    await response.write_eof()
+            except TimeoutError:
+                if request.transport is not None:
+                    request.transport.abort()
+            return response
+
+    async def _found(self, request: web.Request) -> web.Response:
+        self.door.check_room()
+        self._each.take(network_of(request))
+        self._all.take("")  # after the other: whoever asks too often takes nothing from the rest
         if request.method not in {"GET", "HEAD"}:
             return _said(405, "only GET and HEAD\n", Allow="GET, HEAD")
+        await self.door.body(request)  # there is none
         path = request.raw_path
         if not PATH.fullmatch(path):
             return _said(404, "not found\n")

@@ -24,6 +24,7 @@ from agents.delivering.runner import Runner
 from agents.delivering.sending import Sender
 from agents.delivering.storing import Storing
 from agents.delivering.zeroes import begin, begin_destination, end_destination
+from agents.life import Life, hash_of_policy, stored_by
 from agents.plan_file import read_plan_of
 from agents.preflight import before_start
 from agents.settings import Settings
@@ -80,7 +81,7 @@ async def deliver(settings: Settings, only: frozenset[str]) -> int:
     """
     if settings.policy is None:
         raise ConfigurationError("policy: delivery needs one; name the file with CLOVERWATCH_POLICY")
-    _, plan = read_plan_of(settings.policy)
+    content, plan = read_plan_of(settings.policy)
     for name in only or plan.destinations:
         await try_out(settings, plan, name)  # what is wrong with it is said before anything starts
     await before_start(settings)
@@ -88,7 +89,7 @@ async def deliver(settings: Settings, only: frozenset[str]) -> int:
     gc.freeze()
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
     with listening(settings.web_host, settings.deliver_port, "deliver_port") as listener:
-        process = Delivering(settings, plan, only)
+        process = Delivering(settings, plan, only, hash_of_policy(content))
         web = WebServer(
             listener,
             registry=process.metrics.registry,
@@ -105,7 +106,7 @@ async def deliver(settings: Settings, only: frozenset[str]) -> int:
 class Delivering:
     """Everything that one process delivers."""
 
-    def __init__(self, settings: Settings, plan: Plan, only: frozenset[str]) -> None:
+    def __init__(self, settings: Settings, plan: Plan, only: frozenset[str], policy: str = "") -> None:
         self._settings, self._plan, self._only = settings, plan, only
         self._names: Names | None = None
         self.metrics = DeliveryMetrics(version("cloverwatch"))
@@ -116,6 +117,10 @@ class Delivering:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._keeper = self._keep()
         self._stopping = asyncio.Event()
+        self._policy = policy
+        """The hash of the policy file."""
+        self._orderly = False
+        """Whether it was told to stop, and did."""
 
     async def run(self) -> int:
         """Run until a signal; return the exit code."""
@@ -123,7 +128,9 @@ class Delivering:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         await within_start(self._settings, self._producer.start)
+        life = Life("deliver", stored_by(self._producer), policy=lambda: self._policy, failed=lambda: not self._orderly)
         try:
+            await life.start()
             self._begin(KEEPER, self._keep)
             self._start_runners()
             watching = asyncio.create_task(self._watch_policy(self._settings.policy or Path()))
@@ -136,7 +143,9 @@ class Delivering:
             if self._names is not None:
                 self._names.stop()
                 await self._ended([self._tasks[NAMES]])
+            self._orderly = True
         finally:
+            await life.stop()
             await self._producer.stop()
         return 0
 
@@ -212,9 +221,10 @@ class Delivering:
         while True:
             await asyncio.sleep(self._settings.policy_check_s)
             try:
-                _, plan = read_plan_of(path)
+                content, plan = read_plan_of(path)
                 if plan.version != self._plan.version:
                     await self._adopt(plan)
+                self._policy = hash_of_policy(content)
             except ConfigurationError as error:
                 if str(error) != refused:
                     log.error("The new policy is refused, the old one stays in force: %s", error)

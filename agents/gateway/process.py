@@ -27,6 +27,7 @@ from agents.gateway.pulse import Pulse
 from agents.gateway.recording import LINGER_MS, REQUEST_TIMEOUT_MS, Producing, Recorder
 from agents.gateway.server import DecisionServer
 from agents.gateway.tls import server_tls
+from agents.life import Life, hash_of_policy, stored_by
 from agents.policy_adopted import check_adopted
 from agents.policy_watch import PolicyWatch, read_policy
 from agents.preflight import PartitionWatch, check_topics
@@ -146,6 +147,7 @@ class Gateway(Service):
         self.recorder = Recorder(producer, settings.partitions, settings.gateway_record_within_s, self.metrics)
         self.deciding = Deciding(self.recorder, self.metrics, wall_clock)
         self.policy, self.content = policy, content
+        self._told_to_stop = asyncio.Event()
         self.approvals: GatewayApprovals | None = None
         self._adopt(policy, content)
         self.approvals = GatewayApprovals(settings, content, self.knowledge, self.tables, lambda: self.joiner, producer)
@@ -163,6 +165,12 @@ class Gateway(Service):
         self._parts = (
             WebServer(web, registry=self.metrics.registry, refresh=self.refresh, not_ready=self.not_ready),
             Producing(producer),
+            Life(
+                "gateway",
+                stored_by(producer),
+                policy=lambda: hash_of_policy(self.content),
+                failed=lambda: bool(self.crashed) or not self._told_to_stop.is_set(),
+            ),
             self.tables,
             self.approvals,
             self.pulse,
@@ -182,14 +190,13 @@ class Gateway(Service):
 
     async def serve(self) -> int:
         """Run until a signal or a crash; return the exit code."""
-        stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
+            loop.add_signal_handler(number, self._told_to_stop.set)
         try:
             await self.start()
             log.warning("Deciding at %s", address(self.settings, self.server.listener))
-            await self.wait(stopping.wait())
+            await self.wait(self._told_to_stop.wait())
             return 1 if self.crashed else 0
         finally:
             await self.stop()

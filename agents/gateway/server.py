@@ -5,7 +5,6 @@ Whatever comes passes `_guard`, which authenticates, limits and answers errors; 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import ssl
@@ -15,13 +14,12 @@ from typing import Any, Final
 
 import msgspec
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 from mode import Service
 
 from agents.gateway import answers, reading
 from agents.gateway.callers import Callers
 from agents.gateway.deciding import Asking, Deciding
-from agents.gateway.listener import Listener
+from agents.gateway.door import Door, Limits, refused
 from agents.gateway.metrics import GatewayMetrics
 from agents.gateway.paths import AUTHORIZE, EVALUATION, EVALUATIONS, METADATA, SEARCH, metadata
 from agents.gateway.rates import Rates
@@ -87,11 +85,17 @@ class DecisionServer(Service):
         self._rates = Rates(settings.gateway_rate, "evaluations", time.monotonic)
         self._searches = Rates(settings.gateway_search_rate, "searches", time.monotonic, SEARCHES_AT_ONCE_S)
         self._metadata = msgspec.json.encode(metadata(url))
-        metrics.in_flight.set_function(lambda: self._listener.in_flight)
+        self._door = Door(
+            Limits(
+                connections=settings.gateway_connections,
+                concurrent=settings.gateway_concurrent,
+                body_bytes=settings.gateway_body_bytes,
+                within_s=settings.gateway_read_within_s,
+            )
+        )
+        metrics.in_flight.set_function(lambda: self._door.in_flight)
         self._mounts = mounts
         self._runner: web.AppRunner | None = None
-        self._http: web.Server | None = None
-        self._listener = Listener(listener, self._connection, settings.gateway_read_within_s)
         self._posts: dict[str, Asked] = {
             EVALUATION: self._evaluation,
             EVALUATIONS: self._evaluations,
@@ -101,12 +105,12 @@ class DecisionServer(Service):
     @property
     def listens(self) -> bool:
         """Whether anybody can ask."""
-        return self._listener.open
+        return self._door.listens
 
     @property
     def connections(self) -> int:
         """How many are open."""
-        return 0 if self._http is None else len(self._http.connections)
+        return self._door.connections
 
     async def on_start(self) -> None:
         """Answer."""
@@ -129,20 +133,20 @@ class DecisionServer(Service):
             shutdown_timeout=STOP_WITHIN_S,
         )
         await self._runner.setup()
-        self._http = self._runner.server
-        assert self._http is not None  # noqa: S101  # set up
-        self._http.request_handler = self._past_the_router(self._http.request_handler)
-        await self._listener.take(self._tls)
+        http = self._runner.server
+        assert http is not None  # noqa: S101  # set up
+        http.request_handler = self._past_the_router(http.request_handler)
+        await self._door.open(http, self.listener, self._tls)
 
     async def on_stop(self) -> None:
         """Take no more requests, answer those that are here."""
+        self._door.close()
         if self._runner is not None:
-            self._listener.close()
             await self._runner.cleanup()
 
     async def renew(self, tls: ssl.SSLContext) -> None:
         """Take connections with another TLS; whoever is connected has to connect anew."""
-        await self._listener.renew(tls, self._http.connections if self._http else ())
+        await self._door.renew(tls)
 
     def _past_the_router(self, routed: Handles) -> Handles:
         """Return what takes requests for decisions straight to `_guard`: routing them is a tenth of what they cost."""
@@ -154,24 +158,18 @@ class DecisionServer(Service):
 
         return handle
 
-    def _connection(self) -> RequestHandler:
-        assert self._http is not None  # noqa: S101  # started
-        return self._http()
-
     async def _guard(self, request: web.Request, handler: Passed) -> web.StreamResponse:
         began = time.perf_counter()
-        self._listener.began(request.protocol)
-        try:
-            response = await self._route(request, handler)
-        except Refusal as refusal:
-            response = self._refused(refusal)
-        except web.HTTPException as error:  # of routes that others mounted
-            response = web.Response(text=f"{error.reason}\n", status=error.status)
-        except Exception as error:  # noqa: BLE001 - closed; what it says may quote the request
-            log.error("A request failed: %s", type(error).__name__)
-            response = self._refused(Refusal("failed", "the decision point failed; its log says more"))
-        finally:
-            self._listener.ended(request.protocol)
+        with self._door.entered(request):
+            try:
+                response = await self._route(request, handler)
+            except Refusal as refusal:
+                response = self._refused(refusal)
+            except web.HTTPException as error:  # of routes that others mounted
+                response = web.Response(text=f"{error.reason}\n", status=error.status)
+            except Exception as error:  # noqa: BLE001 - closed; what it says may quote the request
+                log.error("A request failed: %s", type(error).__name__)
+                response = self._refused(Refusal("failed", "the decision point failed; its log says more"))
         asked = request.headers.get(REQUEST_ID)
         if asked is not None and asked.isascii() and asked.isprintable():
             response.headers[REQUEST_ID] = asked
@@ -182,18 +180,11 @@ class DecisionServer(Service):
     def _refused(self, refusal: Refusal) -> web.Response:
         """AuthZEN 1.0, "Error Responses": the body is an error message string."""
         self._metrics.refused.labels(refusal.why).inc()
-        response = web.Response(text=refusal.text + "\n", status=refusal.status, headers=refusal.headers)
-        if refusal.why in {"too_large", "too_slow", "busy"}:
-            response.force_close()  # what is left of its body is not read
-        return response
+        return refused(refusal)
 
     async def _route(self, request: web.Request, handler: Passed) -> web.StreamResponse:
         path = request.path
-        if (
-            self._listener.in_flight > self._settings.gateway_concurrent
-            or self.connections > self._settings.gateway_connections
-        ):
-            raise Refusal("busy", "too many requests at once; come again", {"Retry-After": "1"})
+        self._door.check_room()
         if path == METADATA:
             _only(request, "GET", "HEAD")
             return web.Response(body=self._metadata, content_type="application/json")
@@ -260,23 +251,7 @@ class DecisionServer(Service):
             raise Refusal("malformed", "Content-Type: allowed: application/json, in UTF-8")
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Refusal("malformed", "Content-Encoding: allowed: none")
-        most = self._settings.gateway_body_bytes
-        if (request.content_length or 0) > most:
-            raise Refusal("too_large", f"the body: allowed: {most} bytes")
-        try:
-            if request.content.is_eof():  # it came with its head, as most do: nothing to wait for
-                raw = await request.read()
-            else:
-                async with asyncio.timeout(self._settings.gateway_read_within_s):
-                    raw = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            raise Refusal("too_large", f"the body: allowed: {most} bytes") from None
-        except TimeoutError:
-            within = self._settings.gateway_read_within_s
-            raise Refusal("too_slow", f"the body was not there within {within:g} s") from None
-        if len(raw) > most:
-            raise Refusal("too_large", f"the body: allowed: {most} bytes")
-        return reading.body(raw)
+        return reading.body(await self._door.body(request))
 
 
 async def _nothing_here(_: web.Request) -> web.StreamResponse:

@@ -16,6 +16,7 @@ from agents.approvals.reading import ApprovalTail
 from agents.approvals.reading import tail_of as approvals_tail_of
 from agents.approvals.whereabouts import Whereabouts
 from agents.clients import consumer_of, producer_of, within_start
+from agents.life import Life, hash_of_policy, stored_by
 from agents.matching.approvals_known import ApprovalsKnown, Both
 from agents.matching.metrics import MatchMetrics
 from agents.matching.runner import MatchRunner
@@ -104,7 +105,9 @@ class Matching:
         )
         self._states = States(self._gateways, self._approvals)
         self._approvals_known = ApprovalsKnown(self._approval_tail.to_end)
+        self._policy = hash_of_policy(content)
         self._services: tuple[Service, ...] = (
+            Life("match", stored_by(self._producer), policy=lambda: self._policy, failed=lambda: not self._orderly),
             self._tables,
             self._approval_tail,
             self._approvals_known,
@@ -121,6 +124,8 @@ class Matching:
         )
         self._runner = self._new_runner()
         self._stopping = asyncio.Event()
+        self._orderly = False
+        """Whether it was told to stop, and did."""
 
     def _compare(self, policy: Policy) -> Comparer:
         return Comparer(Joiner(policy, self._knowledge, self._legal, self._geo), self._approvals, self._elsewhere)
@@ -168,6 +173,7 @@ class Matching:
                 "%s: ended: %s; this process ends, to be started again", type(crashed).__name__, crashed.crash_reason
             )
             return 1
+        self._orderly = True
         return 0
 
     async def _match(self) -> None:
@@ -253,7 +259,7 @@ class Matching:
             raise ConfigurationError("policy: it has no [gateway], so nothing could be matched")
         if self._privacy is not None:
             self._privacy.seal_to(Sealer(officers_in(content)))
-        self._people = people_in(content)
+        self._people, self._policy = people_in(content), hash_of_policy(content)
         self._elsewhere.kept = max(self._elsewhere.kept, kept_of(policy.gateway))
         self._comparer = self._compare(policy)
 

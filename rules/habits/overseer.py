@@ -91,10 +91,14 @@ class Overseer:
 
     @property
     def progress(self) -> int:
-        """Time up to which all people's days have ended that are going to, 0 before all have reported."""
-        if len(self._clocks) < self._partitions:
+        """Time up to which all people's days have ended that are going to, 0 before all have reported.
+
+        A partition in which nothing is holds up nobody; one of whose backlog nothing is judged yet holds up all.
+        """
+        clocks = self._clocks.values()
+        if len(clocks) < self._partitions or any(not each.progress and not each.read for each in clocks):
             return 0
-        return min((clock.progress for clock in self._clocks.values() if clock.progress), default=0)
+        return min((each.progress for each in clocks if each.progress), default=0)
 
     @property
     def dropped(self) -> int:
@@ -214,4 +218,4 @@ def _later(before: Clock, now: Clock) -> Clock:
     progress = max(before.progress, now.progress)
     if now.read and delay >= 0:
         progress = max(progress, now.until - delay)
-    return Clock(now.partition, max(before.until, now.until), progress, delay=delay)
+    return Clock(now.partition, max(before.until, now.until), progress, now.read, delay)

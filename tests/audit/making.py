@@ -19,7 +19,18 @@ import msgspec
 import orjson
 
 from agents.audit.tlog import Log, NoteSigner
-from schemas.coverage import Coverage, Hole, InForce, Judged, Started, Stopped, hash_of
+from schemas.coverage import (
+    Coverage,
+    Hole,
+    InForce,
+    Judged,
+    Process,
+    ProcessKind,
+    Started,
+    Step,
+    Stopped,
+    hash_of,
+)
 from schemas.entry import ABOUT, LOGGED, Entry, encode
 
 ORIGIN = "audit.example/cloverwatch"
@@ -95,8 +106,16 @@ class World:
 
     def cover(self, record: Coverage) -> None:
         """Store a record of coverage."""
-        key = "worker" if isinstance(record, InForce) else f"{record.topic}|{record.partition}"
+        match record:
+            case InForce(worker=key) | Process(process=key):
+                pass
+            case _:
+                key = f"{record.topic}|{record.partition}"
         self.store("monitor.coverage", 0, key, msgspec.json.encode(record))
+
+    def say(self, kind: ProcessKind, process: str, step: Step, policy: str = "") -> None:
+        """A process says how it lives."""
+        self.cover(Process(kind=kind, process=process, step=step, version="0.1.0", policy=policy, at=self.now))
 
     def in_force(self, policy: str = POLICY, content: bytes = b"policy") -> None:
         """A policy comes into force."""

@@ -202,12 +202,21 @@ class RealRun:
 
         await until("events wait", some)
 
+    async def judged(self, worker: int, at_least: int) -> None:
+        """Wait until a worker has judged so many events."""
+
+        async def enough() -> bool:
+            said = await self._metrics(worker)
+            return _judged_events(said) >= at_least
+
+        await until(f"{at_least} judged; log: {self.workers[worker].log}", enough)
+
     async def accounted_for(self, worker: int) -> None:
         """A worker's counters say what became of each record that it read."""
         said = await self._metrics(worker)
         read = said[f'cloverwatch_records_total{{topic="{ACCESS_EVENTS}"}}']
         became = {
-            "judged": sum(value for name, value in said.items() if name.startswith("cloverwatch_events_judged_total")),
+            "judged": _judged_events(said),
             "duplicates": said["cloverwatch_duplicates_total"],
             "dead": sum(value for name, value in said.items() if name.startswith("cloverwatch_dead_letters_total")),
             "misplaced": said["cloverwatch_misplaced_total"],
@@ -292,3 +301,7 @@ class RealRun:
             return found
         finally:
             await consumer.stop()
+
+
+def _judged_events(said: dict[str, float]) -> float:
+    return sum(value for name, value in said.items() if name.startswith("cloverwatch_events_judged_total"))

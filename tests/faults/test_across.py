@@ -32,7 +32,7 @@ async def test_crowds_and_versions_through_kills_and_a_join(run: AcrossRun) -> N
     first = run.start()
     await run.ready(0)
     sending = asyncio.create_task(run.produce((0, 0.4), pace=100))
-    await asyncio.sleep(2)
+    await run.judged(0, 100)
     first.signal(signal.SIGKILL)
     await first.exit_code()
     second = run.start()

@@ -4,7 +4,6 @@ Each test ends in `settled`: every record produced is in the output at least onc
 and no committed offset is beyond what was processed.
 """
 
-import asyncio
 import signal
 
 import pytest
@@ -18,6 +17,9 @@ pytestmark = [pytest.mark.broker, pytest.mark.faults, pytest.mark.slow]
 RECORDS = 1500
 SLOW = ("--batch-delay", "0.1", "--max-poll-records", "20")
 """About 200 records a second, so that a fault lands in the middle."""
+
+STOPPED_WITHIN_S = 30.0
+"""Kubernetes' usual grace for a stop. A second is usual; a batch that is held open here is held for ten minutes."""
 
 
 async def test_sigkill(broker: Broker, harness: MakeHarness) -> None:
@@ -116,10 +118,8 @@ async def test_batches_held_open_neither_hang_a_stop_nor_are_passed(broker: Brok
     committed = await run.committed()
     ends = {where[:2]: 100 for where in run.produced}
     assert any(committed.get(tp, 0) < end for tp, end in ends.items()), "held batches keep the commit back"
-    started = asyncio.get_running_loop().time()
     worker.signal(signal.SIGTERM)
-    assert await worker.exit_code() == 0, worker.output()
-    assert asyncio.get_running_loop().time() - started < 10
+    assert await worker.exit_code(STOPPED_WITHIN_S) == 0, worker.output()
     await run.check()
     command = run.command
     run.command = lambda index: [*command(index), "--hold-for", "0.2"]

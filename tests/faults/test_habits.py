@@ -28,7 +28,7 @@ async def test_habits_through_kills_a_join_and_a_leave(run: HabitRun) -> None:
     first = run.start()
     await run.ready(0)
     sending = asyncio.create_task(run.produce((0, 0.3), pace=4_000))
-    await asyncio.sleep(3)
+    await run.judged(0, 2_000)
     first.signal(signal.SIGKILL)
     await first.exit_code()
     second = run.start()

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from demo.broker import EmbeddedBroker
+from schemas.coverage import Process as SaidProcess
+from schemas.coverage import decode
+from schemas.gateway_topics import COVERAGE
 from tests.conftest import Broker
 from tests.faults.real import RealRun
 
@@ -51,6 +54,7 @@ async def test_killed_stopped_and_shared(run: RealRun) -> None:
     sending = asyncio.create_task(run.produce((0.6, 1)))
     fourth = run.start()  # joins
     await run.some_alerts(45)
+    await run.ready(2)  # before it is, nothing stops it in order
     third.signal(signal.SIGTERM)  # leaves
     assert await third.exit_code() == 0, third.output()[-3000:]
     await sending
@@ -116,7 +120,11 @@ async def test_more_partitions_end_the_worker(own_kafka: Broker, tmp_path: Path)
         worker = run.start()
         await run.ready(0)
         await run.add_partitions(1)
-        assert await asyncio.wait_for(worker.exit_code(), 15) == 1
+        assert await worker.exit_code() == 1, worker.output()[-3000:]
         assert "Set CLOVERWATCH_PARTITIONS=" in worker.output()
+        said = [decode.decode(record.value) for record in await run._all(COVERAGE, 1)]
+        steps = {each.step for each in said if isinstance(each, SaidProcess)}
+        assert "started" in steps
+        assert "stopped" not in steps, "it did not stop in order"
     finally:
         run.end()

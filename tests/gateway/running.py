@@ -184,7 +184,7 @@ class Gateway:
         else:
             self.process.terminate()
         try:
-            return self.process.wait(timeout=20)
+            return self.process.wait(timeout=WITHIN_S)
         finally:
             self.process.kill()
             self.process.wait()
@@ -202,7 +202,7 @@ class Gateway:
 
     def metrics(self) -> dict[str, float]:
         """Its metrics by name and labels."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}/metrics", timeout=WITHIN_S) as answer:
             lines = answer.read().decode().splitlines()
         pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
         return {name: float(value) for name, value in pairs}

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from agents.gateway.callers import Callers
 from agents.gateway.credentials import CredentialsWatch
-from agents.gateway.listener import Listener
+from agents.gateway.door import Door, Limits
 from agents.gateway.process import check_reached_as
 from agents.gateway.tls import server_tls
 from agents.settings import Settings
@@ -94,18 +94,15 @@ async def test_a_revoked_key_is_shut_out_while_it_is_connected_and_others_go_on(
     http = web.Server(answer)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        listener = Listener(listening, http, WITHIN_S)
-        await listener.take(server_tls(settings))
+        door = Door(Limits(connections=9, concurrent=9, body_bytes=9, within_s=WITHIN_S))
+        await door.open(http, listening, server_tls(settings))
         clients = {}
         for path in (lost, kept):
             clients[path] = ssl.create_default_context(cafile=settings.gateway_client_ca)
             clients[path].load_cert_chain(path)
         failures: list[bool] = []
 
-        async def renew(tls: ssl.SSLContext) -> None:
-            await listener.renew(tls, http.connections)
-
-        watch = CredentialsWatch(settings, Callers(None, ()), renew, failures.append)
+        watch = CredentialsWatch(settings, Callers(None, ()), door.renew, failures.append)
         await watch.start()
         try:
             reader, writer = await asyncio.open_connection(
@@ -126,7 +123,7 @@ async def test_a_revoked_key_is_shut_out_while_it_is_connected_and_others_go_on(
             assert await once(port, clients[lost]) == ""
         finally:
             await watch.stop()
-            listener.close()
+            door.close()
             await http.shutdown(1)
 
 

@@ -71,6 +71,26 @@ def test_history_that_is_filled_in_is_not_over_because_its_reader_waits() -> Non
     assert list(owner.versions) == [f"{MONDAY // DAY}|0"]
 
 
+def test_a_partition_of_whose_backlog_nothing_is_judged_yet_holds_up_the_versions() -> None:
+    """A worker that begins with a backlog comes to one partition before the other."""
+    owner = Owner()
+    owner.take(0, Report(days=(day(1, MONDAY + HOUR),)))
+    owner.take(1, Report(clocks=(Clock(0, MONDAY + 9 * DAY, MONDAY + 9 * DAY), Clock(1, 0, 0))))
+    assert not owner.versions, "the days of its people are not told"
+    owner.take(2, Report(days=(day(2, MONDAY + HOUR),)))
+    owner.take(3, Report(clocks=(Clock(1, MONDAY + 9 * DAY, MONDAY + DAY),)))
+    (version,) = owner.versions.values()
+    assert version.groups[0].people == (1, 2)
+
+
+def test_a_partition_in_which_nothing_ever_was_holds_up_nothing() -> None:
+    owner = Owner()
+    owner.take(0, Report(days=(day(1, MONDAY + HOUR),)))
+    empty = Clock(1, MONDAY + 2 * DAY, 0, read=True)
+    owner.take(1, Report(clocks=(Clock(0, MONDAY + 2 * DAY, MONDAY + 2 * DAY), empty)))
+    assert len(owner.versions) == 1
+
+
 def day(person: int, at: int) -> EndedDay:
     return EndedDay(7, person, at // DAY - 1, at, bytes([10]) * MEASURES)
 

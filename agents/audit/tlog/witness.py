@@ -20,9 +20,6 @@ from agents.audit.tlog.notes import COSIGNATURE, NoteSigner, VKey
 from agents.audit.tlog.store import Storage
 from agents.audit.tlog.witnessing import SIZE_TYPE
 
-REQUEST_MAX: Final = 65_536
-"""Bytes of a request: 63 hashes are 3 KiB, a checkpoint with a hundred signatures 20 KiB."""
-
 EVIDENCE_MAX: Final = 100
 """Checkpoints that are kept, of each log, as proof of its two histories: one is enough, a log that makes more of them
 must not fill the disk."""

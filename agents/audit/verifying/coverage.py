@@ -15,7 +15,7 @@ import msgspec
 
 from agents.audit.verifying.continuity import EXPLAINED
 from agents.audit.verifying.findings import Findings
-from schemas.coverage import Coverage, InForce, Judged, Started, Stopped, hash_of
+from schemas.coverage import Coverage, InForce, Judged, Process, Started, Stopped, hash_of
 from schemas.entry import Entry
 from schemas.fields import iso
 
@@ -96,6 +96,8 @@ class Completeness:
         except msgspec.ValidationError as error:
             self._findings.add("entry", f"not a record of coverage ({error})", index=index, topic=entry.topic)
             return None
+        if isinstance(record, Process):
+            return record  # of `processes`
         if isinstance(record, InForce):
             self._in_force(index, record)
             return record

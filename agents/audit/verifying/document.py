@@ -7,13 +7,14 @@ from typing import Any
 import msgspec
 
 from agents.audit.verifying.adoptions import builtins
+from agents.audit.verifying.processes import KINDS
 from agents.audit.verifying.report import limits
 from agents.audit.verifying.verify import Outcome
 
 
 def document(outcome: Outcome) -> dict[str, Any]:
     """Return the report for a machine."""
-    signed, alerts = outcome.signed, outcome.alerts
+    signed, alerts, processes = outcome.signed, outcome.alerts, outcome.processes
     return {
         "origin": signed.origin,
         "size": signed.size,
@@ -47,6 +48,22 @@ def document(outcome: Outcome) -> dict[str, Any]:
             }
             for (topic, partition), of in sorted(outcome.completeness.judged.items())
         ],
+        "processes": [
+            {
+                "kind": run.kind,
+                "process": run.process,
+                "since": run.since,
+                "until": run.until,
+                "started": run.started,
+                "stopped": run.stopped,
+                "crashed": processes.crashed(run),
+                "version": run.version,
+                "policies": run.policies,
+            }
+            for kind in KINDS
+            for run in processes.of(kind)
+        ],
+        "without_process": {kind: [list(each) for each in processes.without(kind)] for kind in KINDS},
         "logged": [
             {
                 "topic": topic,

@@ -8,6 +8,8 @@ from typing import Final
 from agents.audit.verifying import adoptions, destinations, who_and_why
 from agents.audit.verifying.continuity import EXPLAINED
 from agents.audit.verifying.findings import KINDS, Finding
+from agents.audit.verifying.processes import KINDS as PROCESSES
+from agents.audit.verifying.processes import Run
 from agents.audit.verifying.verify import Outcome
 from schemas.fields import TIME_MAX, iso
 
@@ -202,7 +204,39 @@ def _monitor(outcome: Outcome) -> list[str]:
     ]
     if outcome.completeness.repeated:
         told.append(f"  {outcome.completeness.repeated:,} records of coverage were stored twice, word by word")
-    return told or ["  no starts and no stops"]
+    return [*told, *_processes(outcome)]
+
+
+def _processes(outcome: Outcome) -> list[str]:
+    processes = outcome.processes
+    told = []
+    for kind in PROCESSES:
+        runs = processes.of(kind)
+        if not runs:
+            told.append(f"  {kind}: no start is in the log")
+            continue
+        crashes = [run for run in runs if processes.crashed(run)]
+        gaps = list(processes.without(kind))
+        told.append(f"  {kind}: {len(runs):,} runs, {len(crashes):,} of them without a stop")
+        told += [f"    {_run(run, crashed=run in crashes)}" for run in runs[-SHOWN_MOST:]]
+        told += [
+            f"    none ran from {_when(begin)} to {_when(end)} ({(end - begin) / 1000:,.1f} s)"
+            for begin, end in gaps[-SHOWN_MOST:]
+        ]
+        if (most := max(len(runs), len(gaps))) > SHOWN_MOST:
+            told.append(f"    … and up to {most - SHOWN_MOST:,} earlier ones of each")
+    return told
+
+
+def _run(run: Run, *, crashed: bool) -> str:
+    begun = "" if run.started else "before "  # what of it is in the log begins later
+    if not run.speaks:
+        return f"{_when(run.since)} to {_when(run.until)}, by what it judged: run {run.process}"
+    ended = f"to {_when(run.until)}, {'stopped' if run.stopped else 'still running'}"
+    if crashed:
+        ended = f"to {_when(run.until)} or soon after, crashed: a start without a stop"
+    policies = "".join(f", policy {each[:16]}" for each in run.policies)
+    return f"{begun}{_when(run.since)} {ended}; version {run.version}{policies}, run {run.process}"
 
 
 def _logged(outcome: Outcome) -> list[str]:

@@ -23,6 +23,7 @@ from agents.audit.verifying.exported import Exported
 from agents.audit.verifying.findings import Findings
 from agents.audit.verifying.log_files import LogFiles, Walk
 from agents.audit.verifying.notes import Checkpoint, Verifier, checkpoint
+from agents.audit.verifying.processes import Processes
 from agents.audit.verifying.who_and_why import Told
 from schemas.entry import Entry, EntryKind
 from schemas.gateway_topics import GATEWAY_DECISIONS, POLICY_CHANGES
@@ -86,6 +87,7 @@ class Outcome:
     acts: Acts
     adoptions: Adoptions
     exported: Exported | None
+    processes: Processes = field(default_factory=Processes)
     signers: list[str] = field(default_factory=list)
     witnessed: list[tuple[str, int, int]] = field(default_factory=list)
     """(witness, when it signed in seconds since 1970, how many entries)."""
@@ -152,6 +154,7 @@ def verify(asked: Asked) -> Outcome:
     outcome.agreed = walk.agreed
     signers.stale(asked, outcome)
     outcome.completeness.end(outcome.until, max(asked.grace, GRACE_MS))
+    outcome.processes.end(outcome.until)
     _never_judged(outcome)
     outcome.destinations = Destinations(outcome.completeness.in_force)
     outcome.alerts.end(outcome.completeness.claims, outcome.spans, outcome.destinations, outcome.until)
@@ -229,7 +232,10 @@ def _coverage(outcome: Outcome, index: int, entry: Entry) -> None:
         )
         outcome.findings.add("entry", said, index=index, topic=entry.topic, offset=entry.offset)
         return
-    outcome.adoptions.covered(index, outcome.completeness.take(index, entry))
+    record = outcome.completeness.take(index, entry)
+    outcome.adoptions.covered(index, record)
+    if record is not None:
+        outcome.processes.take(record, entry.at)
     if sha256(msgspec.json.encode(entry.about)).hexdigest() != entry.sha256:
         outcome.findings.add(
             "verdicts",

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import time
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Final
 
@@ -17,7 +18,8 @@ from agents.audit.writing.metrics import AuditMetrics
 from agents.audit.writing.tail import Tail
 from agents.audit.writing.witnesses import witnesses_of
 from agents.audit.writing.writer import Writer
-from agents.clients import consumer_of, with_admin, within_start
+from agents.clients import consumer_of, producer_of, with_admin, within_start
+from agents.life import STOP_WITHIN_S, Life, stored_by
 from agents.preflight import check_topics
 from agents.settings import Settings
 from agents.topic_admin import described
@@ -95,6 +97,8 @@ class _Process:
         self._partitions: asyncio.Queue[dict[str, int]] = asyncio.Queue()
         self._cosigned = 0
         self._open = False
+        self._orderly = False
+        """Whether it was told to stop, and did."""
 
     async def run(self, listener: object) -> int:
         """Run; see `write`."""
@@ -109,11 +113,15 @@ class _Process:
         )
         await web.start()
         tasks: list[asyncio.Task[None]] = []
+        producer = producer_of(self._settings)
+        life = Life("audit_log", stored_by(producer), failed=lambda: not self._orderly)
         try:
             await within_start(self._settings, self._tail.start)
+            await within_start(self._settings, producer.start)
             await self.writer.open(await self._counts())
             self._open = True
             log.warning("The log of %d entries goes on", self._log.size)
+            await life.start()
             tasks = [asyncio.create_task(self._witness()), asyncio.create_task(self._look())]
             main = asyncio.create_task(self.writer.run(self._partitions))
             done, _ = await asyncio.wait([main, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -121,6 +129,7 @@ class _Process:
             await asyncio.wait([main])
             for each in (*done, main):
                 each.result()
+            self._orderly = True
         except (LogBrokenError, InconsistentLogError) as error:
             log.critical("The log does not go on: %s", error)
             return 1
@@ -129,6 +138,10 @@ class _Process:
                 each.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._tail.stop()
+            await life.stop()
+            with suppress(TimeoutError):  # brokers that are away get no last word
+                async with asyncio.timeout(STOP_WITHIN_S):
+                    await producer.stop()
             await web.stop()
         return 0
 

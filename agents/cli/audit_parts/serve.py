@@ -15,7 +15,8 @@ examples:
   cloverwatch audit serve LOG --host 0.0.0.0 --port 80        to other machines, behind what does TLS
 
 answers GET and HEAD of /checkpoint, /checkpoint.witnessed, /tile/LEVEL/NUMBER, /tile/entries/NUMBER (C2SP
-tlog-tiles), and of nothing else. A log holds hashes and no personal data. It ends with Ctrl-C or SIGTERM
+tlog-tiles), and of nothing else. A log holds hashes and no personal data. Who asks too often is answered 429, and 503
+where there is no room: settings `audit_serve_*` say how much. It ends with Ctrl-C or SIGTERM
 
 exit codes: 0 ended, 2 usage
 """
@@ -28,22 +29,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8930, metavar="PORT", help="0 takes a free one; default: 8930")
 
 
-def run(given: argparse.Namespace, _: Settings) -> int:
+def run(given: argparse.Namespace, settings: Settings) -> int:
     """Serve until told to end."""
     if not (given.log / "checkpoint").is_file():
         raise ConfigurationError(f"{given.log}: no log; it holds `checkpoint` and `tile/`")
-    return asyncio.run(_serve(given))
+    return asyncio.run(_serve(given, settings))
 
 
-async def _serve(given: argparse.Namespace) -> int:
+async def _serve(given: argparse.Namespace, settings: Settings) -> int:
     from agents.audit.serving import Serving
     from agents.web import listening
 
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    listener = listening(given.host, given.port, "port")
-    serving = Serving(given.log)
+    listener = listening(given.host, given.port, "--port")
+    serving = Serving(given.log, settings)
     await serving.start(listener)
     host = f"[{given.host}]" if ":" in given.host else given.host
     print(f"http://{host}:{listener.getsockname()[1]}/", flush=True)

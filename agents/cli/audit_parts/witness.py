@@ -23,7 +23,8 @@ examples:
   cloverwatch audit witness --key witness.key --state S --log ORIGIN=VKEY --log ORIGIN=NEWER-VKEY
 
 answers POST /add-checkpoint (C2SP tlog-witness). Run it where the log's operator has no say. What it keeps, the newest
-checkpoint that it cosigned for each log, is what makes it a witness: a key whose state is lost is used no more
+checkpoint that it cosigned for each log, is what makes it a witness: a key whose state is lost is used no more.
+What is too much is answered 413, 429 or 503: settings `audit_witness_*` say how much
 
 exit codes: 0 ended by a signal, 2 usage or configuration
 """
@@ -40,12 +41,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=PORT, help=f"port to listen on (default: {PORT})")
 
 
-def run(given: argparse.Namespace, _: Settings) -> int:
+def run(given: argparse.Namespace, settings: Settings) -> int:
     """Answer until a signal comes."""
     if not 0 <= given.port <= 65_535:
         raise ConfigurationError(f"--port: {given.port}; allowed: 0 to 65535")
     signer = note_signer(given.key, COSIGNATURE)
     logs = logs_of(given.logs)
+    if len(logs) > settings.audit_witness_logs:
+        raise ConfigurationError(
+            f"--log: {len(logs)} logs; allowed: {settings.audit_witness_logs} (CLOVERWATCH_AUDIT_WITNESS_LOGS)"
+        )
     state = Folder(given.state)
     try:
         state.lock()
@@ -56,10 +61,18 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         for origin in logs:
             newest = witness.newest(origin)
             print(f"{origin}: {'nothing cosigned yet' if newest is None else f'cosigned {newest.size} entries'}")
-        listener = listening(given.host, given.port, "audit_witness_port")
+        listener = listening(given.host, given.port, "--port")
         host, port = listener.getsockname()[:2]
-        print(f"{signer.public} listens on http://{host}:{port}", flush=True)
-        asyncio.run(serve(witness, listener, lambda said: print(said, flush=True)))
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        asyncio.run(
+            serve(
+                witness,
+                settings,
+                listener,
+                lambda said: print(said, flush=True),
+                lambda: print(f"{signer.public} listens on {address}", flush=True),
+            )
+        )
     except BadNoteError as error:
         raise ConfigurationError(f"--state: {error}") from None
     finally:
