@@ -216,6 +216,8 @@ class MatchRunner:
                 judged += 1
                 if (decision := each.compared.decision) is not None:
                     self._hear(partition, decision.gateway_id, each.access.appended_at)
+                    if each.compared.rows_unsaid:
+                        self._metrics.rows_unsaid.labels(_one_of(matcher, decision.gateway_id)).inc()
                 if each.compared.findings:
                     told.append(each)
                 elif each.access.handle is not None:
@@ -272,3 +274,8 @@ class MatchRunner:
         """Go on under another policy."""
         for matcher in self.shelf.matchers.values():
             renew(matcher)
+
+
+def _one_of(matcher: Matcher, gateway: str) -> str:
+    """Return a gateway's name where the policy has it: labels are bounded by that."""
+    return gateway if gateway in matcher.comparer.gateway.gateways else "other"

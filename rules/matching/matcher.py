@@ -189,5 +189,5 @@ def content_of(event: AccessEvent) -> int:
     return xxh3_64_intdigest(
         f"{event.event_id}\0{event.person}\0{event.occurred_at}\0{event.dataset_id}\0{event.action}\0"
         f"{event.decision_id}\0{event.session_id}\0{event.source_ip}\0{event.device_country}\0{event.destination}\0"
-        f"{event.ticket}\0{event.record_count}\0{event.subject_ids}".encode()
+        f"{event.ticket}\0{event.record_count}\0{event.subject_ids}\0{event.purpose}".encode()
     )
