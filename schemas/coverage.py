@@ -1,4 +1,4 @@
-"""What a worker says of its own work: which offsets were judged, what they gave, when it started, stopped or missed.
+"""What workers, and whoever matches, say of their work: which offsets were judged, what they gave, starts and stops.
 
 Records of `monitor.coverage`, key `topic|partition`. Stored before the offsets that they speak of are committed.
 """
@@ -11,6 +11,10 @@ import msgspec
 from msgspec import Meta
 
 from schemas.fields import Count, Id, Text, Time
+
+Pass = Literal["judge", "match"]
+"""Who went over the offsets: `judge`, the workers with every rule; `match`, `cloverwatch match` with the decisions of
+the gateways. Each goes over all of `access.events` for itself. Records from before there was `match` are `judge`."""
 
 
 class Hole(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +53,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, tag="judged"):
     worker: Id
     """A random id of the process."""
     at: Time
+    by: Pass = "judge"
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
@@ -61,6 +66,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
     version: Text
     worker: Id
     at: Time
+    by: Pass = "judge"
 
 
 class Stopped(msgspec.Struct, frozen=True, kw_only=True, tag="stopped"):
@@ -71,6 +77,7 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True, tag="stopped"):
     offset: Count
     worker: Id
     at: Time
+    by: Pass = "judge"
 
 
 class InForce(msgspec.Struct, frozen=True, kw_only=True, tag="in_force"):
@@ -84,6 +91,7 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True, tag="in_force"):
     geo_table: Text
     worker: Id
     at: Time
+    by: Pass = "judge"
 
 
 Coverage = Judged | Started | Stopped | InForce
