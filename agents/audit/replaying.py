@@ -71,6 +71,8 @@ class Log:
             self.alerts[entry.partition, entry.offset] = entry.sha256
         elif entry.kind == "coverage":
             kind = entry.about.get("type")
+            if entry.about.get("by", "judge") != "judge":
+                return  # what matching found rests on decisions
             if kind == "in_force":
                 with suppress(msgspec.ValidationError):  # what verifies the log says so
                     record = msgspec.convert(entry.about, InForce)
