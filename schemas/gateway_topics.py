@@ -65,10 +65,10 @@ GATEWAY_TOPICS: Final[tuple[Topic, ...]] = (
         partitions=1,
         cleanup="delete",
         retention_ms=30 * DAY_MS,
-        writers="the workers",
+        writers="the workers, `cloverwatch match`",
         readers="the audit log",
         personal_data="none",
-        holds="which offsets were judged and what they gave; starts and stops",
+        holds="which offsets were judged, or held against decisions, and what they gave; starts and stops",
     ),
     Topic(
         name=POLICY_CHANGES,

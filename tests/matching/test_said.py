@@ -9,17 +9,20 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from agents.publisher import partition_of
 from demo.broker import EmbeddedBroker
-from schemas.codec import ALERT
+from schemas.codec import ALERT, encode
 from schemas.coverage import Coverage, InForce, Judged, Started, Stopped, decode, hash_of
 from schemas.gateway_topics import COVERAGE
-from schemas.topics import ALERTS
+from schemas.topics import ACCESS_EVENTS, ALERTS
 from tests.brokers import embedded
-from tests.conftest import require
+from tests.conftest import Broker, require
 from tests.faults.harness import until
 from tests.faults.test_coverage import complete
-from tests.matching.stream import MatchRun, now
+from tests.matching.stream import PARTITIONS, MatchRun, now
 from tests.matching.world import access, decision
 
 
@@ -120,3 +123,57 @@ async def test_a_kill_leaves_no_alert_without_a_range(run: MatchRun) -> None:
     records = await said(run)
     assert sum(complete(records).values()) == 30
     assert await unnamed(run, records) == set()
+
+
+async def in_transactions(run: MatchRun, *good: bool) -> None:
+    """Each of two accesses of Ann's; what is not good is aborted."""
+    producer = AIOKafkaProducer(bootstrap_servers=run.bootstrap, transactional_id="a data plane")
+    await producer.start()
+    try:
+        for number, each in enumerate(good):
+            await producer.begin_transaction()
+            for use in range(2):
+                event = access(f"tx-{number}-{use}", occurred_at=now(), dataset_id="vault-mail")
+                await producer.send_and_wait(
+                    ACCESS_EVENTS, key=b"ann", value=encode(event), partition=partition_of("ann", PARTITIONS)
+                )
+            await (producer.commit_transaction() if each else producer.abort_transaction())
+    finally:
+        await producer.stop()
+
+
+@pytest.mark.broker
+@pytest.mark.slow
+async def test_offsets_that_hold_no_access_are_said_with_why(own_kafka: Broker, tmp_path: Path) -> None:
+    """Markers and aborted records, also at the end; what retention deleted before it was read."""
+    run = MatchRun(own_kafka.bootstrap, tmp_path)
+    await run.prepare()
+    partition = partition_of("ann", PARTITIONS)
+    try:
+        await in_transactions(run, True, False, True)
+        process = run.start()
+        await run.ready()
+
+        async def said_to(offset: int) -> bool:
+            return any(isinstance(each, Judged) and each.last == offset - 1 for each in await said(run))
+
+        await until("the last marker is passed", lambda: said_to(9))
+        process.signal(signal.SIGTERM)
+        assert await process.exit_code() == 0, process.output()[-3000:]
+        for number in range(4):
+            await run.access(access(f"late-{number}", occurred_at=now(), dataset_id="vault-mail"))
+        admin = AIOKafkaAdminClient(bootstrap_servers=run.bootstrap)
+        await admin.start()
+        tp = TopicPartition(ACCESS_EVENTS, partition)
+        await admin.delete_records({tp: RecordsToDelete(before_offset=11)})
+        await admin.close()
+        run.start()
+        await until("what is left is said", lambda: said_to(13))
+        records = [each for each in await said(run) if isinstance(each, InForce) or each.partition == partition]
+        assert complete(records) == {(ACCESS_EVENTS, partition): 13}
+        holes = [hole for each in records if isinstance(each, Judged) for hole in each.holes]
+        gone = {(offset, hole.why) for hole in holes for offset in range(hole.first, hole.last + 1)}
+        markers = {(offset, "control_or_aborted") for offset in (2, 3, 4, 5, 8)}
+        assert gone == markers | {(offset, "lost_by_retention") for offset in (9, 10)}
+    finally:
+        await run.end()
