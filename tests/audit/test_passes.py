@@ -97,8 +97,19 @@ def test_a_log_in_which_matching_never_ran_says_so(verify: Verify) -> None:
     world.decide()
     said = verify(world)
     assert said.found == []
-    assert said.text.count("`cloverwatch match` never ran, and the log holds 1 decisions") == 2, "there and in limits"
+    assert said.text.count("`cloverwatch match` never ran; the log holds 1 decisions") == 2, "there and in limits"
     assert any("never ran" in each for each in said.document["limits"])
+
+
+def test_a_log_with_alerts_of_matching_and_nothing_else_of_it_says_so(verify: Verify) -> None:
+    """An older program's, or somebody left out all that matching said of itself."""
+    world = World(seed=3, partitions=1)
+    world.in_force()
+    world.start(0)
+    world.judge(0)
+    alert_id, revision, _ = world.alert(family="gateway")
+    world.receipts(alert_id, revision)
+    assert "never ran, or does not say so; the log holds 1 alerts of matching" in verify(world).text
 
 
 def test_records_from_before_there_was_matching_are_the_workers(world: Both) -> None:

@@ -123,9 +123,18 @@ class Passes:
                 )
 
 
-def without_matching(passes: Passes, decisions: int) -> str:
-    """Return a sentence where the log holds nothing of matching; else nothing."""
+def without_matching(passes: Passes, decisions: int, alerts: int) -> str:
+    """Return a sentence where the log holds no record of matching; else nothing.
+
+    Args:
+        passes: of the log.
+        decisions: how many the log holds: without any there was nothing to match.
+        alerts: how many of matching it holds: it ran, and left out what it did, or its program is an older one.
+    """
     if passes.matched.judged:
         return ""
     said = "no record says that any access was held against the decisions of gateways: `cloverwatch match` never ran"
-    return said + (f", and the log holds {decisions:,} decisions" if decisions else "")
+    said += ", or does not say so" if alerts else ""
+    held = {"decisions": decisions, "alerts of matching": alerts}
+    there = " and ".join(f"{count:,} {what}" for what, count in held.items() if count)
+    return said + (f"; the log holds {there}" if there else "")

@@ -49,7 +49,7 @@ def limits(outcome: Outcome) -> list[str]:
         found.append(f"entries that this version does not know were not looked at: {said}")
     if not outcome.completeness.judged:
         found.append("the log holds no record of coverage: nothing says what was judged")
-    if said := without_matching(outcome.passes, outcome.kinds["decision"]):
+    if said := _without_matching(outcome):
         found.append(said)
     found.append(
         "whether a verdict is right is not in the log: `cloverwatch audit replay` judges again; and whether "
@@ -145,6 +145,10 @@ def _earlier(outcome: Outcome) -> str:
     return f"{said}; this history goes on from {outcome.agreed:,} entries"
 
 
+def _without_matching(outcome: Outcome) -> str:
+    return without_matching(outcome.passes, outcome.kinds["decision"], outcome.alerts.by_family["gateway"])
+
+
 def _judged(completeness: Completeness) -> list[str]:
     told = []
     for (topic, partition), of in sorted(completeness.judged.items()):
@@ -171,7 +175,7 @@ def _judged(completeness: Completeness) -> list[str]:
 
 def _not_covered(outcome: Outcome) -> list[str]:
     told = [f"  {each}" for each in outcome.passes.older()]
-    if said := without_matching(outcome.passes, outcome.kinds["decision"]):
+    if said := _without_matching(outcome):
         told.append(f"  {said}")
     some = [each for each in outcome.findings.kept if each.kind == "not_covered"]
     told += [f"  {_sentence(each)}" for each in some[:SHOWN_MOST]]
