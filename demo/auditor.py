@@ -25,6 +25,7 @@ LOOK_EVERY_S: Final = 0.5
 SHOWN: Final = (
     "checkpoint  ",
     "entries  ",
+    "Held against",
     "access.events",
     "gateway.dec",
     "receipts of",

@@ -20,6 +20,7 @@ KINDS: Final = (
     "other_person",
     "other_session",
     "other_country",
+    "other_purpose",
     "overused",
     "approval_missing",
     "no_access",
@@ -73,7 +74,7 @@ class Planter(VaultWriter):
 
     def wider(self, person: Person, at: int) -> None:
         """Plant one."""
-        how = self.random.choice(("dataset", "action", "records", "ticket", "destination"))
+        how = self.random.choice(("dataset", "action", "records", "subjects", "ticket", "other ticket", "destination"))
         more: dict[str, Any] = {}
         fields: dict[str, Any] = {}
         if how == "dataset":
@@ -82,6 +83,12 @@ class Planter(VaultWriter):
             more, fields = {"action": "read"}, {"action": "export", "destination": None}
         elif how == "records":
             more, fields = {"obligations": {"row_limit": 100}}, {"record_count": self.random.randint(150, 90_000)}
+        elif how == "subjects":
+            more = {"obligations": {"row_limit": 100}}
+            subjects = [self.name("subject") for _ in range(self.random.randint(101, 900))]
+            fields = {"subject_ids": subjects, "record_count": self.random.choice((None, 1))}
+        elif how == "other ticket":
+            more, fields = {"ticket": "T-1"}, {"ticket": "T-2"}
         elif how == "ticket":
             more = {"obligations": {"ticket": True}, "ticket": "T-1"}
             fields = {"ticket": self.random.choice((None, "T-2"))}
@@ -114,6 +121,13 @@ class Planter(VaultWriter):
         else:
             event = self.access(decision, at + 5_000, device_country="SG")
             self.plant(event, "other_country", "device")
+
+    def other_purpose(self, person: Person, at: int) -> None:
+        """Plant one."""
+        decision = self.decide(person, at, purpose="support")
+        carried = self.random.random() < 0.5
+        event = self.access(decision, at + 5_000, carried=carried, purpose="marketing")
+        self.plant(event, "other_purpose", "carried" if carried else "not carried")
 
     def overused(self, person: Person, at: int) -> None:
         """Plant one."""
@@ -161,6 +175,7 @@ def vault(seed: int, start: int, *, hours: int = 4, people: int = 150, each: int
         writer.other_person,
         writer.other_session,
         writer.other_country,
+        writer.other_purpose,
         writer.overused,
         writer.approval_missing,
     )

@@ -24,6 +24,9 @@ DISORDER: Final = 400
 CARRIED: Final = 0.7
 """Of the accesses, those whose plane carries the decision's id."""
 
+PURPOSE_SAID: Final = 0.7
+"""Of the accesses under a decision for a purpose, those whose plane says which."""
+
 REPEATED: Final = 0.02
 """Of the accesses, those whose record comes twice."""
 
@@ -41,6 +44,7 @@ DATASETS: Final[tuple[tuple[str, str], ...]] = (
 GATED: Final = tuple(name for name, sensitivity in DATASETS if sensitivity != "pseudonymised")
 GATEWAYS: Final = ("gw-dub-1", "gw-osl-1")
 ADDRESSES: Final = {"IE": "87.32.", "NO": "84.208.", "SG": "8.128."}
+PURPOSES: Final = ("support", "billing", "security")
 ACTIONS: Final = ("read", "read", "query", "list", "update")
 
 
@@ -161,6 +165,8 @@ class VaultWriter:
             event["decision_id"] = decision["decision_id"]
         if decision.get("ticket"):
             event["ticket"] = decision["ticket"]
+        if decision.get("purpose") and self.random.random() < PURPOSE_SAID:
+            event["purpose"] = decision["purpose"]
         if decision.get("destination"):
             event["destination"] = decision["destination"]
         event |= fields
@@ -203,6 +209,8 @@ class VaultWriter:
             more["obligations"] = {"row_limit": 40}
         elif chance < 0.16:
             more |= {"obligations": {"ticket": True}, "ticket": f"T-{self.random.randrange(9999)}"}
+        elif chance < 0.175:
+            more["purpose"] = self.random.choice(PURPOSES)
         elif chance < 0.19:
             more |= {"action": "export", "destination": "osl-1"}
         elif chance < 0.22:
@@ -226,6 +234,10 @@ class VaultWriter:
                 fields["source_ip"] = None
             if self.random.random() < 0.05:
                 fields["session_id"] = None
+            if self.random.random() < 0.05:
+                fields["record_count"] = None
+            if "purpose" not in more and self.random.random() < 0.1:
+                fields["purpose"] = self.random.choice(PURPOSES)  # the plane says one, the gateway said none
             if "approval_id" in more and self.random.random() < 0.2:
                 fields["source_ip"] = self.address(decision["country"])
             self.access(decision, done, carried=carried, **fields)

@@ -16,6 +16,9 @@ from schemas.fields import Count, Id, Text, Time
 ALIVE_EVERY_S: Final = 60.0
 """How often a process says that it runs: so exactly is it known until when one ran that was killed. A record of 200
 bytes a minute for each."""
+Pass = Literal["judge", "match"]
+"""Who went over the offsets: `judge`, the workers with every rule; `match`, `cloverwatch match` with the decisions of
+the gateways. Each goes over all of `access.events` for itself. Records from before there was `match` are `judge`."""
 
 
 class Hole(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +57,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, tag="judged"):
     worker: Id
     """A random id of the process."""
     at: Time
+    by: Pass = "judge"
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
@@ -66,6 +70,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
     version: Text
     worker: Id
     at: Time
+    by: Pass = "judge"
 
 
 class Stopped(msgspec.Struct, frozen=True, kw_only=True, tag="stopped"):
@@ -76,6 +81,7 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True, tag="stopped"):
     offset: Count
     worker: Id
     at: Time
+    by: Pass = "judge"
 
 
 class InForce(msgspec.Struct, frozen=True, kw_only=True, tag="in_force"):
@@ -92,6 +98,7 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True, tag="in_force"):
     to it. None of versions that did not say it."""
     worker: Id
     at: Time
+    by: Pass = "judge"
 
 
 ProcessKind = Literal["worker", "gateway", "match", "deliver", "audit_log"]

@@ -65,10 +65,10 @@ GATEWAY_TOPICS: Final[tuple[Topic, ...]] = (
         partitions=1,
         cleanup="delete",
         retention_ms=30 * DAY_MS,
-        writers="the workers; every process of its own starts and stops",
+        writers="the workers, `cloverwatch match`; every process of its own starts and stops",
         readers="the audit log",
         personal_data="none",
-        holds="which offsets were judged and what they gave; which processes started, ran and stopped",
+        holds="offsets judged, or held against decisions, and what they gave; starts, lives and stops of processes",
     ),
     Topic(
         name=POLICY_CHANGES,

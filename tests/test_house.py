@@ -33,7 +33,7 @@ LONGER: dict[str, tuple[int, str]] = {
     "rules/policy.py": (415, "the types of the file and its reading"),
     "agents/delivering/runner.py": (325, "one destination's whole way, in the order in which it is gone"),
     "rules/session.py": (420, "the hot path"),
-    "deploy/grafana/gateway.py": (360, "one dashboard, its panels side by side"),
+    "deploy/grafana/gateway.py": (370, "one dashboard, its panels side by side"),
 }
 """Modules that are longer, how long they may be, and why. They may shrink."""
 

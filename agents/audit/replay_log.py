@@ -67,6 +67,8 @@ class Log:
 
     def _coverage(self, about: dict[str, Any]) -> None:
         kind = about.get("type")
+        if about.get("by", "judge") != "judge":
+            return  # matching says for itself what it went over
         if kind == "in_force":
             record = msgspec.convert(about, InForce)
             self.in_force[record.policy] = record

@@ -19,7 +19,8 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from agents.clients import consumer_of, within_start
 from agents.delivering.refs import Run
-from agents.ledger import Ledger
+from agents.delivering.skipping import Observer, Skipping
+from agents.ledger import TP, Ledger, Span
 from agents.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,16 @@ class Batch(NamedTuple):
     term: int
     """In which it was read."""
 
+    @property
+    def partition(self) -> int:
+        """Whose records these are."""
+        return int(self.records[0].partition)
+
+    @property
+    def span(self) -> Span:
+        """Their offsets."""
+        return self.run.span
+
 
 class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """Reads topics that have the same partitions, in one group.
@@ -58,7 +69,8 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         topics: the first one is that whose past is read.
         past: as `Past` says.
         lost: called when partitions are given up: everything that is known of them is.
-        before: awaited before offsets are committed, with what they cover done; False: they are not to be.
+        before: awaited with offsets before they are committed, what they cover being done; False: they are not to be.
+        observer: told where reading begins and which offsets hold no record, and why; None: nobody asks.
     """
 
     def __init__(
@@ -68,11 +80,13 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         topics: Sequence[str],
         past: Past,
         lost: Callable[[], None],
-        before: Callable[[], Awaitable[bool]] | None = None,
+        before: Callable[[Mapping[TP, int]], Awaitable[bool]] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._settings, self._name, self._topics = settings, f"{settings.group}.{name}", tuple(topics)
         self._past, self._lost, self._before = past, lost, before
-        self._ledger = Ledger()
+        self._ledger = Ledger(None if observer is None else observer.hole)
+        self._skipping = None if observer is None else Skipping(self._ledger, observer)
         self._begins: dict[tuple[str, int], int] = {}
         """Where reading began in this term."""
         self.term = 0
@@ -101,6 +115,8 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
             partition_assignment_strategy=[RangePartitionAssignor],  # the same partitions of all topics
         )
         await within_start(self._settings, self._consumer.start)
+        if self._skipping is not None:
+            self._skipping.watch(self._consumer)
         # After the start, which would wait for an assignment: after a kill that takes a session's time.
         self._consumer.subscribe(self._topics, listener=self)
         self._committing = asyncio.create_task(self._commit_for_ever())
@@ -151,14 +167,22 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
             found = await consumer.getmany(*only, timeout_ms=wait_ms, max_records=most)
         except IllegalStateError:
             return []  # given up meanwhile
-        batches = []
+        batches: list[Batch] = []
+        term = self.term
         for tp, records in found.items():
             held = (tp.topic, tp.partition)
             if held in self._begins and tp.partition in self.loaded:
+                if self._skipping is not None:
+                    await self._skipping.account(consumer, held, records)
+                    if term != self.term:
+                        return []  # changed hands while it was asked what is missing
                 span = self._ledger.deliver(held, records[0].offset, records[-1].offset)
                 batches.append(Batch(tp.topic, records, Run(self._ledger, span, len(records)), self.term))
             elif tp in consumer.assignment():
                 consumer.seek(tp, records[0].offset)  # it came before its past was read
+        if self._skipping is not None:
+            for held in self._begins:
+                self._skipping.to_end(held)
         return batches
 
     async def _load(self, consumer: AIOKafkaConsumer) -> None:
@@ -167,7 +191,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         if not missing:
             return
         term = self.term
-        at: dict[TopicPartition, tuple[int, bool]] = {}
+        at: dict[TopicPartition, tuple[int, int | None]] = {}
         for topic in self._topics:
             for partition in missing:
                 tp = TopicPartition(topic, partition)
@@ -176,13 +200,15 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
                 except IllegalStateError:
                     return  # not ours any more
                 begins = (await consumer.beginning_offsets([tp]))[tp]
-                at[tp] = (begins, True) if committed is None else (max(committed, begins), False)
+                at[tp] = begins if committed is None else max(committed, begins), committed
         first = {tp.partition: offset for tp, (offset, _) in at.items() if tp.topic == self._topics[0]}
         take_over = await self._past(first)
         if term != self.term or not at.keys() <= consumer.assignment():
             return
-        for tp, (offset, fresh) in at.items():
-            self._ledger.position((tp.topic, tp.partition), offset, fresh=fresh)
+        for tp, (offset, committed) in at.items():
+            self._ledger.position((tp.topic, tp.partition), offset, fresh=committed is None)
+            if self._skipping is not None:
+                self._skipping.positioned((tp.topic, tp.partition), offset, committed)
             self._begins[tp.topic, tp.partition] = offset
             consumer.seek(tp, offset)
         take_over()
@@ -203,7 +229,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         if not offsets or self._consumer is None:
             return
         term = self.term
-        if self._before is not None and not await self._before():
+        if self._before is not None and not await self._before(offsets):
             return
         try:
             await self._consumer.commit(offsets)

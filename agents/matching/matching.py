@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import time
 from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, Final
@@ -16,10 +15,13 @@ from agents.approvals.reading import ApprovalTail
 from agents.approvals.reading import tail_of as approvals_tail_of
 from agents.approvals.whereabouts import Whereabouts
 from agents.clients import consumer_of, producer_of, within_start
+from agents.coverage import Coverage
 from agents.life import Life, hash_of_policy, stored_by
 from agents.matching.approvals_known import ApprovalsKnown, Both
 from agents.matching.metrics import MatchMetrics
+from agents.matching.restarting import Restarting
 from agents.matching.runner import MatchRunner
+from agents.matching.said import Saying, sends
 from agents.matching.states import States, gateway_of, heard_of, kept_of
 from agents.matching.tail import DecisionsTail, settle_of
 from agents.policy_watch import PolicyWatch, officers_in, people_in
@@ -33,7 +35,6 @@ from agents.watching import wall_clock
 from agents.wiring import guarding
 from alerts.keyring import KeyRing
 from alerts.sealing import Sealer
-from alerts.trouble import place
 from rules.join import Joiner
 from rules.knowledge import Knowledge
 from rules.matching.compare import Comparer
@@ -44,15 +45,11 @@ from rules.matching.report import match_alert
 from rules.policy import Policy
 from schemas.alert import Alert, JudgedWith
 from schemas.approval import Approval
-from schemas.errors import BadRecordError, CloverwatchError, ConfigurationError
+from schemas.errors import BadRecordError, ConfigurationError
 from schemas.gateway_topics import GATEWAY_DECISIONS, GATEWAY_HEARD
 from schemas.topics import DIRECTORY_TOPICS
 
 log = logging.getLogger(__name__)
-
-RESTART_FIRST_S: Final = 1.0
-RESTART_MOST_S: Final = 60.0
-"""Between the end of a runner that failed and its next beginning: doubled each time, up to a minute."""
 
 LOOK_EVERY_S: Final = 2.0
 """How often it is looked whether a gateway is quiet or sees no access: their durations are minutes at least."""
@@ -85,6 +82,15 @@ class Matching:
         self._publisher = Publisher(
             self._producer, settings.partitions, None if self._privacy is None else self._privacy.hidden
         )
+        self._coverage = Coverage(
+            sends(self._publisher.coverage),
+            lambda: self._comparer.policy.version,
+            lambda: self._tables.known()[0],
+            wall_clock,
+            version("cloverwatch"),
+        )
+        self._coverage.in_force(policy.version, content, self._legal.digest, self._geo.digest)
+        self._saying = Saying(self._coverage)
         self._tail = DecisionsTail(
             consumer_of(settings, GATEWAY_DECISIONS, GATEWAY_HEARD, fetch_max_wait_ms=20),
             lambda: self._elsewhere,
@@ -108,6 +114,7 @@ class Matching:
         self._policy = hash_of_policy(content)
         self._services: tuple[Service, ...] = (
             Life("match", stored_by(self._producer), policy=lambda: self._policy, failed=lambda: not self._orderly),
+            self._coverage,
             self._tables,
             self._approval_tail,
             self._approvals_known,
@@ -122,7 +129,7 @@ class Matching:
                 failed=lambda wrong: self.metrics.policy_failed.set(int(wrong)),
             ),
         )
-        self._runner = self._new_runner()
+        self._running = Restarting(self._new_runner, self.metrics)
         self._stopping = asyncio.Event()
         self._orderly = False
         """Whether it was told to stop, and did."""
@@ -139,7 +146,12 @@ class Matching:
             self._alert,
             Both(self._tail, self._approvals_known),
             self.metrics,
+            self._saying,
         )
+
+    @property
+    def _runner(self) -> MatchRunner:
+        return self._running.runner
 
     async def run(self) -> int:
         """Run until a signal; return the exit code."""
@@ -177,27 +189,10 @@ class Matching:
         return 0
 
     async def _match(self) -> None:
-        """Run the runner; where it fails another is begun, later and later, at what is committed."""
+        """Match, when all is read that it needs."""
         for ready in self._read:
             await self._until(ready)
-        wait = RESTART_FIRST_S
-        while not self._stopping.is_set():
-            began = time.monotonic()
-            try:
-                await self._runner.run()
-            except Exception as error:  # noqa: BLE001  # whatever it is: it is told, and tried again
-                if time.monotonic() - began > RESTART_MOST_S:
-                    wait = RESTART_FIRST_S
-                said = str(error) if isinstance(error, CloverwatchError) else place(error)
-                log.error("Matching ended: %s; begun anew in %g s", said, wait)
-                self.metrics.restarts.inc()
-            else:
-                return
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), wait)
-                return
-            wait = min(RESTART_MOST_S, 2 * wait)
-            self._runner = self._new_runner()
+        await self._running.run(self._stopping)
 
     @property
     def _read(self) -> list[asyncio.Event]:
@@ -223,7 +218,10 @@ class Matching:
             told = self._states.look(self._comparer.policy, wall_clock(), self._tail.known_to, self._judged_with())
             for alert in told:
                 self.metrics.findings.labels(alert.rule_id).inc()
-            await asyncio.gather(*await self._publisher.alerts(told))
+            published = await self._publisher.told(told)
+            await asyncio.gather(*(one.sent for one in published))
+            for one in published:
+                self._saying.of_gateways(one)
 
     def _approved(self, approval: Approval) -> None:
         self._approvals[approval.approval_id] = approval
@@ -262,6 +260,7 @@ class Matching:
         self._people, self._policy = people_in(content), hash_of_policy(content)
         self._elsewhere.kept = max(self._elsewhere.kept, kept_of(policy.gateway))
         self._comparer = self._compare(policy)
+        self._coverage.in_force(policy.version, content, self._legal.digest, self._geo.digest)
 
         def renew(matcher: Matcher) -> None:
             matcher.comparer = self._comparer

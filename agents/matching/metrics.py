@@ -41,6 +41,13 @@ class MatchMetrics:
         self.findings = Counter("cloverwatch_matching_findings", "Findings, by kind.", ["rule_id"], registry=r)
         for rule_id in (*(kind.id for kind in KINDS), UNREVIEWED):
             self.findings.labels(rule_id)
+        self.rows_unsaid = Counter(
+            "cloverwatch_matching_rows_unsaid",
+            "Accesses under a row limit that say neither record_count nor subject_ids, by the gateway of their "
+            "decision: one of the policy's, or other.",
+            ["gateway"],
+            registry=r,
+        )
         self.delay = Histogram(
             "cloverwatch_matching_delay_seconds",
             "From an access's append to the append of its alert.",

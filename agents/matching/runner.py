@@ -1,8 +1,8 @@
 """Matches the partitions that the group gives it: reads both topics, keeps the state, publishes what is wrong.
 
-At a commit, in this order: alerts of what was judged are stored, then the memories that changed, then the offsets. An
-access that waits keeps its offset open. So a kill at any moment makes some records be read again, and each memory says
-up to which offset it counted them.
+At a commit, in this order: alerts of what was judged are stored, then the memories that changed, then what is said of
+the offsets (`said.py`), then the offsets. An access that waits keeps its offset open. So a kill at any moment makes
+some records be read again; each memory says up to which offset it counted them, and what it found that is not said yet.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any, Final
 from agents.clients import consumer_of
 from agents.delivering.group import Batch, Group
 from agents.delivering.refs import Run
+from agents.ledger import TP
 from agents.matching.metrics import MatchMetrics
 from agents.matching.read_to import ReadTo
+from agents.matching.said import Part, Saying
 from agents.matching.shelf import MatchShelf
 from agents.matching.tail import settle_of
 from agents.publisher import Publisher, partition_of
@@ -52,6 +54,7 @@ class MatchRunner:
         alert: makes the alert of what is wrong with an access.
         tail: everybody's decisions: `known_to` and `want`.
         metrics: counted into.
+        saying: told of all that is held against decisions.
     """
 
     def __init__(
@@ -63,9 +66,10 @@ class MatchRunner:
         alert: Callable[[Judged], Alert],
         tail: Any,
         metrics: MatchMetrics,
+        saying: Saying,
     ) -> None:
         self._settings, self._publisher, self._producer = settings, publisher, producer
-        self._alert, self._metrics = alert, metrics
+        self._alert, self._metrics, self._saying = alert, metrics, saying
         self._partitions = settings.partitions
         self.shelf = MatchShelf(
             lambda partition: make(lambda person: self.snapshots.touched(person, partition)), self._partition_of
@@ -74,7 +78,7 @@ class MatchRunner:
             STATE_MATCHES, self.shelf, producer, self._stored, settings.session_timeout_s, metrics.state_bytes.inc
         )
         self.group = Group(
-            settings, "match", (ACCESS_EVENTS, GATEWAY_DECISIONS), self._past, self._lost, self._before_commit
+            settings, "match", (ACCESS_EVENTS, GATEWAY_DECISIONS), self._past, self._lost, self._before_commit, saying
         )
         self._reading = ReadTo(self.group, tail, settle_of(settings))
         self._heard: dict[tuple[int, str], int] = {}
@@ -104,6 +108,7 @@ class MatchRunner:
                 await self._turn()
         finally:
             await self.group.stop()
+            self._saying.given_up()
 
     @property
     def owns_first(self) -> bool:
@@ -117,6 +122,7 @@ class MatchRunner:
 
     def _lost(self) -> None:
         """Partitions change hands: whoever gets them begins at what is committed and saved."""
+        self._saying.given_up()
         self.shelf.matchers.clear()
         self.snapshots.forget()
         self._reading.clear()
@@ -139,10 +145,16 @@ class MatchRunner:
 
         return take_over
 
-    async def _before_commit(self) -> bool:
+    async def _before_commit(self, offsets: Mapping[TP, int]) -> bool:
         """Store what the offsets cover; what cannot be stored ends this runner, and nothing is committed."""
+        term = self.group.term
         try:
             await self.snapshots.before_commit({})
+            if term != self.group.term:
+                return False  # nothing more is said of partitions that changed hands
+            for partition, offset in (await self._saying.before_commit(offsets)).items():
+                if (matcher := self.shelf.matchers.get(partition)) is not None:
+                    matcher.said_to = offset
         except Exception as error:  # noqa: BLE001  # what was to be written is not: all of it is read again
             self._failure = self._failure or error
         return self._failure is None
@@ -166,14 +178,14 @@ class MatchRunner:
     async def _take(self, batch: Batch) -> None:
         partition = batch.records[0].partition
         matcher = self.shelf.of(partition)
-        decisions = batch.topic == GATEWAY_DECISIONS
+        part = None if batch.topic == GATEWAY_DECISIONS else self._saying.begin(batch)
         for record in batch.records:
             if batch.term != self.group.term:
                 return  # whoever has the partition now reads it again
-            if decisions:
+            if part is None:
                 await self._decision(record, matcher, batch.run)
             else:
-                self._access(record, matcher, batch.run)
+                self._access(record, matcher, part)
         self._reading.took(batch.topic, batch.records[-1])
 
     async def _decision(self, record: Any, matcher: Matcher, run: Run) -> None:
@@ -189,7 +201,7 @@ class MatchRunner:
         matcher.decide(decision, record.offset, record.timestamp)
         run.done()
 
-    def _access(self, record: Any, matcher: Matcher, run: Run) -> None:
+    def _access(self, record: Any, matcher: Matcher, part: Part) -> None:
         fate = "of_no_concern"
         try:
             event = ACCESS.decode(record.value)
@@ -200,30 +212,27 @@ class MatchRunner:
                 pass
             elif self._partition_of(event.person) != record.partition:
                 fate = "elsewhere"
-            elif matcher.access(event, describe(record, event), record.offset, record.timestamp, run.done):
+            elif matcher.access(event, describe(record, event), record.offset, record.timestamp, part):
                 return
         self._metrics.accesses.labels(fate).inc()
-        run.done()
+        part()
 
     def _judge(self) -> None:
         """Judge whatever can be; its offsets are free when its alerts are stored."""
         for partition, matcher in self.matchers.items():
             decided_to, accesses_to = self._reading.to(partition)
             told = []
-            repeated = matcher.repeated
-            judged = 0
             for each in matcher.advance(decided_to, accesses_to):
-                judged += 1
+                self._metrics.accesses.labels("repeated" if each.repeated else "judged").inc()
+                self._saying.held(each, matcher.comparer.policy.version)
                 if (decision := each.compared.decision) is not None:
                     self._hear(partition, decision.gateway_id, each.access.appended_at)
+                    if each.compared.rows_unsaid:
+                        self._metrics.rows_unsaid.labels(_one_of(matcher, decision.gateway_id)).inc()
                 if each.compared.findings:
                     told.append(each)
                 elif each.access.handle is not None:
                     each.access.handle()
-            if judged:
-                repeated = matcher.repeated - repeated
-                self._metrics.accesses.labels("repeated").inc(repeated)
-                self._metrics.accesses.labels("judged").inc(judged - repeated)
             if told:
                 self._later(self._publish(told))
 
@@ -239,12 +248,13 @@ class MatchRunner:
             self._failure = self._failure or error
 
     async def _publish(self, told: Sequence[Judged]) -> None:
-        alerts = [self._alert(each) for each in told]
-        await asyncio.gather(*await self._publisher.alerts(alerts))
+        published = await self._publisher.told([self._alert(each) for each in told])
+        await asyncio.gather(*(one.sent for one in published))
         now = wall_clock()
-        for each, alert in zip(told, alerts, strict=True):
+        for each, one in zip(told, published, strict=True):
+            self._saying.gave(each, one)
             self._metrics.delay.observe(max(0, now - each.access.appended_at) / 1000)
-            for reason in alert.reasons:
+            for reason in one.alert.reasons:
                 self._metrics.findings.labels(reason.rule_id).inc()
             if each.access.handle is not None:
                 each.access.handle()
@@ -272,3 +282,8 @@ class MatchRunner:
         """Go on under another policy."""
         for matcher in self.shelf.matchers.values():
             renew(matcher)
+
+
+def _one_of(matcher: Matcher, gateway: str) -> str:
+    """Return a gateway's name where the policy has it: labels are bounded by that."""
+    return gateway if gateway in matcher.comparer.gateway.gateways else "other"

@@ -247,6 +247,14 @@ _MATCHING: Final = Row(
             stacked=True,
         ),
         graph(
+            "Rows not said under a limit",
+            "Accesses under a row limit that say neither record_count nor subject_ids, by gateway: the limit cannot be "
+            "checked.",
+            EVENTS_A_SECOND,
+            Query(f"sum by (gateway) (rate(cloverwatch_matching_rows_unsaid_total{{{W}}}[{RECENT}]))", "{{gateway}}"),
+            width=8,
+        ),
+        graph(
             "From access to alert",
             "From an access's append to that of its alert. The goal is a second.",
             SECONDS,

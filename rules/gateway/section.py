@@ -81,6 +81,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sensitivities: tuple[Sensitivity, ...] = ("restricted", "allowable")
     principals: tuple[Literal["employee", "external", "service", "workload"], ...] = ("employee", "external")
     wait: str = "500ms"
+    rows_unsaid: Literal["count", "tell"] = "count"
     unrecorded: Literal["deny", "allow"] = "deny"
     tolerates: tuple[str, ...] = ()
     subject_types: dict[str, Literal["employee", "external", "service", "workload"]] = msgspec.field(
@@ -111,6 +112,8 @@ class GatewayPolicy:
     """And by which principals."""
     wait: int
     """How much later than an access its decision may arrive, or the other way round, without a false alert."""
+    rows_unsaid: Literal["count", "tell"]
+    """What comes of an access under a row limit that does not say how many records it reached."""
     unrecorded: Literal["deny", "allow"]
     """What is answered while decisions cannot be recorded."""
     tolerates: frozenset[str]
@@ -175,6 +178,7 @@ def read_gateway(file: TomlFile, data: Mapping[str, Any], rule_ids: frozenset[st
         sensitivities=frozenset(raw.sensitivities),
         principals=frozenset(raw.principals),
         wait=checks.length(file, (*_PATH, "wait"), raw.wait, "0s", checks.WAIT_MAX),
+        rows_unsaid=raw.rows_unsaid,
         unrecorded=raw.unrecorded,
         tolerates=frozenset(raw.tolerates),
         subject_types=raw.subject_types,

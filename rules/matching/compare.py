@@ -13,7 +13,7 @@ from typing import Final
 
 from rules.join import UNKNOWN_SENSITIVITY, Joiner
 from rules.matching import kinds
-from rules.matching.covering import covers, latest, span, times, wider
+from rules.matching.covering import covers, latest, rows_unsaid, span, times, wider
 from rules.matching.elsewhere import Elsewhere
 from rules.matching.kinds import Kind
 from rules.matching.memory import KEPT_MS, Known, Memory
@@ -44,6 +44,8 @@ class Compared:
     decision: Known | None
     """To which it belongs, be it as it may; None: to none."""
     findings: tuple[Finding, ...] = ()
+    rows_unsaid: bool = False
+    """Whether it is under a row limit and does not say how many records it reached."""
 
 
 NOTHING: Final = Compared(None)
@@ -192,7 +194,8 @@ class Comparer:
                     + ("" if over == 1 else f", {over} times as often"),
                 )
             )
-        return Compared(decision, tuple(each for each in findings if each.kind.enabled(self.policy)))
+        findings = [each for each in findings if each.kind.enabled(self.policy)]
+        return Compared(decision, tuple(findings), rows_unsaid(event, decision))
 
     def _against(self, event: AccessEvent, decision: Known) -> list[Finding]:
         """Return what is wrong with an access under a decision, but for how often it was used."""
@@ -206,11 +209,19 @@ class Comparer:
         elif at < decision.decided_at - self.gateway.wait - CLOCKS_MS:
             before = span(decision.decided_at - at)
             found.append(Finding(kinds.BYPASS, f"its decision was made {before} after it"))
-        if more := wider(event, decision):
+        more = wider(event, decision)
+        if self.gateway.rows_unsaid == "tell" and rows_unsaid(event, decision):
+            more.append(f"how many records is not said, granted were {decision.row_limit}")
+        if more:
             found.append(Finding(kinds.WIDER, "it took more than was granted: " + ", ".join(more)))
         session = known(event.session_id)
         if session is not None and decision.session_id not in {"", session}:
             found.append(Finding(kinds.OTHER_SESSION, "its decision was made for another session"))
+        purpose = known(event.purpose)
+        if purpose is not None and decision.purpose not in {"", purpose}:
+            found.append(
+                Finding(kinds.OTHER_PURPOSE, f"it was for {purpose}, its decision was made for {decision.purpose}")
+            )
         country = self._other_country(event, decision)
         if country is not None:
             found.append(

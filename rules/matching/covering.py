@@ -22,6 +22,22 @@ def covers(decided: Action, done: Action) -> bool:
     return done == decided or done in COVERED.get(decided, ())
 
 
+def rows(event: AccessEvent) -> int | None:
+    """Return how many records an access reached at least; None where it says neither a number nor whom they are of.
+
+    A number that is smaller than the list of data subjects is not believed: it would be a way around every limit.
+    """
+    records, subjects = known(event.record_count), known(event.subject_ids)
+    if subjects:
+        return max(records or 0, len(subjects))
+    return records
+
+
+def rows_unsaid(event: AccessEvent, decision: Known) -> bool:
+    """Whether an access is under a row limit and does not say how many records it reached."""
+    return decision.allow and decision.row_limit is not None and rows(event) is None
+
+
 def wider(event: AccessEvent, decision: Known) -> list[str]:
     """Return in what an access goes beyond its decision, each a phrase; nothing where it does not.
 
@@ -32,12 +48,14 @@ def wider(event: AccessEvent, decision: Known) -> list[str]:
         found.append(f"of {event.dataset_id}, decided was {decision.dataset_id}")
     if not covers(decision.action, event.action):
         found.append(f"{event.action}, decided was {decision.action}")
-    records, subjects = known(event.record_count), known(event.subject_ids)
-    count = records if records is not None else len(subjects or ())
-    if decision.row_limit is not None and count > decision.row_limit:
+    count = rows(event)
+    if decision.row_limit is not None and count is not None and count > decision.row_limit:
         found.append(f"{count} records, granted were {decision.row_limit}")
-    if decision.ticket_asked and known(event.ticket) != decision.ticket:
-        found.append("the ticket that it had to name is " + ("another" if known(event.ticket) else "missing"))
+    ticket = known(event.ticket)
+    if decision.ticket_asked and ticket != decision.ticket:
+        found.append("the ticket that it had to name is " + ("another" if ticket else "missing"))
+    elif ticket is not None and decision.ticket not in {"", ticket}:
+        found.append("under another ticket than decided on")
     if decision.view_asked and known(event.view) == "clear":
         found.append("in clear, granted was the pseudonymised view")
     destination = known(event.destination)

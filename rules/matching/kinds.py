@@ -75,7 +75,8 @@ WIDER: Final = Kind(
     severity="high",
     why="What was granted is a dataset, an action, a number of records, a ticket and a destination; more was taken.",
     example="A read that was granted for 100 records came back with 40,000.",
-    tune="`[[gateway.obligations]]` say how many records, and whether a ticket must be named.",
+    tune="`[[gateway.obligations]]` say how many records, and whether a ticket must be named; `rows_unsaid` whether an "
+    "access that does not say how many is told.",
 )
 OTHER_PERSON: Final = Kind(
     id="gateway.other_person",
@@ -100,6 +101,14 @@ OTHER_COUNTRY: Final = Kind(
     why="Where the person was is what the decision rests on.",
     example="Decided in Dublin; the access came from an address in Singapore two minutes later.",
     tune="Networks of the policy say which addresses say nothing of a place.",
+)
+OTHER_PURPOSE: Final = Kind(
+    id="gateway.other_purpose",
+    title="Done for another purpose than the one decided on",
+    severity="high",
+    why="Data is reached for a purpose (Article 5(1)(b) GDPR), and roles and approvals grant it for that one alone.",
+    example="Decided for support, under a role that may do support only; logged as done for marketing.",
+    tune="Only where decision and access both name a purpose: gateways and data planes have to use the same names.",
 )
 OVERUSED: Final = Kind(
     id="gateway.overused",
@@ -135,7 +144,8 @@ QUIET: Final = Kind(
 )
 
 KINDS: Final = (
-    BYPASS, DENIED, EXPIRED, WIDER, OTHER_PERSON, OTHER_SESSION, OTHER_COUNTRY, OVERUSED, APPROVAL, NO_ACCESS, QUIET,
+    BYPASS, DENIED, EXPIRED, WIDER, OTHER_PERSON, OTHER_SESSION, OTHER_COUNTRY, OTHER_PURPOSE, OVERUSED, APPROVAL,
+    NO_ACCESS, QUIET,
 )  # fmt: skip
 
 MATCHING_IDS: Final = frozenset(kind.id for kind in KINDS)

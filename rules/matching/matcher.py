@@ -16,8 +16,9 @@ from typing import Final
 
 from xxhash import xxh3_64_intdigest
 
-from rules.matching.compare import Compared, Comparer, kept_until
-from rules.matching.memory import DECISIONS_MAX, Memory, known_of
+from rules.matching.compare import Compared, Comparer, Finding, kept_until
+from rules.matching.kinds import KINDS
+from rules.matching.memory import DECISIONS_MAX, Memory, Told, known_of
 from schemas.access import AccessEvent
 from schemas.alert import EventRef
 from schemas.decision import Decision
@@ -29,6 +30,9 @@ ends. Nothing is judged early or dropped."""
 PEOPLE_MAX: Final = 50_000
 """People of one partition after which those without a decision are forgotten. What is lost with them is only that an
 access was judged lately: one that is repeated is judged once more, to the same alert id."""
+
+
+_KINDS: Final = {kind.id: kind for kind in KINDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Judged:
 
     access: Waiting
     compared: Compared
+    repeated: bool = False
+    """Whether it is a repetition of one that was judged lately."""
 
 
 class Matcher:
@@ -63,13 +69,16 @@ class Matcher:
         self.comparer, self._touched = comparer, touched
         self.people: dict[str, Memory] = {}
         self._waiting: deque[Waiting] = deque()
+        self._again: list[Judged] = []
+        """Read again after a kill, with what was found of them before it."""
+        self.said_to = 0
+        """Offset below which it is stored which accesses gave which alerts: whoever commits says so."""
         self._last = 0
         """Append time of the last access: where producers set it, a later one may say an earlier."""
         self._ends: list[tuple[int, str, str]] = []
         """When a decision is forgotten, whose it is, and which."""
         self.matched = 0
         """Accesses that belong to a decision."""
-        self.repeated = 0
         self.crowded = 0
         """Decisions that were forgotten while they were live: one person had more than `DECISIONS_MAX`."""
 
@@ -120,10 +129,14 @@ class Matcher:
         appended_at: int,
         handle: Callable[[], None] | None = None,
     ) -> bool:
-        """Take an access; return whether it waits to be judged. One that needs no decision does not."""
+        """Take an access; return whether it comes back from `advance`. One that needs no decision does not."""
         memory = self.people.get(event.person)
-        if memory is not None and offset <= memory.judged_to:
-            return False  # read again after a restart: its alert is stored
+        if memory is not None and offset <= memory.judged_to:  # read again after a restart: it has counted
+            told = memory.told.get(offset)
+            if told is not None:
+                access = Waiting(event, ref, offset, appended_at, handle)
+                self._again.append(Judged(access, _found_before(told, memory)))
+            return told is not None
         if not self.comparer.concerns(event):
             return False
         self._last = max(self._last, appended_at)
@@ -141,6 +154,8 @@ class Matcher:
             known_to: every decision that was appended until then has been taken, milliseconds.
             read_to: the same of accesses: nothing that only earlier ones could need is kept.
         """
+        again, self._again = self._again, []
+        yield from again
         wait = self.comparer.gateway.wait
         while self._waiting and self._waiting[0].appended_at + wait <= known_to:
             access = self._waiting.popleft()
@@ -148,11 +163,13 @@ class Matcher:
             memory.judged_to = access.offset
             self._touched(access.event.person)
             if memory.repeated(content_of(access.event)):
-                self.repeated += 1
-                compared = Compared(None)
-            else:
-                compared = self.comparer.compare(access.event, memory, access.appended_at)
-                self.matched += compared.decision is not None
+                yield Judged(access, Compared(None), repeated=True)
+                continue
+            compared = self.comparer.compare(access.event, memory, access.appended_at)
+            self.matched += compared.decision is not None
+            if compared.findings:
+                memory.told = {at: told for at, told in memory.told.items() if at >= self.said_to}
+                memory.told[access.offset] = _told(compared)
             yield Judged(access, compared)
         self._forget(min(known_to, self._waiting[0].appended_at if self._waiting else read_to))
 
@@ -183,11 +200,21 @@ class Matcher:
         return kept_until(decision, self.comparer.gateway.valid_for)  # type: ignore[arg-type]
 
 
+def _told(compared: Compared) -> Told:
+    decision = "" if compared.decision is None else compared.decision.decision_id
+    return Told(decision, tuple((each.kind.id, each.sentence) for each in compared.findings))
+
+
+def _found_before(told: Told, memory: Memory) -> Compared:
+    found = (Finding(_KINDS[kind], sentence) for kind, sentence in told.findings if kind in _KINDS)
+    return Compared(memory.decisions.get(told.decision_id), tuple(found))
+
+
 def content_of(event: AccessEvent) -> int:
     """Return a hash of what makes two records the same access."""
     # What is absent is `UNSET`, which no text is; the separator is in no identifier (`schemas.codec` refuses NUL).
     return xxh3_64_intdigest(
         f"{event.event_id}\0{event.person}\0{event.occurred_at}\0{event.dataset_id}\0{event.action}\0"
         f"{event.decision_id}\0{event.session_id}\0{event.source_ip}\0{event.device_country}\0{event.destination}\0"
-        f"{event.ticket}\0{event.record_count}\0{event.subject_ids}".encode()
+        f"{event.ticket}\0{event.record_count}\0{event.subject_ids}\0{event.purpose}\0{event.view}".encode()
     )

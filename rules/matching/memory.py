@@ -57,6 +57,8 @@ class Known(msgspec.Struct, array_like=True, gc=False):
     """Of the person: a guest may have the id of an employee."""
     view_asked: bool = False
     """Whether the pseudonymised view alone was granted."""
+    purpose: str = ""
+    """Here, at the end: what was saved before views and purposes were kept ends without them."""
 
 
 def known_of(decision: Decision, appended_at: int) -> Known:
@@ -82,7 +84,17 @@ def known_of(decision: Decision, appended_at: int) -> Known:
         uses=decision.uses,
         principal=decision.principal_type,
         view_asked=decision.obligations.pseudonymised,
+        purpose=intern(decision.purpose),
     )
+
+
+class Told(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What was found of an access, until it is said which offsets gave it (`monitor.coverage`)."""
+
+    decision_id: str
+    """Of the decision to which it belongs; empty: of none."""
+    findings: tuple[tuple[str, str], ...]
+    """Kind and sentence of each."""
 
 
 class _Saved(msgspec.Struct, array_like=True):
@@ -91,12 +103,13 @@ class _Saved(msgspec.Struct, array_like=True):
     decided_to: int
     decisions: list[Known]
     recent: list[int]
+    told: dict[int, Told] = {}
 
 
 class Memory:
     """One person's. `judged_to` and `decided_to` are the offsets that it is as of: what is read again counts once."""
 
-    __slots__ = ("decided_to", "decisions", "judged_to", "recent")
+    __slots__ = ("decided_to", "decisions", "judged_to", "recent", "told")
 
     def __init__(self) -> None:
         self.decisions: dict[str, Known] = {}
@@ -106,6 +119,9 @@ class Memory:
         """Offset of the last access that was judged."""
         self.decided_to = -1
         """Offset of the last decision that was taken."""
+        self.told: dict[int, Told] = {}
+        """By offset, accesses with findings that no stored range may name yet. After a kill they are read again and
+        not judged again, since each counted once; what was found of them is told again, so that a range names it."""
 
     @property
     def order(self) -> tuple[int, int]:
@@ -130,7 +146,14 @@ _decode = msgspec.msgpack.Decoder(_Saved).decode
 def save(memory: Memory) -> bytes:
     """Return a memory as bytes."""
     return _encode(
-        _Saved(VERSION, memory.judged_to, memory.decided_to, list(memory.decisions.values()), list(memory.recent))
+        _Saved(
+            VERSION,
+            memory.judged_to,
+            memory.decided_to,
+            list(memory.decisions.values()),
+            list(memory.recent),
+            memory.told,
+        )
     )
 
 
@@ -150,4 +173,5 @@ def restore(saved: bytes) -> Memory:
     memory.judged_to, memory.decided_to = found.judged_to, found.decided_to
     memory.decisions = {each.decision_id: each for each in found.decisions}
     memory.recent = dict.fromkeys(found.recent)
+    memory.told = found.told
     return memory

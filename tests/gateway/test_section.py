@@ -37,6 +37,7 @@ def test_an_empty_section_has_every_default() -> None:
         sensitivities=frozenset({"restricted", "allowable"}),
         principals=frozenset({"employee", "external"}),
         wait=500,
+        rows_unsaid="count",
         unrecorded="deny",
         tolerates=frozenset(),
         subject_types={"user": "employee"},
@@ -59,6 +60,7 @@ valid_for = "24h"
 uses = 1
 must_pass = []
 wait = "0s"
+rows_unsaid = "tell"
 unrecorded = "allow"
 tolerates = ["dataset.outside_perimeter"]
 subject_types = { robot = "workload" }
@@ -88,6 +90,7 @@ when = {}
 unless = { "action.soft" = true }
 """)
     assert (found.valid_for, found.uses, found.wait, found.unrecorded) == (24 * HOUR, 1, 0, "allow")
+    assert found.rows_unsaid == "tell"
     assert found.gateways["gw-1"].site == "dub-1"
     assert found.quiet_after == {"gw-1": 5 * MINUTE}
     assert found.break_glass == BreakGlass(roles=("reader",), longest="24h", review_within="7d")
@@ -105,6 +108,7 @@ WRONG = [
     ("[gateway]\nvalid_fro = '1m'", "gateway.valid_fro: unknown key; did you mean 'valid_for'?"),
     ("[gateway]\nvalid_for = 15", "gateway.valid_for: 15: expected `str`"),
     ("[gateway]\nvalid_for = 'soon'", "gateway.valid_for: 'soon' is no duration; write a whole number with ms, s"),
+    ("[gateway]\nrows_unsaid = 'alert'", "gateway.rows_unsaid: 'alert'"),
     ("[gateway]\nvalid_for = '0s'", "gateway.valid_for: '0s': allowed: 1ms to 1d"),
     ("[gateway]\nvalid_for = '25h'", "gateway.valid_for: '25h': allowed: 1ms to 1d"),
     ("[gateway]\nuses = 0", "gateway.uses: 0: allowed: 1 to 1000000"),

@@ -42,6 +42,14 @@ def test_findings_are_printed_and_counted(folder: Path, capfd: pytest.CaptureFix
     assert told == {"late": "gateway.bypass", "wide": "gateway.wider"}
     assert "2 decisions, 3 accesses, 2 matched, 2 findings" in said.err
     assert "decisions.jsonl:3: not_json" in said.err
+    assert "row limit" not in said.err, "what there is nothing of is not said"
+
+
+def test_accesses_that_say_no_rows_under_a_limit_are_counted(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (folder / "decisions.jsonl").write_bytes(encode(decision(obligations={"row_limit": 100})))
+    (folder / "events.jsonl").write_bytes(encode(access("fine", decision_id="d-1")))
+    assert main(arguments(folder)) == 0
+    assert "1 under a row limit without a count of records" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

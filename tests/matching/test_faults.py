@@ -13,7 +13,10 @@ import pytest_asyncio
 
 from schemas.gateway_topics import STATE_MATCHES
 from tests.conftest import Broker
+from tests.faults.harness import until
+from tests.faults.test_coverage import complete
 from tests.matching.stream import MatchRun, now
+from tests.matching.test_said import said, unnamed
 from tests.matching.world import POLICY, access, decision
 
 PEOPLE = [f"p-{number}" for number in range(40)]
@@ -40,7 +43,7 @@ async def test_kills_amid_change_no_alert(run: MatchRun) -> None:
     run.start()
     await run.ready(0)
     expected: dict[str, list[str]] = {}
-    sent = 0
+    sent, bypasses = 0, 0
     kills = {3: signal.SIGKILL, 6: signal.SIGKILL, 9: signal.SIGTERM}
     for number in range(ROUNDS):
         for person in PEOPLE:
@@ -59,6 +62,7 @@ async def test_kills_amid_change_no_alert(run: MatchRun) -> None:
                 event_id = f"bypass-{person}-{number}"
                 await run.access(access(event_id, employee_id=person, occurred_at=now(), dataset_id="vault-mail"))
                 expected[event_id] = ["gateway.bypass"]
+                bypasses += 1
         if number in kills:
             victim = next(each for each in run.processes if each.popen.poll() is None)
             victim.signal(kills[number])
@@ -69,5 +73,11 @@ async def test_kills_amid_change_no_alert(run: MatchRun) -> None:
     assert told == expected
     assert len(expected) > 50
     assert await run.records(STATE_MATCHES), "memories were saved"
+
+    async def all_is_said() -> bool:
+        records = await said(run)
+        return sum(complete(records).values()) == sent + bypasses and await unnamed(run, records) == set()
+
+    await until("every access in a range, every alert named by one", all_is_said)
     logs = [process.output() for process in run.processes]
     assert not any("Traceback" in log for log in logs)

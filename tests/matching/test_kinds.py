@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from rules.catalogue import RULE_IDS
 from rules.matching.compare import CLOCKS_MS
 from rules.matching.elsewhere import CHUNK, Elsewhere
 from rules.matching.gateways import UNUSED_LEAST, Gateways
+from rules.matching.matcher import Matcher
+from rules.matching.memory import Memory, known_of, restore, save
+from rules.policy import parse
+from schemas.alert import EventRef
 from schemas.approval import Approval, Signed
-from tests.matching.world import MINUTE, T, access, comparer_of, decision, found, policy_of
+from tests.matching.world import MINUTE, POLICY, T, access, comparer_of, decision, found, policy_of
 
 
 def kinds_of(event: dict[str, Any], *decisions: Any, **world: Any) -> list[str]:
@@ -106,10 +112,17 @@ def test_expired_long_ago_is_told_while_the_id_is_remembered() -> None:
         ({"record_count": 100}, {"obligations": {"row_limit": 100}}, []),
         ({"record_count": 101}, {"obligations": {"row_limit": 100}}, ["gateway.wider"]),
         ({"subject_ids": ["a", "b"]}, {"obligations": {"row_limit": 1}}, ["gateway.wider"]),
+        ({"subject_ids": ["a", "b"], "record_count": 1}, {"obligations": {"row_limit": 1}}, ["gateway.wider"]),
+        ({"subject_ids": ["a"], "record_count": 2}, {"obligations": {"row_limit": 1}}, ["gateway.wider"]),
+        ({"subject_ids": ["a"], "record_count": 1}, {"obligations": {"row_limit": 1}}, []),
+        ({}, {"obligations": {"row_limit": 1}}, []),
         ({"ticket": "T-1"}, {"obligations": {"ticket": True}, "ticket": "T-1"}, []),
         ({}, {"obligations": {"ticket": True}, "ticket": "T-1"}, ["gateway.wider"]),
         ({"ticket": "T-2"}, {"obligations": {"ticket": True}, "ticket": "T-1"}, ["gateway.wider"]),
-        ({"ticket": "T-2"}, {"ticket": "T-1"}, []),
+        ({"ticket": "T-2"}, {"ticket": "T-1"}, ["gateway.wider"]),
+        ({"ticket": "T-2", **NAMED}, {"ticket": "T-1"}, ["gateway.wider"]),
+        ({"ticket": "T-2"}, {}, []),
+        ({}, {"ticket": "T-1"}, []),
         ({"destination": "sin-1"}, {"destination": "dub-2"}, ["gateway.wider"]),
         ({"destination": "dub-2"}, {"destination": "dub-2"}, []),
         ({}, {"destination": "dub-2"}, []),
@@ -121,6 +134,79 @@ def test_expired_long_ago_is_told_while_the_id_is_remembered() -> None:
 )
 def test_wider(event: dict[str, Any], granted: dict[str, Any], kinds: list[str]) -> None:
     assert kinds_of(event, decision(**granted)) == kinds
+
+
+@pytest.mark.parametrize("named", [{}, NAMED], ids=["unnamed", "named"])
+@pytest.mark.parametrize(
+    ("event", "decided", "kinds"),
+    [
+        ({"purpose": "support"}, {"purpose": "support"}, []),
+        ({"purpose": "marketing"}, {"purpose": "support"}, ["gateway.other_purpose"]),
+        ({}, {"purpose": "support"}, []),
+        ({"purpose": "marketing"}, {}, []),
+    ],
+    ids=["the same", "another", "the access does not say", "the decision does not say"],
+)
+def test_other_purpose(named: dict[str, Any], event: dict[str, Any], decided: dict[str, Any], kinds: list[str]) -> None:
+    assert kinds_of({**event, **named}, decision(**decided)) == kinds
+
+
+def test_an_unnamed_access_is_of_the_decision_for_its_purpose_and_its_ticket() -> None:
+    made = [
+        decision("d-1", purpose="support", ticket="T-1"),
+        decision("d-2", purpose="support", ticket="T-2", decided_at=T + 5),
+        decision("d-3", purpose="billing", ticket="T-1", decided_at=T + 9),
+    ]
+    comparer = comparer_of()
+    matcher = Matcher(comparer)
+    for offset, each in enumerate(made):
+        matcher.decide(each, offset, each.decided_at)
+    event = access(purpose="support", ticket="T-1")
+    matcher.access(event, EventRef(event_id="e-1"), 0, event.occurred_at)
+    (judged,) = matcher.advance(T * 2, T * 2)
+    assert judged.compared.decision is not None
+    assert judged.compared.decision.decision_id == "d-1"
+    assert judged.compared.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("event", "granted", "unknown"),
+    [
+        ({}, {"obligations": {"row_limit": 100}}, True),
+        ({"subject_ids": []}, {"obligations": {"row_limit": 100}}, True),
+        ({"record_count": 0}, {"obligations": {"row_limit": 100}}, False),
+        ({"subject_ids": ["a"]}, {"obligations": {"row_limit": 100}}, False),
+        ({}, {}, False),
+        ({}, {"obligations": {"row_limit": 100}, "effect": "deny", "uses": 0}, False),
+    ],
+    ids=["says none", "an empty list", "says zero", "a list", "without a limit", "denied"],
+)
+@pytest.mark.parametrize("told", [False, True])
+def test_rows_that_are_not_said_under_a_limit(
+    event: dict[str, Any], granted: dict[str, Any], *, unknown: bool, told: bool
+) -> None:
+    """They are counted, and told only where the policy asks for it: not every data plane can count."""
+    policy = parse(
+        POLICY.replace('wait = "500ms"', 'wait = "500ms"\nrows_unsaid = "tell"' if told else ""), "p.toml", RULE_IDS
+    )
+    matcher = Matcher(comparer_of(policy))
+    matcher.decide(decision(**granted), 0, T)
+    one = access(**event)
+    matcher.access(one, EventRef(event_id="e-1"), 0, one.occurred_at)
+    (judged,) = matcher.advance(T * 2, T * 2)
+    assert judged.compared.rows_unsaid is unknown
+    kinds = {each.kind.id for each in judged.compared.findings} - {"gateway.denied_yet_done"}
+    assert kinds == ({"gateway.wider"} if unknown and told else set())
+
+
+def test_what_an_older_program_saved_is_read() -> None:
+    """A decision that was saved before purposes were kept has none: nothing is said of it."""
+    memory = Memory()
+    memory.decisions["d-1"] = known_of(decision(), T)
+    saved = msgspec.msgpack.decode(save(memory))
+    assert saved[3][0].pop() == "", "the purpose comes last"
+    assert saved.pop() == {}, "what is not said yet as well"
+    assert restore(msgspec.msgpack.encode(saved)).decisions == memory.decisions
 
 
 def test_somebody_elses_decision() -> None:
@@ -241,9 +327,6 @@ def test_an_access_long_before_its_decision_was_not_decided_on() -> None:
     made = decision(decided_at=T + 10_000)
     events = [access(decision_id="d-1", occurred_at=T)]
     comparer = comparer_of()
-    from rules.matching.matcher import Matcher
-    from schemas.alert import EventRef
-
     matcher = Matcher(comparer)
     matcher.decide(made, 0, T + 10_000)
     matcher.access(events[0], EventRef(event_id="e-1"), 0, T + 10_100)

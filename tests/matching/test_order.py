@@ -78,6 +78,8 @@ class Driver:
         self.saved: dict[str, bytes] = {}
         self.committed = (0, 0)
         self.told: dict[str, list[str]] = {}
+        self.claimed: set[str] = set()
+        """Whose alerts are named by what is said of the offsets, when these are committed."""
         self.begin()
 
     def begin(self) -> None:
@@ -85,6 +87,7 @@ class Driver:
         for person, saved in self.saved.items():
             self.matcher.restore(person, restore(saved))
         self.decided, self.read = self.committed
+        self.given: dict[int, str] = {}
 
     def decide(self, count: int) -> None:
         for offset in range(self.decided, min(self.decided + count, len(self.decisions))):
@@ -103,14 +106,18 @@ class Driver:
             kinds = sorted(each.kind.id for each in judged.compared.findings)
             if kinds:
                 event_id = judged.access.event.event_id
+                self.given[judged.access.offset] = event_id
                 assert self.told.setdefault(event_id, kinds) == kinds, "told again as something else"
 
     def commit(self, *, whole: bool) -> None:
         """Save memories, then commit offsets; a kill in between leaves the offsets of before."""
         waiting = [each.offset for each in self.matcher._waiting]
+        waiting += [each.access.offset for each in self.matcher._again]
         self.saved = {name: save(memory) for name, memory in self.matcher.people.items() if memory.decisions}
         if whole:
             self.committed = self.decided, min([*waiting, self.read])
+            self.claimed |= {name for offset, name in self.given.items() if offset < self.committed[1]}
+            self.matcher.said_to = self.committed[1]
 
     def run(self, random: Random, *, kills: bool) -> dict[str, list[str]]:
         for _ in range(10_000):
@@ -129,6 +136,8 @@ class Driver:
                     self.begin()
         self.advance()
         assert self.matcher.waiting == 0
+        self.commit(whole=True)
+        assert self.claimed == self.told.keys(), "an alert that nobody would miss"
         return self.told
 
 

@@ -30,6 +30,11 @@ VERSIONS_MOST: Final = 4_096
 killed between storing it and storing its range; then it is mostly one alert, with two."""
 
 
+def where_of(claim: Claim) -> str:
+    """Return which range it is, in words."""
+    return f"the range {claim.first} to {claim.last}" + (" of matching" if claim.by == "match" else "")
+
+
 class Stored(msgspec.Struct, frozen=True, gc=False):
     """One record of an alert's revision."""
 
@@ -144,7 +149,7 @@ class Alerts:
                 versions.append(self.stored[key])
             else:
                 missing.append(text)
-        where = f"the range {claim.first} to {claim.last}"
+        where = where_of(claim)
         if missing:
             if claim.at + self._grace >= now:
                 self.under_way += [f"alert {text} of {claim.topic}/{claim.partition}" for text in missing]

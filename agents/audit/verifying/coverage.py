@@ -15,7 +15,7 @@ import msgspec
 
 from agents.audit.verifying.continuity import EXPLAINED
 from agents.audit.verifying.findings import Findings
-from schemas.coverage import Coverage, InForce, Judged, Process, Started, Stopped, hash_of
+from schemas.coverage import Coverage, InForce, Judged, Pass, Process, Started, Stopped, hash_of
 from schemas.entry import Entry
 from schemas.fields import iso
 
@@ -39,6 +39,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     verdicts: dict[str, int]
     at: int
     """When it was stored, and no later than it says itself."""
+    by: Pass = "judge"
 
 
 @dataclass(slots=True)
@@ -265,7 +266,7 @@ class Completeness:
             self.claims.append(
                 Claim(
                     index, record.topic, record.partition, record.first, record.last, record.alerts_of,
-                    record.alerts_hash, record.verdicts, at,
+                    record.alerts_hash, record.verdicts, at, record.by,
                 )
             )  # fmt: skip
 

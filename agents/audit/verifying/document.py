@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from agents.audit.verifying.adoptions import builtins
+from agents.audit.verifying.coverage import Completeness
 from agents.audit.verifying.processes import KINDS
 from agents.audit.verifying.report import limits
 from agents.audit.verifying.verify import Outcome
@@ -28,26 +29,8 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "entries": dict(outcome.kinds),
         "unknown": dict(outcome.unknown),
         "seconds": round(outcome.spent, 3),
-        "judged": [
-            {
-                "topic": topic,
-                "partition": partition,
-                "first": of.first,
-                "last": of.following - 1,
-                "since": of.since,
-                "until": of.until,
-                "ranges": of.ranges,
-                "records": of.records,
-                "alerts": of.alerts,
-                "verdicts": dict(of.verdicts),
-                "holes": dict(of.holes),
-                "again": of.again,
-                "starts": of.starts,
-                "stops": of.stops,
-                "without_worker": [list(each) for each in of.without],
-            }
-            for (topic, partition), of in sorted(outcome.completeness.judged.items())
-        ],
+        "judged": _ranges(outcome.completeness),
+        "matched": _ranges(outcome.passes.matched),
         "processes": [
             {
                 "kind": run.kind,
@@ -98,3 +81,26 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "counts": dict(outcome.findings.counts),
         "findings": [msgspec.to_builtins(each) for each in outcome.findings.kept],
     }
+
+
+def _ranges(completeness: Completeness) -> list[dict[str, Any]]:
+    return [
+        {
+            "topic": topic,
+            "partition": partition,
+            "first": of.first,
+            "last": of.following - 1,
+            "since": of.since,
+            "until": of.until,
+            "ranges": of.ranges,
+            "records": of.records,
+            "alerts": of.alerts,
+            "verdicts": dict(of.verdicts),
+            "holes": dict(of.holes),
+            "again": of.again,
+            "starts": of.starts,
+            "stops": of.stops,
+            "without_worker": [list(each) for each in of.without],
+        }
+        for (topic, partition), of in sorted(completeness.judged.items())
+    ]

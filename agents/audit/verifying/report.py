@@ -7,7 +7,9 @@ from typing import Final
 
 from agents.audit.verifying import adoptions, destinations, who_and_why
 from agents.audit.verifying.continuity import EXPLAINED
+from agents.audit.verifying.coverage import Completeness
 from agents.audit.verifying.findings import KINDS, Finding
+from agents.audit.verifying.passes import without_matching
 from agents.audit.verifying.processes import KINDS as PROCESSES
 from agents.audit.verifying.processes import Run
 from agents.audit.verifying.verify import Outcome
@@ -56,6 +58,8 @@ def limits(outcome: Outcome) -> list[str]:
         found.append(f"entries that this version does not know were not looked at: {said}")
     if not outcome.completeness.judged:
         found.append("the log holds no record of coverage: nothing says what was judged")
+    if said := _without_matching(outcome):
+        found.append(said)
     found.append(
         "whether a verdict is right is not in the log: `cloverwatch audit replay` judges again; and whether "
         "every access "
@@ -78,7 +82,10 @@ def lines(outcome: Outcome) -> list[str]:
         f"  entries            {_counts(outcome.kinds)}",
         "",
         "Judged, by partition",
-        *_judged(outcome),
+        *_judged(outcome.completeness),
+        "",
+        "Held against gateways' decisions, by partition",
+        *_judged(outcome.passes.matched),
         "",
         "Not covered",
         *_not_covered(outcome),
@@ -147,9 +154,13 @@ def _earlier(outcome: Outcome) -> str:
     return f"{said}; this history goes on from {outcome.agreed:,} entries"
 
 
-def _judged(outcome: Outcome) -> list[str]:
+def _without_matching(outcome: Outcome) -> str:
+    return without_matching(outcome.passes, outcome.kinds["decision"], outcome.alerts.by_family["gateway"])
+
+
+def _judged(completeness: Completeness) -> list[str]:
     told = []
-    for (topic, partition), of in sorted(outcome.completeness.judged.items()):
+    for (topic, partition), of in sorted(completeness.judged.items()):
         if not of.ranges:
             told.append(f"  {topic}/{partition}: nothing yet; begun at offset {of.first}")
             continue
@@ -172,11 +183,9 @@ def _judged(outcome: Outcome) -> list[str]:
 
 
 def _not_covered(outcome: Outcome) -> list[str]:
-    told = [
-        f"  {topic}/{partition}: what lies before offset {of.first} is older than this log"
-        for (topic, partition), of in sorted(outcome.completeness.judged.items())
-        if of.first
-    ]
+    told = [f"  {each}" for each in outcome.passes.older()]
+    if said := _without_matching(outcome):
+        told.append(f"  {said}")
     some = [each for each in outcome.findings.kept if each.kind == "not_covered"]
     told += [f"  {_sentence(each)}" for each in some[:SHOWN_MOST]]
     if outcome.findings.counts["not_covered"] > SHOWN_MOST:
@@ -186,8 +195,8 @@ def _not_covered(outcome: Outcome) -> list[str]:
 
 def _monitor(outcome: Outcome) -> list[str]:
     told = []
-    for (topic, partition), of in sorted(outcome.completeness.judged.items()):
-        said = f"  {topic}/{partition}: {of.starts} starts, {of.stops} stops"
+    for place, of in outcome.passes.named():
+        said = f"  {place}: {of.starts} starts, {of.stops} stops"
         if of.without:
             begin, end = max(of.without, key=lambda each: each[1] - each[0])
             total = sum(to - since for since, to in of.without) / 1000
@@ -202,8 +211,8 @@ def _monitor(outcome: Outcome) -> list[str]:
         f"  the log's writer began at {_when(at)} (entry {index})"
         for index, at, _ in outcome.spans.openings[:SHOWN_MOST]
     ]
-    if outcome.completeness.repeated:
-        told.append(f"  {outcome.completeness.repeated:,} records of coverage were stored twice, word by word")
+    if repeated := outcome.completeness.repeated + outcome.passes.matched.repeated:
+        told.append(f"  {repeated:,} records of coverage were stored twice, word by word")
     return [*told, *_processes(outcome)]
 
 
@@ -273,7 +282,9 @@ def _alerts(outcome: Outcome) -> list[str]:
     alerts = outcome.alerts
     told = [f"  revisions          {len(alerts.stored):,} ({_counts(alerts.by_family)})"]
     if alerts.unclaimed:
-        told.append(f"  of no range        {_counts(alerts.unclaimed)}: written by delivery, matching or the overseer")
+        told.append(
+            f"  of no range        {_counts(alerts.unclaimed)}: named by none; delivery and the overseer name none"
+        )
     told += destinations.lines(outcome.destinations)
     states: dict[str, Counter[str]] = {}
     for (destination, state), count in alerts.receipts.items():

@@ -15,14 +15,15 @@ import msgspec
 from agents.audit.verifying import signers, who_and_why
 from agents.audit.verifying.acts import Acts
 from agents.audit.verifying.adoptions import Adoptions
-from agents.audit.verifying.alerts import Alerts
+from agents.audit.verifying.alerts import Alerts, where_of
 from agents.audit.verifying.continuity import Continuity
-from agents.audit.verifying.coverage import Completeness
+from agents.audit.verifying.coverage import Claim, Completeness
 from agents.audit.verifying.destinations import Destinations
 from agents.audit.verifying.exported import Exported
 from agents.audit.verifying.findings import Findings
 from agents.audit.verifying.log_files import LogFiles, Walk
 from agents.audit.verifying.notes import Checkpoint, Verifier, checkpoint
+from agents.audit.verifying.passes import Passes
 from agents.audit.verifying.processes import Processes
 from agents.audit.verifying.who_and_why import Told
 from schemas.entry import Entry, EntryKind
@@ -87,6 +88,7 @@ class Outcome:
     acts: Acts
     adoptions: Adoptions
     exported: Exported | None
+    passes: Passes
     processes: Processes = field(default_factory=Processes)
     signers: list[str] = field(default_factory=list)
     witnessed: list[tuple[str, int, int]] = field(default_factory=list)
@@ -131,15 +133,17 @@ def verify(asked: Asked) -> Outcome:
     findings = Findings()
     files = LogFiles(asked.folder)
     signed = checkpoint(files.checkpoint())
+    judged = Completeness(findings)
     outcome = Outcome(
         signed,
         findings,
         Continuity(findings),
-        Completeness(findings),
+        judged,
         Alerts(findings, grace=asked.grace),
         Acts(findings),
         Adoptions(findings, asked.auditors, asked.auditors_needed),
         None if asked.export is None else Exported(asked.export, findings),
+        Passes(findings, judged, max(asked.grace, GRACE_MS)),
     )
     signers.signatures(asked, outcome)
     signers.origin(asked, signed, findings)
@@ -154,10 +158,11 @@ def verify(asked: Asked) -> Outcome:
     outcome.agreed = walk.agreed
     signers.stale(asked, outcome)
     outcome.completeness.end(outcome.until, max(asked.grace, GRACE_MS))
+    outcome.passes.end(outcome.until)
     outcome.processes.end(outcome.until)
     _never_judged(outcome)
     outcome.destinations = Destinations(outcome.completeness.in_force)
-    outcome.alerts.end(outcome.completeness.claims, outcome.spans, outcome.destinations, outcome.until)
+    outcome.alerts.end(_claims(outcome), outcome.spans, outcome.destinations, outcome.until)
     outcome.acts.end(outcome.spans, outcome.completeness, outcome.until - asked.grace)
     if outcome.exported is not None:
         outcome.exported.end(outcome.spans, outcome.until - asked.grace)
@@ -181,15 +186,20 @@ def _never_judged(outcome: Outcome) -> None:
     Decisions lie in as many partitions as accesses, so that both of a person meet (`docs/topics.md`); which those are
     the log says whenever it is opened.
     """
-    judged = {partition for topic, partition in outcome.completeness.judged if topic == ACCESS_EVENTS}
     decided = {partition for topic, partition in outcome.spans.spans if topic == GATEWAY_DECISIONS}
-    for partition in sorted(decided - judged) if judged else ():
-        outcome.findings.add(
-            "not_covered",
-            "nobody ever began with this partition: nothing of it was judged",
-            topic=ACCESS_EVENTS,
-            partition=partition,
-        )
+    for each, done in ((outcome.completeness, "judged"), (outcome.passes.matched, "held against decisions")):
+        begun = {partition for topic, partition in each.judged if topic == ACCESS_EVENTS}
+        for partition in sorted(decided - begun) if begun else ():
+            outcome.findings.add(
+                "not_covered",
+                f"nobody ever began with this partition: nothing of it was {done}",
+                topic=ACCESS_EVENTS,
+                partition=partition,
+            )
+
+
+def _claims(outcome: Outcome) -> list[Claim]:
+    return [*outcome.completeness.claims, *outcome.passes.matched.claims]
 
 
 def _take(outcome: Outcome, index: int, raw: bytes, seen: Callable[[int, Entry], None]) -> None:
@@ -232,7 +242,7 @@ def _coverage(outcome: Outcome, index: int, entry: Entry) -> None:
         )
         outcome.findings.add("entry", said, index=index, topic=entry.topic, offset=entry.offset)
         return
-    record = outcome.completeness.take(index, entry)
+    record = outcome.passes.take(index, entry)
     outcome.adoptions.covered(index, record)
     if record is not None:
         outcome.processes.take(record, entry.at)
@@ -258,7 +268,7 @@ def _unread(outcome: Outcome, index: int, raw: bytes, error: Exception) -> None:
 
 def _verdicts(outcome: Outcome, exported: Exported) -> None:
     """Compare the counts of findings by rule with the alerts' own reasons, where the export has them all."""
-    for claim in outcome.completeness.claims:
+    for claim in _claims(outcome):
         found: Counter[str] = Counter()
         whole = True
         for text in claim.alerts:
@@ -276,6 +286,6 @@ def _verdicts(outcome: Outcome, exported: Exported) -> None:
             said = ", ".join(f"{rule} {told[rule]} and not {found[rule]}" for rule in wrong)
             outcome.findings.add(
                 "verdicts",
-                f"the range {claim.first} to {claim.last} counts findings that its alerts do not have: {said}",
+                f"{where_of(claim)} counts findings that its alerts do not have: {said}",
                 index=claim.index, topic=claim.topic, partition=claim.partition, offset=claim.first,
             )  # fmt: skip
