@@ -72,8 +72,13 @@ def about(kind: EntryKind, value: bytes, *, clear: bool = False) -> dict[str, An
         part: Any = approval.decode.decode(value) if kind == "approval" else _PARTS[kind](value)
     except (msgspec.MsgspecError, ValueError):
         return dict(UNREADABLE)
-    fields = ((name, getattr(part, name)) for name in ABOUT[kind] if not (clear and name == "dedup_key"))
-    return {name: each for name, each in fields if each is not UNSET}
+    if kind == "approval":
+        said = {name: getattr(part, name) for name in ABOUT[kind]}
+    else:
+        said = {name: each for name, each in msgspec.structs.asdict(part).items() if each is not UNSET}
+    if clear:
+        said.pop("dedup_key", None)
+    return said
 
 
 def entry_of(topic: str, record: Any, *, clear: bool = False) -> tuple[Entry, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +26,7 @@ INDEX_EVERY_S: Final = 10.0
 """How often the index is written: so many seconds of entries are read again at a start."""
 
 LOOK_S: Final = 0.1
-"""Between two looks for records while nothing is known to be behind those that were read: a client that is asked for each
+"""Between two looks for records while nothing is known to be behind those that were read: asking the client for each
 record by itself costs more than the log."""
 
 RETRY_S: Final = 1.0
@@ -164,9 +165,10 @@ class Writer:
                 await self._pause(RETRY_S)
         self.failing = None
         self.signed = time.monotonic()
+        for kind, number in Counter([entry.kind for entry, _ in found]).items():
+            self._metrics.entries.labels(kind).inc(number)
         for entry, _ in found:
             self.positions.take(entry)
-            self._metrics.entries.labels(entry.kind).inc()
             if entry.kind == "hole":
                 said = entry.about
                 self._metrics.missing.labels(entry.topic, said["why"]).inc(said["last"] - said["first"] + 1)
