@@ -127,9 +127,7 @@ def main(arguments: list[str]) -> int:
         found = asyncio.run(measured(settings, given.records, Path(made)))
     print(f"the whole writer, {given.records:,} records that wait, {kind} in other processes, writer on one core:")
     print(f"  {found.rate:>10,.0f} entries/s ({found.cpu_rate:,.0f} per second of CPU); goal {GOAL:,}")
-    print(
-        f"  {found.entry_bytes:>10,.0f} bytes an entry, {1e6 / found.cpu_rate:.1f} µs of CPU; load {load:.1f} at the start"
-    )
+    print(f"  {found.entry_bytes:>10,.0f} bytes and {1e6 / found.cpu_rate:.1f} µs of CPU an entry; load {load:.1f}")
     return 0 if found.cpu_rate >= GOAL else 1
 
 

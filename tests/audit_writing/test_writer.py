@@ -84,7 +84,7 @@ async def test_what_waits_is_read_without_a_pause(settings: Settings, tmp_path: 
 
 
 async def test_what_comes_now_and_then_travels_together(settings: Settings, tmp_path: Path) -> None:
-    """The first record is not kept waiting; those behind it are appended once an interval, however many reads it took."""
+    """The first record is not kept waiting; those behind it are appended once an interval."""
     interval, begun = 0.5, time.monotonic()
     async with writing(settings, tmp_path / "log", interval) as log:
         for _ in range(40):
