@@ -33,6 +33,9 @@ SILENCE_S: Final = 20.0
 FILE_S: Final = 300.0
 """For one file: the largest bundle has 16 MiB."""
 
+TOLD_PAUSE_MOST_S: Final = 60.0
+"""The longest pause that a server's `Retry-After` may ask for."""
+
 AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that may be others a moment later."""
 
@@ -101,12 +104,14 @@ class Downloads:
             BadLogError: it is longer than `most` bytes.
             ReferenceUnavailableError: the server does not answer, or answers with something else, however often asked.
         """
+        told = 0.0
         for number in range(TRIES):
             if number:
-                await self._pause(FIRST_PAUSE_S * 2 ** (number - 1) * random.uniform(1, 1.5))  # noqa: S311
+                await self._pause(max(told, FIRST_PAUSE_S * 2 ** (number - 1)) * random.uniform(1, 1.5))  # noqa: S311
+                told = 0.0
             try:
                 async with self._turns:
-                    status, found = await self._once(path, most)
+                    status, found, told = await self._once(path, most)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 said = f"{self._base}/{path} cannot be read: {error or type(error).__name__}"
                 if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -123,13 +128,15 @@ class Downloads:
             self._tell(f"{said} (try {number + 1} of {TRIES})")
         raise ReferenceUnavailableError(said)
 
-    async def _once(self, path: str, most: int) -> tuple[int, bytes]:
+    async def _once(self, path: str, most: int) -> tuple[int, bytes, float]:
         async with self._session.get(f"{self._base}/{path}", allow_redirects=False) as answer:
             if answer.status != 200:
-                return answer.status, b""
+                told = answer.headers.get("Retry-After", "")
+                seconds = float(told) if told.isascii() and told.isdecimal() and len(told) < 6 else 0.0
+                return answer.status, b"", min(seconds, TOLD_PAUSE_MOST_S)
             found = bytearray()
             async for part in answer.content.iter_chunked(PART):
                 found += part
                 if len(found) > most:
                     raise BadLogError(path, f"more than {most:,} bytes, the most that this file may have")
-            return 200, bytes(found)
+            return 200, bytes(found), 0.0

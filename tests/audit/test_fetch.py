@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from agents.audit.downloads import TRIES, Downloads
+from agents.audit.downloads import FIRST_PAUSE_S, TRIES, Downloads
 from agents.audit.mirror import fetch
-from agents.audit.serving import Serving
 from agents.audit.tlog import BadLogError, Folder, Log, LogReader, NoteSigner, vkey
 from agents.audit.tlog.errors import LogBusyError
 from agents.cli import main
-from agents.web import listening
 from schemas.errors import ReferenceUnavailableError
 from tests.audit.making import KEY, World, write_log
+from tests.receivers.certificates import Certificates, certificates
 
 START = "import sys; from agents.cli import main; sys.exit(main())"
 SIGNER = NoteSigner.new("audit.example/fetched")
@@ -40,31 +42,29 @@ def grow(folder: Path, to: int, mark: str = "") -> None:
         log.append(entries(log.size, to, mark))
 
 
-@contextmanager
-def served(log: Path) -> Iterator[str]:
-    """What `cloverwatch audit serve` runs, in a thread: starting a process takes longer than the tests."""
-    loop, serving, listener = asyncio.new_event_loop(), Serving(log), listening("127.0.0.1", 0, "port")
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        asyncio.run_coroutine_threadsafe(serving.start(listener), loop).result(30)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    finally:
-        asyncio.run_coroutine_threadsafe(serving.stop(), loop).result(30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What one `cloverwatch audit serve`, a real process, serves: the log that it is given to show."""
+
+    url: str
+    folder: Path
+
+    def show(self, log: Path) -> str:
+        shutil.rmtree(self.folder)
+        shutil.copytree(log, self.folder)
+        return self.url
 
 
-@contextmanager
-def serve(log: Path) -> Iterator[str]:
-    """`cloverwatch audit serve`, a real process."""
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("served") / "log"
+    grow(folder, 1)
     process = subprocess.Popen(
-        [sys.executable, "-c", START, "audit", "serve", str(log), "--port", "0"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", START, "audit", "serve", str(folder), "--port", "0"], stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
+        yield Site(process.stdout.readline().strip(), folder)
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
@@ -94,20 +94,19 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def url(log: Path) -> Iterator[str]:
-    with served(log) as found:
-        yield found
+@pytest.fixture
+def url(site: Site, log: Path) -> str:
+    return site.show(log)
 
 
 def test_a_log_is_fetched_and_verified_with_the_commands_of_the_auditors_page(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = World(seed=3)
     world.live(150)
     write_log(tmp_path / "log", world.entries)
-    with serve(tmp_path / "log") as where:
-        assert main(["audit", "fetch", where, str(tmp_path / "mirror"), "--key", KEY]) == 0
+    where = site.show(tmp_path / "log")
+    assert main(["audit", "fetch", where, str(tmp_path / "mirror"), "--key", KEY]) == 0
     said = capsys.readouterr().out
     assert f"{tmp_path / 'mirror'}: " in said
     assert "files were fetched" in said
@@ -115,25 +114,24 @@ def test_a_log_is_fetched_and_verified_with_the_commands_of_the_auditors_page(
     assert files(tmp_path / "mirror") == files(tmp_path / "log")
 
 
-def test_a_second_fetch_gets_what_is_new_alone(log: Path, url: str, tmp_path: Path) -> None:
+def test_a_second_fetch_gets_what_is_new_alone(site: Site, log: Path, tmp_path: Path) -> None:
     mirror = tmp_path / "mirror"
-    assert ask(url, mirror) == 0
+    assert ask(site.show(log), mirror) == 0
     before = {path: (mirror / path).stat().st_ino for path in files(mirror) if ".p/" not in path}
     grow(log, 1_500)
-    assert ask(url, mirror) == 0
+    assert ask(site.show(log), mirror) == 0
     assert holds(mirror, log)
     again = {path for path, inode in before.items() if (mirror / path).stat().st_ino != inode}
     assert again == {"checkpoint"}
 
 
-def test_tiles_of_every_level_and_partial_ones_that_the_log_has_left_behind(tmp_path: Path) -> None:
+def test_tiles_of_every_level_and_partial_ones_that_the_log_has_left_behind(site: Site, tmp_path: Path) -> None:
     """The checkpoint is of a moment ago: the partial files that it implies are full ones by now."""
     grow(tmp_path / "log", BIG)
     old = (tmp_path / "log" / "checkpoint").read_bytes()
     grow(tmp_path / "log", BIG + 600)
     (tmp_path / "log" / "checkpoint").write_bytes(old)
-    with served(tmp_path / "log") as where:
-        assert ask(where, tmp_path / "mirror") == 0
+    assert ask(site.show(tmp_path / "log"), tmp_path / "mirror") == 0
     grow(tmp_path / "alike", BIG)
     assert set(files(tmp_path / "mirror")) == set(files(tmp_path / "alike"))
     there, alike = files(tmp_path / "mirror"), files(tmp_path / "alike")
@@ -141,42 +139,39 @@ def test_tiles_of_every_level_and_partial_ones_that_the_log_has_left_behind(tmp_
 
 
 def test_a_history_that_was_rewritten_is_refused_and_kept(
-    log: Path, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: Site, log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mirror = tmp_path / "mirror"
-    assert ask(url, mirror) == 0
+    assert ask(site.show(log), mirror) == 0
     before = files(mirror)
     size = int(before["checkpoint"].split(b"\n")[1])
     grow(tmp_path / "other", size + 300, "!")
-    with served(tmp_path / "other") as where:
-        assert ask(where, mirror) == 1
+    assert ask(site.show(tmp_path / "other"), mirror) == 1
     assert "the history was rewritten, or two logs of one name are shown" in capsys.readouterr().out
     assert (mirror / "checkpoint.refused").read_bytes() == (tmp_path / "other" / "checkpoint").read_bytes()
     assert before.items() <= files(mirror).items(), "what was fetched before stays"
-    assert ask(url, mirror) == 0
+    assert ask(site.show(log), mirror) == 0
 
 
 def test_a_log_that_was_put_back_is_refused(
-    log: Path, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: Site, log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mirror = tmp_path / "mirror"
-    assert ask(url, mirror) == 0
+    assert ask(site.show(log), mirror) == 0
     grow(tmp_path / "shorter", 300)
-    with served(tmp_path / "shorter") as where:
-        assert ask(where, mirror) == 1
+    assert ask(site.show(tmp_path / "shorter"), mirror) == 1
     assert "is of 300 entries, the one that was fetched before of" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("path", ["tile/0/001", "tile/entries/002", "tile/entries/000"])
 def test_a_file_that_is_not_what_was_signed_is_not_kept(
-    log: Path, tmp_path: Path, path: str, capsys: pytest.CaptureFixture[str]
+    site: Site, log: Path, tmp_path: Path, path: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(log, tmp_path / "log")
     changed = bytearray((tmp_path / "log" / path).read_bytes())
     changed[100] ^= 1
     (tmp_path / "log" / path).write_bytes(changed)
-    with served(tmp_path / "log") as where:
-        assert ask(where, tmp_path / "mirror") == 1
+    assert ask(site.show(tmp_path / "log"), tmp_path / "mirror") == 1
     assert path in capsys.readouterr().out
     assert not (tmp_path / "mirror" / path).exists()
     assert not (tmp_path / "mirror" / "checkpoint").exists()
@@ -239,12 +234,16 @@ async def fetched(url: str, to: Path, pauses: list[float] | None = None) -> None
 
 
 @contextmanager
-def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+def answering(handler: type[BaseHTTPRequestHandler], tls: Certificates | None = None) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls.server, tls.server_key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/"
     finally:
         server.shutdown()
         thread.join()
@@ -256,16 +255,21 @@ class Quiet(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_server_that_is_busy_is_asked_again_with_longer_pauses(log: Path, tmp_path: Path) -> None:
-    refused: dict[str, int] = {}
+@pytest.mark.parametrize(("said", "least"), [(None, 0.5), ("7", 7.0), ("Wed, 25 Nov 2026 10:00:00 GMT", 0.5)])
+def test_a_server_that_is_busy_is_asked_again_when_it_says_or_with_longer_pauses(
+    log: Path, tmp_path: Path, said: str | None, least: float
+) -> None:
+    asked: Counter[str] = Counter()
 
     class Busy(Quiet):
         def do_GET(self) -> None:
-            refused[self.path] = refused.get(self.path, 0) + 1
+            asked[self.path] += 1
             found = log / self.path.lstrip("/")
-            status = 503 if refused[self.path] <= 2 else 200 if found.is_file() else 404
+            status = 429 if asked[self.path] <= 2 else 200 if found.is_file() else 404
             body = found.read_bytes() if status == 200 else b""
             self.send_response(status)
+            if status == 429 and said is not None:
+                self.send_header("Retry-After", said)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -274,9 +278,32 @@ def test_a_server_that_is_busy_is_asked_again_with_longer_pauses(log: Path, tmp_
     with answering(Busy) as where:
         asyncio.run(fetched(where, tmp_path / "mirror", pauses))
     assert holds(tmp_path / "mirror", log)
-    assert set(refused.values()) == {3}
-    assert min(pauses) >= 0.5
-    assert max(pauses) >= 1.0
+    assert set(asked.values()) == {3}
+    assert min(pauses) >= least
+    assert max(pauses) <= 2 * max(least, FIRST_PAUSE_S * 2)
+
+
+def test_a_certificate_that_nobody_known_signed_is_refused(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = certificates(tmp_path / "tls", "127.0.0.1")
+
+    class Plain(Quiet):
+        def do_GET(self) -> None:
+            found = log / self.path.lstrip("/")
+            body = found.read_bytes() if found.is_file() else b""
+            self.send_response(200 if body else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with answering(Plain, made) as where:
+        assert ask(where, tmp_path / "mirror") == 1
+        assert "--ca names who signed its certificate" in capsys.readouterr().err
+        known = ["--key", str(SIGNER.public), "--ca", str(made.ca)]
+        assert main(["audit", "fetch", where, str(tmp_path / "mirror"), *known]) == 0
+    assert holds(tmp_path / "mirror", log)
+    assert main(["audit", "fetch", where, str(tmp_path / "mirror"), *known[:3], str(tmp_path / "none")]) == 2
 
 
 @pytest.mark.parametrize("status", [302, 403, 500])
