@@ -336,3 +336,14 @@ def test_more_bytes_than_a_file_may_have_are_not_read(tmp_path: Path) -> None:
 
     with answering(Endless) as where, pytest.raises(BadLogError, match="more than 65,536 bytes"):
         asyncio.run(fetched(where, tmp_path / "mirror"))
+
+
+def test_what_is_fetched_is_what_the_auditors_page_counts(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for size, new in ((621, 621), (1_035, 414)):
+        grow(tmp_path / "log", size)
+        assert ask(site.show(tmp_path / "log"), tmp_path / "mirror") == 0
+        said = f"{new} of them are new; 8 files were fetched"
+        assert said in capsys.readouterr().out
+        assert said in Path("docs/auditor.md").read_text(encoding="utf-8")
