@@ -10,19 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from agents.audit.tlog import Log, NoteSigner
+from agents.audit.tlog import Log, LogBusyError, LogReader, NoteSigner
 from agents.audit.writing.metrics import AuditMetrics
+from agents.audit.writing.succession import Ended, ended
 from agents.audit.writing.tail import BATCH, Tail
 from agents.audit.writing.writer import Writer
 from agents.clients import consumer_of, producer_of, started, with_admin
 from agents.settings import Settings
 from agents.topic_admin import create
 from demo.broker import EmbeddedBroker
-from schemas.entry import LOGGED
+from schemas.entry import LOGGED, Entry, decode
+from schemas.errors import ConfigurationError
 from tests.faults.harness import until
 
 pytestmark = pytest.mark.broker
 
+SIGNER = NoteSigner.new("log.example/audit")
 LONG = 3_600.0
 """Seconds of an interval that no test lives to see the end of."""
 
@@ -52,16 +55,18 @@ class Counted(Log):
 
 
 @asynccontextmanager
-async def writing(settings: Settings, folder: Path, interval: float) -> AsyncIterator[Counted]:
+async def writing(
+    settings: Settings, folder: Path, interval: float, signer: NoteSigner = SIGNER, before: Ended | None = None
+) -> AsyncIterator[Counted]:
     """A log that is written while the block runs."""
     tail = Tail(consumer_of(settings))
-    with Counted(folder, NoteSigner.new("log.example/audit"), time.time) as log:
+    with Counted(folder, signer, time.time) as log:
         log.appends = []
         writer = Writer(log, tail, AuditMetrics("test"), folder / "positions.json", interval)
         await tail.start()
         task = None
         try:
-            await writer.open(dict.fromkeys(LOGGED, settings.partitions))
+            await writer.open(dict.fromkeys(LOGGED, settings.partitions), before)
             task = asyncio.create_task(writer.run(asyncio.Queue()))
             yield log
         finally:
@@ -95,3 +100,46 @@ async def test_what_comes_now_and_then_travels_together(settings: Settings, tmp_
 
         await until("the records", all_of_them)
         assert len(log.appends) <= 3 + (time.monotonic() - begun) / interval
+
+
+def entries(folder: Path, signer: NoteSigner) -> list[Entry]:
+    reader = LogReader(folder)
+    reader.checkpoint([signer.public])
+    return [decode.decode(each) for each in reader.entries()]
+
+
+async def test_a_new_log_goes_on_where_the_one_before_ended(settings: Settings, tmp_path: Path) -> None:
+    """Every record is in one of the two, and the new one's first entry says of which tree it goes on."""
+    await produce(settings, "alerts.receipts", 20)
+    async with writing(settings, tmp_path / "old", 0.01) as log:
+
+        async def all_of_them() -> bool:
+            return log.size >= 21
+
+        await until("the first year's records", all_of_them)
+    await produce(settings, "alerts.receipts", 10)
+    signer = NoteSigner.new("log.example/audit-2027")
+    before = ended(tmp_path / "old", "log.example/audit-2027")
+    async with writing(settings, tmp_path / "new", 0.01, signer, before) as log:
+
+        async def the_rest() -> bool:
+            return log.size >= 11
+
+        await until("the second year's records", the_rest)
+    old, new = entries(tmp_path / "old", SIGNER), entries(tmp_path / "new", signer)
+    assert new[0].about["continues"] == {"origin": "log.example/audit", "size": 21, "root": before.root.hex()}
+    assert "continues" not in old[0].about
+    offsets = sorted((each.partition, each.offset) for each in old[1:] + new[1:])
+    assert len(offsets) == len(set(offsets)) == 30
+    assert {each.kind for each in new[1:]} == {"receipt"}, "no holes"
+
+
+def test_a_log_that_has_not_ended_or_has_the_same_name_is_refused(tmp_path: Path) -> None:
+    with Log(tmp_path / "old", SIGNER, time.time) as log:
+        log.append([b"{}"])
+        with pytest.raises(LogBusyError):
+            ended(tmp_path / "old", "log.example/other")
+    with pytest.raises(ConfigurationError, match="allowed: a name that no log had"):
+        ended(tmp_path / "old", "log.example/audit")
+    with pytest.raises(ConfigurationError, match="no log that has ended"):
+        ended(tmp_path / "none", "log.example/other")

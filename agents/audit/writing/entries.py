@@ -109,10 +109,13 @@ def hole(tp: TP, first: int, last: int, why: str, at: int) -> tuple[Entry, bytes
     return made, entry.encode(made)
 
 
-def opened(version: str, positions: Mapping[TP, int], at: int) -> Iterator[tuple[Entry, bytes]]:
+def opened(
+    version: str, positions: Mapping[TP, int], at: int, continues: Mapping[str, str | int] | None = None
+) -> Iterator[tuple[Entry, bytes]]:
     """Yield the entries that say that a process goes on here: one, or more where there are very many partitions.
 
-    `about`: version, a random `run`, `part` of `parts`, and by topic the next offset of each partition.
+    `about`: version, a random `run`, `part` of `parts`, and by topic the next offset of each partition; in the first
+    part of a log that goes on from another one, of which tree: `continues`.
     """
     ordered = sorted(positions.items())
     run = secrets.token_hex(8)
@@ -121,6 +124,8 @@ def opened(version: str, positions: Mapping[TP, int], at: int) -> Iterator[tuple
         topics: dict[str, dict[str, int]] = {}
         for (topic, partition), offset in ordered[part * PARTITIONS_MAX : (part + 1) * PARTITIONS_MAX]:
             topics.setdefault(topic, {})[str(partition)] = offset
-        said = {"version": version, "run": run, "part": part + 1, "parts": parts, "topics": topics}
+        said: dict[str, Any] = {"version": version, "run": run, "part": part + 1, "parts": parts, "topics": topics}
+        if continues is not None and part == 0:
+            said["continues"] = dict(continues)
         made = Entry(kind="opened", at=at, about=said)
         yield made, entry.encode(made)

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from agents.audit.writing.entries import TP, opened
 from agents.audit.writing.metrics import AuditMetrics
 from agents.audit.writing.positions import Positions, Readable
+from agents.audit.writing.succession import Ended
 from agents.audit.writing.tail import BATCH, POLL_S, Tail
 from agents.watching import wall_clock
 from schemas.entry import LOGGED, Entry
@@ -73,12 +74,20 @@ class Writer:
         self.stopping = asyncio.Event()
         metrics.size.set(written.size)
 
-    async def open(self, partitions: dict[str, int]) -> None:
-        """Say in the log where it goes on, and read from there; `partitions` by topic."""
+    async def open(self, partitions: dict[str, int], before: Ended | None = None) -> None:
+        """Say in the log where it goes on, and read from there.
+
+        Args:
+            partitions: how many, by topic.
+            before: of a log without entries, the one that it goes on from.
+        """
+        if before is not None:
+            self.positions.next.update(before.positions)
         for topic in LOGGED:
             for partition in range(partitions[topic]):
                 self.positions.next.setdefault((topic, partition), 0)
-        await self._append(list(opened(version("cloverwatch"), self.positions.next, wall_clock())))
+        said = None if before is None else before.said
+        await self._append(list(opened(version("cloverwatch"), self.positions.next, wall_clock(), said)))
         await self._tail.assign(self.positions.next)
 
     async def widen(self, partitions: dict[str, int]) -> None:

@@ -18,6 +18,8 @@ examples:
   cloverwatch audit verify LOG --key keys.txt --earlier kept/checkpoint.march --topics export/
   cloverwatch audit verify LOG --key keys.txt --witness witnesses.txt --witnesses-needed 2 --json
 
+with --follows a log is held against the one before it: FILE is the report of that one, kept with --json
+
 LOG is a folder with `checkpoint` and `tile/`, as it is, or as it was fetched from `cloverwatch audit serve`. A key is
 the text itself or a file with one on each line. Nothing else is read: no settings, no secret, no broker
 
@@ -38,6 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--witnesses-needed", type=int, metavar="N", help="how many must have signed; default: all")
     parser.add_argument("--earlier", action="append", type=Path, default=[], metavar="FILE", help="a checkpoint kept")
+    parser.add_argument("--follows", type=Path, metavar="FILE", help="report of the log that this one goes on from")
     parser.add_argument("--topics", type=Path, metavar="DIR", help="topics as `cloverwatch audit export` writes them")
     parser.add_argument("--origin", default="", metavar="NAME", help="the log's name, where its key has another")
     parser.add_argument(
@@ -52,6 +55,7 @@ def run(given: argparse.Namespace, _: Settings) -> int:
     from agents.audit.verifying.document import document
     from agents.audit.verifying.notes import NoteError, Verifier
     from agents.audit.verifying.report import lines
+    from agents.audit.verifying.succession import Beginning, report
     from agents.audit.verifying.verify import Asked, verify
 
     witnesses = [Verifier.read(text) for text in vkeys(given.witness)]
@@ -71,6 +75,7 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         )
     if given.grace < 0:
         raise ConfigurationError(f"--grace: {given.grace}; allowed: 0 and more minutes")
+    before, beginning = None if given.follows is None else report(given.follows), Beginning()
     asked = Asked(
         folder=given.log,
         keys=keys,
@@ -81,16 +86,29 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         origin=given.origin,
         grace=given.grace * MINUTE_MS,
         tell=_tell,
+        seen=beginning.take,
     )
     try:
         outcome = verify(asked)
     except NoteError as error:
         print(f"checkpoint: is no checkpoint: {printable(str(error))}")
         return 1
+    if before is not None:
+        beginning.compare(before, outcome.findings)
     if given.json:
-        print(printable_json(msgspec.json.encode(document(outcome)).decode()))
+        made = document(outcome) | {"continues": beginning.said, "followed": before is not None}
+        print(printable_json(msgspec.json.encode(made).decode()))
     else:
         print("\n".join(printable(line) for line in lines(outcome)))
+        if before is not None:
+            print(printable(f"Held against the log before it: {before}; findings there: {sum(before.counts.values())}"))
+        elif beginning.said is not None:
+            print(
+                printable(
+                    f"It goes on from the log {beginning.named()}: that nothing lies between the two is proven with "
+                    "--follows alone"
+                )
+            )
     return 1 if outcome.findings else 0
 
 
