@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import KafkaError
 
 from agents.audit.tlog import Log, LogBusyError, LogReader, NoteSigner
+from agents.audit.writing import writer
 from agents.audit.writing.metrics import AuditMetrics
 from agents.audit.writing.succession import Ended, ended
-from agents.audit.writing.tail import BATCH, Tail
+from agents.audit.writing.tail import BATCH, POLL_S, Tail
 from agents.audit.writing.writer import Writer
 from agents.clients import consumer_of, producer_of, started, with_admin
 from agents.settings import Settings
@@ -56,21 +58,26 @@ class Counted(Log):
 
 @asynccontextmanager
 async def writing(
-    settings: Settings, folder: Path, interval: float, signer: NoteSigner = SIGNER, before: Ended | None = None
+    settings: Settings,
+    folder: Path,
+    interval: float,
+    signer: NoteSigner = SIGNER,
+    before: Ended | None = None,
+    reads: type[Tail] = Tail,
 ) -> AsyncIterator[Counted]:
     """A log that is written while the block runs."""
-    tail = Tail(consumer_of(settings))
+    tail = reads(consumer_of(settings))
     with Counted(folder, signer, time.time) as log:
         log.appends = []
-        writer = Writer(log, tail, AuditMetrics("test"), folder / "positions.json", interval)
+        made = Writer(log, tail, AuditMetrics("test"), folder / "positions.json", interval)
         await tail.start()
         task = None
         try:
-            await writer.open(dict.fromkeys(LOGGED, settings.partitions), before)
-            task = asyncio.create_task(writer.run(asyncio.Queue()))
+            await made.open(dict.fromkeys(LOGGED, settings.partitions), before)
+            task = asyncio.create_task(made.run(asyncio.Queue()))
             yield log
         finally:
-            writer.stopping.set()
+            made.stopping.set()
             if task is not None:
                 await task
             await tail.stop()
@@ -100,6 +107,37 @@ async def test_what_comes_now_and_then_travels_together(settings: Settings, tmp_
 
         await until("the records", all_of_them)
         assert len(log.appends) <= 3 + (time.monotonic() - begun) / interval
+
+
+class Failing(Tail):
+    """Loses what the client handed out, every second time: the brokers went away in the middle."""
+
+    times = 0
+
+    async def read(self, most: int = BATCH, seconds: float = POLL_S) -> list[tuple[Entry, bytes]]:
+        found = await super().read(most, seconds)
+        self.times += bool(found)
+        if found and self.times % 2 == 0:
+            raise KafkaError
+        return found
+
+
+async def test_what_was_handed_out_and_not_appended_is_read_again(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "RETRY_S", 0.01)
+    await produce(settings, "alerts.receipts", 2 * BATCH)
+    async with writing(settings, tmp_path / "log", 0.05, reads=Failing) as log:
+
+        async def all_of_them() -> bool:
+            return log.size > 2 * BATCH
+
+        await until("all records", all_of_them)
+    found = [(each.partition, each.offset) for each in entries(tmp_path / "log", SIGNER)[1:]]
+    assert len(found) == 2 * BATCH
+    for partition in range(settings.partitions):
+        offsets = [offset for of, offset in found if of == partition]
+        assert offsets == list(range(len(offsets))), "each once, in order"
 
 
 def entries(folder: Path, signer: NoteSigner) -> list[Entry]:
