@@ -27,6 +27,11 @@ class AuditSettings:
         "Name of the audit log in its checkpoints; else that of its key.",
         "It stays while keys change, and no two logs have the same.",
     )
+    audit_continues: Path | None = setting(
+        None,
+        "Folder of a log that has ended, which a log without entries goes on from.",
+        "A year's log begins where that of the year before ends; it is not looked at again.",
+    )
     audit_key: Path | None = setting(
         None,
         "File with the private key that signs the audit log, as `cloverwatch audit keys` makes it.",
@@ -45,7 +50,7 @@ class AuditSettings:
     )
     audit_interval_s: float = setting(
         1.0,
-        "How often the audit log is appended to and its checkpoint signed, where there is something to append.",
+        "How often the audit log is appended to and its checkpoint signed; where 5,000 records wait, at once.",
         "Each append flushes a few files to disk; a second of entries costs no more than one.",
         unit="s",
         least=0.01,

@@ -22,7 +22,8 @@ EntryKind = Literal[
 policy`: a record of `alerts`, `alerts.receipts`, `alerts.actions`, `gateway.decisions`, `gateway.approvals`,
 `privacy.requests`, `policy.changes`.
 `hole`: offsets of such a topic that were gone when the log came to them (`about`: first, last, why).
-`opened`: a process that writes the log began (`about`: version, topics with the offsets at which it goes on)."""
+`opened`: a process that writes the log began (`about`: version, topics with the offsets at which it goes on, and where
+the log goes on from another one that has ended, its origin, size and root: continues)."""
 
 LOGGED: Final[dict[str, EntryKind]] = {
     "monitor.coverage": "coverage",

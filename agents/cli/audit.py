@@ -11,6 +11,7 @@ from agents.settings import Settings
 NAME = "audit"
 EXAMPLES = """\
 examples:
+  cloverwatch audit fetch URL DIR --key KEYS            a served log as a folder, or what is new of it
   cloverwatch audit verify LOG --key KEYS               what the files prove, and what does not hold
   cloverwatch audit prove LOG --key KEYS --index N --to FILE   one entry's proof, for somebody without the log
   cloverwatch audit serve LOG                           the log for an auditor, read-only
@@ -20,7 +21,7 @@ examples:
 docs/auditor.md is the auditor's page: all steps, with nothing but files and public keys
 """
 
-PARTS: Final = ("log", "keys", "witness", "verify", "prove", "serve", "export", "replay")
+PARTS: Final = ("log", "keys", "witness", "fetch", "verify", "prove", "serve", "export", "replay")
 """Modules of `agents.cli.audit_parts`, in the order in which somebody new needs them."""
 
 

@@ -93,7 +93,7 @@ class Continuity:
         """Take the beginning of a process that writes the log: it must go on where the log ends."""
         version = entry.about.get("version")
         self.openings.append((index, entry.at, version if isinstance(version, str) else ""))
-        for (topic, partition), offset in _positions(entry.about.get("topics")):
+        for (topic, partition), offset in positions(entry.about.get("topics")):
             span = self.spans.get((topic, partition))
             if span is None:
                 self._span(topic, partition, offset)
@@ -133,7 +133,7 @@ class Continuity:
         )
 
 
-def _positions(topics: Any) -> list[tuple[tuple[str, int], int]]:
+def positions(topics: Any) -> list[tuple[tuple[str, int], int]]:
     """Return where a writer goes on: `{"alerts": {"0": 12}}`, or `{"alerts/0": 12}`."""
     found: list[tuple[tuple[str, int], int]] = []
     for name, value in topics.items() if isinstance(topics, dict) else ():

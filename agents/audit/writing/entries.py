@@ -76,8 +76,13 @@ def about(kind: EntryKind, value: bytes, *, clear: bool = False) -> dict[str, An
         part: Any = _PARTS[kind](value)
     except (msgspec.MsgspecError, ValueError):
         return dict(UNREADABLE)
-    fields = ((name, getattr(part, name)) for name in ABOUT[kind] if not (clear and name == "dedup_key"))
-    return {name: each for name, each in fields if each is not UNSET}
+    if kind == "approval":
+        said = {name: getattr(part, name) for name in ABOUT[kind]}
+    else:
+        said = {name: each for name, each in msgspec.structs.asdict(part).items() if each is not UNSET}
+    if clear:
+        said.pop("dedup_key", None)
+    return said
 
 
 def entry_of(topic: str, record: Any, *, clear: bool = False) -> tuple[Entry, bytes]:
@@ -108,10 +113,13 @@ def hole(tp: TP, first: int, last: int, why: str, at: int) -> tuple[Entry, bytes
     return made, entry.encode(made)
 
 
-def opened(version: str, positions: Mapping[TP, int], at: int) -> Iterator[tuple[Entry, bytes]]:
+def opened(
+    version: str, positions: Mapping[TP, int], at: int, continues: Mapping[str, str | int] | None = None
+) -> Iterator[tuple[Entry, bytes]]:
     """Yield the entries that say that a process goes on here: one, or more where there are very many partitions.
 
-    `about`: version, a random `run`, `part` of `parts`, and by topic the next offset of each partition.
+    `about`: version, a random `run`, `part` of `parts`, and by topic the next offset of each partition; in the first
+    part of a log that goes on from another one, of which tree: `continues`.
     """
     ordered = sorted(positions.items())
     run = secrets.token_hex(8)
@@ -120,6 +128,8 @@ def opened(version: str, positions: Mapping[TP, int], at: int) -> Iterator[tuple
         topics: dict[str, dict[str, int]] = {}
         for (topic, partition), offset in ordered[part * PARTITIONS_MAX : (part + 1) * PARTITIONS_MAX]:
             topics.setdefault(topic, {})[str(partition)] = offset
-        said = {"version": version, "run": run, "part": part + 1, "parts": parts, "topics": topics}
+        said: dict[str, Any] = {"version": version, "run": run, "part": part + 1, "parts": parts, "topics": topics}
+        if continues is not None and part == 0:
+            said["continues"] = dict(continues)
         made = Entry(kind="opened", at=at, about=said)
         yield made, entry.encode(made)

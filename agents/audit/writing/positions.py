@@ -16,6 +16,9 @@ from schemas.entry import Entry, decode
 
 TP = tuple[str, int]
 
+INDEX: Final = "positions.json"
+"""Beside the log's lock: no part of the log."""
+
 BACK: Final = 4_096
 """Entries read at a time where the log is read backwards: 16 bundles."""
 

@@ -15,6 +15,8 @@ from agents.audit.tlog import InconsistentLogError, Log, LogBrokenError
 from agents.audit.tlog.store import STATE
 from agents.audit.tlog.witnessing import Told
 from agents.audit.writing.metrics import AuditMetrics
+from agents.audit.writing.positions import INDEX
+from agents.audit.writing.succession import ended
 from agents.audit.writing.tail import Tail
 from agents.audit.writing.witnesses import witnesses_of
 from agents.audit.writing.writer import Writer
@@ -28,9 +30,6 @@ from schemas.entry import LOGGED
 from schemas.errors import ConfigurationError, ReferenceUnavailableError
 
 log = logging.getLogger(__name__)
-
-INDEX: Final = "positions.json"
-"""Beside the log's lock: no part of the log."""
 
 TOPICS_EVERY_S: Final = 30.0
 """How often new partitions are looked for; their records wait for the log meanwhile."""
@@ -119,6 +118,11 @@ class _Process:
             await within_start(self._settings, self._tail.start)
             await within_start(self._settings, producer.start)
             await self.writer.open(await self._counts())
+            before = self._settings.audit_continues
+            await self.writer.open(
+                await self._counts(),
+                ended(before, self._log.origin) if before is not None and self._log.size == 0 else None,
+            )
             self._open = True
             log.warning("The log of %d entries goes on", self._log.size)
             await life.start()

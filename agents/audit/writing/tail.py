@@ -13,7 +13,7 @@ from agents.transport.holes import SkippedRanges, WatchedRecords
 from schemas.entry import Entry
 from schemas.topics import BY_NAME
 
-POLL_MS: Final = 200
+POLL_S: Final = 0.2
 """How long one look for records waits: what a stop waits for at most."""
 
 BATCH: Final = 5_000
@@ -54,9 +54,14 @@ class Tail:
             self._skipped.forget((tp.topic, tp.partition))
             self._consumer.seek(tp, self._next[tp.topic, tp.partition])
 
-    async def read(self) -> list[tuple[Entry, bytes]]:
-        """Return the next entries; what is returned counts as read."""
-        fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)
+    async def read(self, most: int = BATCH, seconds: float = POLL_S) -> list[tuple[Entry, bytes]]:
+        """Return the next entries, of so many records at most; what is returned counts as read.
+
+        Args:
+            most: records.
+            seconds: how long to wait where there are none.
+        """
+        fetched = await self._consumer.getmany(timeout_ms=max(1, int(seconds * 1_000)), max_records=most)
         found: list[tuple[Entry, bytes]] = []
         for tp in sorted(fetched):
             found += await self._entries((tp.topic, tp.partition), fetched[tp])
@@ -69,6 +74,11 @@ class Tail:
             end = self._consumer.highwater(TopicPartition(topic, partition)) or 0
             found[topic] = found.get(topic, 0) + max(0, end - offset)
         return found
+
+    @property
+    def behind(self) -> bool:
+        """Whether there are records that are not read yet, as of the last fetch."""
+        return any(self.lag().values())
 
     async def _entries(self, tp: TP, records: Iterable[Any]) -> list[tuple[Entry, bytes]]:
         found = []

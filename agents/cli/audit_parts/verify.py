@@ -20,6 +20,8 @@ examples:
   cloverwatch audit verify LOG --key keys.txt --auditor auditors.toml --topics export/
   cloverwatch audit verify LOG --key keys.txt --witness witnesses.txt --witnesses-needed 2 --json
 
+with --follows a log is held against the one before it: FILE is the report of that one, kept with --json
+
 LOG is a folder with `checkpoint` and `tile/`, as it is, or as it was fetched from `cloverwatch audit serve`. A key is
 the text itself or a file with one on each line. Nothing else is read: no settings, no secret, no broker
 
@@ -44,6 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--witnesses-needed", type=int, metavar="N", help="how many must have signed; default: all")
     parser.add_argument("--earlier", action="append", type=Path, default=[], metavar="FILE", help="a checkpoint kept")
+    parser.add_argument("--follows", type=Path, metavar="FILE", help="report of the log that this one goes on from")
     parser.add_argument("--topics", type=Path, metavar="DIR", help="topics as `cloverwatch audit export` writes them")
     parser.add_argument(
         "--auditor", action="append", default=[], metavar="NAME=KEY",
@@ -67,6 +70,7 @@ def run(given: argparse.Namespace, _: Settings) -> int:
     from agents.audit.verifying.document import document
     from agents.audit.verifying.notes import NoteError, Verifier
     from agents.audit.verifying.report import lines
+    from agents.audit.verifying.succession import Beginning, report
     from agents.audit.verifying.verify import Asked, verify
     from agents.policy_auditors import changes_in
 
@@ -97,6 +101,7 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         raise ConfigurationError(
             "--auditor: the signatures are in the records of policy.changes; give them with --topics or --changes"
         )
+    before, beginning = None if given.follows is None else report(given.follows), Beginning()
     asked = Asked(
         folder=given.log,
         keys=keys,
@@ -110,16 +115,29 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         auditors_needed=auditors_needed,
         changes={sha256(raw).hexdigest(): change for file in given.changes for raw, change in changes_in(file)},
         tell=_tell,
+        seen=beginning.take,
     )
     try:
         outcome = verify(asked)
     except NoteError as error:
         print(f"checkpoint: is no checkpoint: {printable(str(error))}")
         return 1
+    if before is not None:
+        beginning.compare(before, outcome.findings)
     if given.json:
-        print(printable_json(msgspec.json.encode(document(outcome)).decode()))
+        made = document(outcome) | {"continues": beginning.said, "followed": before is not None}
+        print(printable_json(msgspec.json.encode(made).decode()))
     else:
         print("\n".join(printable(line) for line in lines(outcome)))
+        if before is not None:
+            print(printable(f"Held against the log before it: {before}; findings there: {sum(before.counts.values())}"))
+        elif beginning.said is not None:
+            print(
+                printable(
+                    f"It goes on from the log {beginning.named()}: that nothing lies between the two is proven with "
+                    "--follows alone"
+                )
+            )
     return 1 if outcome.findings else 0
 
 
