@@ -20,11 +20,11 @@ from agents.clients import producer_of, started, with_admin
 from agents.settings import Settings
 from agents.topic_admin import create
 from agents.topic_reading import read_topic
-from alerts.approvals import StepName, step
+from alerts.approvals import step
 from demo.broker import EmbeddedBroker
 from rules.join import Joiner
 from rules.knowledge import Knowledge
-from schemas.approval import Approval, Signed
+from schemas.approval import Approval, Signed, StepName, step_key
 from schemas.errors import BadRecordError
 from schemas.gateway_topics import GATEWAY_APPROVALS
 from tests.approvals.office import HOUR, SIGNERS, now_ms, rows
