@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 from aiokafka import TopicPartition
+from msgspec.structs import replace
 
 from agents.clients import consumer_of, started, with_admin
 from agents.settings import Settings
@@ -61,7 +62,7 @@ async def directories(settings: Settings, tell: Callable[[str], None]) -> Knowle
 
 
 async def approvals(settings: Settings, tell: Callable[[str], None]) -> list[approval.Approval]:
-    """Return the latest state of every approval.
+    """Return the latest state of every approval, all steps of its records put together; signatures are not looked at.
 
     Raises:
         ConfigurationError: the topic is not there.
@@ -71,12 +72,18 @@ async def approvals(settings: Settings, tell: Callable[[str], None]) -> list[app
 
     def take(record: Any) -> None:
         if record.value is None:
-            latest.pop(record.key or b"", None)
+            latest.pop(record.key or b"", None)  # under its id alone it is deleted
             return
         try:
-            latest[record.key or b""] = approval.decode.decode(record.value)
+            found = approval.decode.decode(record.value)
         except msgspec.DecodeError:
             tell(f"{record.topic}/{record.partition}/{record.offset}: no approval")
+            return
+        key = found.approval_id.encode()
+        if (before := latest.get(key)) is not None:
+            had = {name: getattr(before, name) for name in approval.STEPS if getattr(found, name) is None}
+            found = replace(found, **had)
+        latest[key] = found
 
     await read_topic(settings, GATEWAY_APPROVALS, take, await partitions_of(settings, (GATEWAY_APPROVALS,)))
     return list(latest.values())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agents.approvals.folding import Standing
 from alerts.approvals import STORED_WITHIN_MS
-from rules.cases import HOUR, T
+from rules.cases import T
 from rules.gateway.granting import span
 from schemas.approval import STEPS, Approval, StepName, step_key
 from schemas.errors import BadRecordError
@@ -33,7 +33,8 @@ def steps() -> st.SearchStrategy[Approval]:
         return made if ending is None else then(made, ending, "anna" if ending == "withdrawn" else "dora", second)
 
     def taken(later: int, ending: StepName | None) -> Approval:
-        return glass() if ending is None else then(glass(), ending, "ben", later)
+        made = glass(approval_id="a-2")
+        return made if ending is None else then(made, ending, "ben", later)
 
     return st.one_of(
         st.just(asked()),
@@ -59,7 +60,7 @@ def logs(draw: st.DrawFn) -> list[Record]:
         cut = draw(st.booleans())
         kept = msgspec.structs.replace(record, **dict.fromkeys(STEPS[STEPS.index(name) + 1 :])) if cut else record
         value = None if draw(st.integers(0, 5)) == 0 else kept
-        key = b"a-1" if draw(st.integers(0, 9)) == 0 else keyed(record, name)
+        key = record.approval_id.encode() if draw(st.integers(0, 9)) == 0 else keyed(record, name)
         log.append((key, value, stored_at))
     return log
 
@@ -92,28 +93,27 @@ def compacted(log: list[Record]) -> list[Record]:
     return [each for number, each in enumerate(log) if last[each[0]] == number and each[1] is not None]
 
 
-def held(standing: Standing) -> list[tuple[int, int]]:
+def held(standing: Standing) -> dict[str, tuple[int, int]]:
     gateway: Any = POLICY_.gateway
     grants = [span(each, gateway) for each in standing.approvals.values()]
-    return [(grant.since, grant.until) for grant in grants if grant is not None]
+    return {each.approval.approval_id: (each.since, each.until) for each in grants if each is not None}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(logs())
 def test_whoever_starts_later_grants_no_more_than_whoever_saw_it_all(log: list[Record]) -> None:
     mended: list[Record] = []
     whole = read(log, mended)
     later = read(compacted(mended))
-    for since, until in held(later):
-        if "a-1" in whole.gone:
-            assert until <= T + 4 * HOUR
-            continue
-        (found,) = held(whole) or [(0, 0)]
-        assert found[0] == since
-        assert until <= found[1]
+    known = held(whole)
+    for approval_id, (since, until) in held(later).items():
+        if approval_id in whole.gone:
+            continue  # what was over was deleted, and somebody wrote it again
+        assert known[approval_id][0] == since
+        assert until <= known[approval_id][1]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(logs(), st.sets(st.integers(0, 8)))
 def test_no_step_stands_that_the_broker_did_not_see_near_its_time(log: list[Record], lost: set[int]) -> None:
     for kept in (log, compacted(log), [each for number, each in enumerate(log) if number not in lost]):
