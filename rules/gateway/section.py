@@ -82,6 +82,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     principals: tuple[Literal["employee", "external", "service", "workload"], ...] = ("employee", "external")
     wait: str = "500ms"
     unrecorded: Literal["deny", "allow"] = "deny"
+    stale: Literal["deny", "allow"] = "deny"
     tolerates: tuple[str, ...] = ()
     subject_types: dict[str, Literal["employee", "external", "service", "workload"]] = msgspec.field(
         default_factory=lambda: {"user": "employee"}
@@ -113,6 +114,8 @@ class GatewayPolicy:
     """How much later than an access its decision may arrive, or the other way round, without a false alert."""
     unrecorded: Literal["deny", "allow"]
     """What is answered while decisions cannot be recorded."""
+    stale: Literal["deny", "allow"]
+    """What is answered where directories or approvals are not known to be read to their end."""
     tolerates: frozenset[str]
     """Rules whose findings do not deny."""
     subject_types: Mapping[str, str]
@@ -176,6 +179,7 @@ def read_gateway(file: TomlFile, data: Mapping[str, Any], rule_ids: frozenset[st
         principals=frozenset(raw.principals),
         wait=checks.length(file, (*_PATH, "wait"), raw.wait, "0s", checks.WAIT_MAX),
         unrecorded=raw.unrecorded,
+        stale=raw.stale,
         tolerates=frozenset(raw.tolerates),
         subject_types=raw.subject_types,
         resource_types=raw.resource_types,
