@@ -47,7 +47,8 @@ class Freshness(Service):
         super().__init__(**kwargs)
         self._directories, self._approvals, self.within_s = directories, approvals, within_s
         self._approvals_at = float("-inf")
-        self._was_stale = False
+        self._was_stale: bool | None = None
+        """None: nothing was current yet; before the start nobody is told that it is not."""
 
     def ages(self) -> dict[str, float]:
         """Return by topic the seconds since it was last known to be read to its end; infinite before."""
@@ -82,6 +83,8 @@ class Freshness(Service):
 
     def _say(self) -> None:
         stale = self.reasons()
+        if stale and self._was_stale is None:
+            return
         if stale and not self._was_stale:
             self.log.error("What is known is too old to decide by: %s", "; ".join(stale))
         elif self._was_stale and not stale:

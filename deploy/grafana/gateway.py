@@ -54,6 +54,14 @@ _DECIDING: Final = Row(
             NONE_IS_GOOD,
         ),
         number(
+            "Decisions by what may be old",
+            "Decisions while directories or approvals were not known to be read to their end, in the time that is shown: "
+            "denied, or allowed where the policy says so.",
+            NUMBER,
+            f"sum(increase(cloverwatch_gateway_stale_decisions_total{{{W}}}[$__range]))",
+            NONE_IS_GOOD,
+        ),
+        number(
             "Corrected decisions",
             "Allows that were stored after a denial was answered, each followed by a record of the denial.",
             NUMBER,

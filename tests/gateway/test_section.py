@@ -38,6 +38,7 @@ def test_an_empty_section_has_every_default() -> None:
         principals=frozenset({"employee", "external"}),
         wait=500,
         unrecorded="deny",
+        stale="deny",
         tolerates=frozenset(),
         subject_types={"user": "employee"},
         resource_types=("dataset", "record"),
