@@ -74,6 +74,11 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
         return "requested" if self.approved is None else "approved"
 
     @property
+    def step(self) -> StepName:
+        """Of a record which step it takes: the last that it has."""
+        return next(name for name in reversed(STEPS) if getattr(self, name) is not None)
+
+    @property
     def since(self) -> int | None:
         """When it begins to hold; None where nobody approved it."""
         return None if self.approved is None else self.approved.at

@@ -61,12 +61,19 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     conditions: tuple[Text, ...] = ()
     """Names of the policy's request conditions that refused it."""
     approval_id: Text = ""
-    """The approval without which it would have been denied."""
+    """The approval without which it would have been denied; of several the one that ends first."""
+    approvals: tuple[Id, ...] = ()
+    """Every approval that it rests on, break-glass too; empty in records of before, which name one."""
     break_glass: bool = False
     policy: Text = ""
     """Version of the policy."""
     uses: Count = 0
     """Accesses that the decision covers at most; 0 of a deny."""
+
+    @property
+    def rests_on(self) -> tuple[str, ...]:
+        """The ids of all approvals that it rests on."""
+        return self.approvals or ((self.approval_id,) if self.approval_id else ())
 
 
 decode: msgspec.json.Decoder[Decision] = msgspec.json.Decoder(Decision)

@@ -45,6 +45,7 @@ def _denied(record: Decision, reason: Reason) -> Decision:
         obligations=Obligations(),
         reasons=(*record.reasons, reason),
         approval_id="",
+        approvals=(),
         break_glass=False,
     )
 
@@ -65,7 +66,7 @@ def evaluation(decided: Decided, *, unrecorded: bool = False) -> dict[str, Any]:
     """Return AuthZEN's response to one evaluation.
 
     `context` has `decision_id expires_at obligations reason_user reason_admin`, and where they apply `uses
-    approval_id break_glass unrecorded`; times are RFC 3339.
+    approval_id approvals break_glass unrecorded`; times are RFC 3339.
     """
     record = decided.record
     context: dict[str, Any] = {
@@ -85,6 +86,7 @@ def evaluation(decided: Decided, *, unrecorded: bool = False) -> dict[str, Any]:
         context["uses"] = record.uses
     if record.approval_id:
         context["approval_id"] = record.approval_id
+        context["approvals"] = list(record.rests_on)
     if record.break_glass:
         context["break_glass"] = True
     if unrecorded:

@@ -55,6 +55,8 @@ class Known(msgspec.Struct, array_like=True, gc=False):
     """When a second record of its id was appended that says that a denial was answered after all."""
     principal: PrincipalType = "employee"
     """Of the person: a guest may have the id of an employee."""
+    rests_on: tuple[str, ...] = ()
+    """All approvals that it rests on; empty in what was saved before, where `approval_id` is the one."""
 
 
 def known_of(decision: Decision, appended_at: int) -> Known:
@@ -79,6 +81,7 @@ def known_of(decision: Decision, appended_at: int) -> Known:
         approval_id=decision.approval_id,
         uses=decision.uses,
         principal=decision.principal_type,
+        rests_on=decision.approvals if len(decision.approvals) > 1 else (),
     )
 
 
