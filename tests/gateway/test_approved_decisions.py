@@ -68,12 +68,12 @@ def test_an_approval_opens_what_is_closed_names_itself_and_ends_it() -> None:
 
 def test_a_decision_names_every_approval_that_it_rests_on() -> None:
     """Break-glass for what no approval overrides, an approval for the rest: without either it had been a denial."""
-    unclassified = [row for row in ABROAD if row.topic != "directory.datasets"]
+    moved = [*ABROAD, dataset("users", site="sin-1", site_country="SG", valid_from=T - HOUR)]
     glass = approval("a-2", break_glass=True)
-    allowed = record(approval(), glass, rows=unclassified)
+    allowed = record(approval(), glass, rows=moved)
     assert (allowed.effect, allowed.break_glass) == ("allow", True)
     assert (allowed.approval_id, allowed.approvals) == ("a-2", ("a-2", "a-1"))
-    assert record(approval(), rows=unclassified).effect == "deny"
+    assert record(approval(), rows=moved).effect == "deny"
     denied = refused_unrecorded(allowed)
     assert (denied.approval_id, denied.approvals) == ("", ())
     old = msgspec.json.decode(msgspec.json.encode(allowed))
