@@ -57,8 +57,8 @@ class GatewaySettings:
         5.0,
         "Within which directories and approvals must be known to be read to their end; else decisions are answered as "
         "the policy's `stale` says.",
-        "Changes take effect within a second, and brokers are asked each second; an election of a leader may take three "
-        "more without anybody being refused.",
+        "Changes take effect within a second, and brokers are asked each second; an election of a leader may take "
+        "three more without anybody being refused.",
         unit="s",
         least=2.0,
     )

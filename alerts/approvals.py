@@ -3,7 +3,8 @@
 An approval is the sum of its steps. Each is signed over the hash of what is granted, so that steps of one approval
 written at the same time by two people can be put together in the order of the log, and none can be moved to another.
 Each has a record of its own, and counts only if the broker stored one near the time that it claims: nothing is dated
-back, neither for whoever heard of it when it came nor for whoever reads what compaction has left. Pure: what only the directories and the law know is asked through `Terms`.
+back, neither for whoever heard of it when it came nor for whoever reads what compaction has left.
+Pure: what only the directories and the law know is asked through `Terms`.
 """
 
 from __future__ import annotations

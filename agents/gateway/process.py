@@ -126,7 +126,7 @@ class Gateway(Service):
         self.tables = ReferenceTables(rows, self.knowledge, on_bad_row=self._bad_row, read=spare_the_collector)
         self.pulse = Pulse(rows)
         self.recorder = Recorder(producer, settings.partitions, settings.gateway_record_within_s, self.metrics)
-        self.deciding = Deciding(self.recorder, self.metrics, wall_clock, lambda: self.freshness.reasons())
+        self.deciding = Deciding(self.recorder, self.metrics, wall_clock, self._stale)
         self.policy, self.content = policy, content
         self.approvals: GatewayApprovals | None = None
         self._adopt(policy, content)
@@ -195,6 +195,9 @@ class Gateway(Service):
         if self.recorder.overdue:
             reasons.append("decisions cannot be recorded")
         return reasons + self.freshness.reasons()
+
+    def _stale(self) -> list[str]:
+        return self.freshness.reasons()
 
     def refresh(self) -> None:
         """Ask the gauges that are not told."""

@@ -238,6 +238,14 @@ _MATCHING: Final = Row(
             f"sum(increase(cloverwatch_matching_bad_records_total{{{W}}}[$__range]))",
             NONE_IS_GOOD,
         ),
+        number(
+            "Decisions forgotten in use",
+            "Decisions of people who had more than 10,000 at once, the oldest forgotten, in the time that is shown: "
+            "accesses under those are told as bypasses.",
+            NUMBER,
+            f"sum(increase(cloverwatch_matching_crowded_decisions_total{{{W}}}[$__range]))",
+            NONE_IS_GOOD,
+        ),
         graph(
             "Accesses matched",
             "Accesses that were read, by what became of them.",

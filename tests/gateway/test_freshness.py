@@ -63,9 +63,7 @@ async def test_rows_that_are_there_and_not_read_make_their_directory_old(
         blocked.set()
         await go_on.wait()
 
-    tables = ReferenceTables(
-        consumer_of(settings, *DIRECTORY_TOPICS), Knowledge(), on_bad_row=bad, read=lambda: None
-    )
+    tables = ReferenceTables(consumer_of(settings, *DIRECTORY_TOPICS), Knowledge(), on_bad_row=bad, read=lambda: None)
     approvals = Read()
     approvals.answers.set()
     freshness = Freshness(tables.age, approvals, TOO_LONG_S)

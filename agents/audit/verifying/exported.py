@@ -34,8 +34,8 @@ KEY_OF: Final[dict[str, tuple[str, ...]]] = {
     "alerts.receipts": ("destination", "alert_id"),
     "gateway.approvals": ("approval_id", "step"),
 }
-"""Of what an entry repeats, what the key of a compacted topic is made of (`docs/topics.md`). Entries of before say no step
-of an approval: its key was the id alone."""
+"""Of what an entry repeats, what the key of a compacted topic is made of (`docs/topics.md`). Entries of before say no
+step of an approval: its key was the id alone."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
