@@ -110,7 +110,8 @@ class Standing:
         except UnicodeDecodeError:
             raise BadRecordError("bad_key", "the key of an approval is its id and a step, ID|STEP") from None
         if (found := self.approvals.get(text)) is None:
-            return self._delete_step(text)
+            self._delete_step(text)
+            return None
         if found.break_glass and found.approved is not None and found.reviewed is None:
             raise BadRecordError(REASON, "break-glass that nobody has reviewed is not deleted")
         if found.approved is not None and stored_at is not None and stored_at < found.ends:

@@ -414,7 +414,7 @@ def test_a_tombstone_of_a_step_that_stands_does_not_count_and_is_written_over() 
     standing = Standing(lambda: PEOPLE, terms)
     taken = glass()
     for name in ("requested", "approved"):
-        standing.take(*put(taken, name), T)  # type: ignore[arg-type]  # a step
+        standing.take(*put(taken, name), T)
     approved = step_key("a-1", "approved")
     assert not standing.mending(T)
     with pytest.raises(BadRecordError, match="the step approved stands"):
@@ -434,7 +434,7 @@ def test_what_is_too_late_to_be_written_again_is_left() -> None:
         standing.take(*put(record), T + 2000)
     for name in ("approved", "withdrawn"):
         with pytest.raises(BadRecordError):
-            standing.take(step_key("a-1", name), None, T + 3 * HOUR)  # type: ignore[arg-type]  # a step
+            standing.take(step_key("a-1", name), None, T + 3 * HOUR)
     assert standing.mending(T + 3 * HOUR) == {step_key("a-1", "withdrawn"): ended}
 
 

@@ -73,7 +73,8 @@ def about(kind: EntryKind, value: bytes, *, clear: bool = False) -> dict[str, An
     except (msgspec.MsgspecError, ValueError):
         return dict(UNREADABLE)
     fields = ((name, getattr(part, name)) for name in ABOUT[kind] if not (clear and name == "dedup_key"))
-    return {name: each for name, each in fields if each is not UNSET}
+    told = ((name, list(each) if isinstance(each, tuple) else each) for name, each in fields)
+    return {name: each for name, each in told if each is not UNSET and each != []}
 
 
 def entry_of(topic: str, record: Any, *, clear: bool = False) -> tuple[Entry, bytes]:
