@@ -62,9 +62,9 @@ RECEIPT = Receipt(
 def test_an_entry_says_under_which_key_the_record_of_a_step_is_compacted() -> None:
     whole = msgspec.structs.replace(APPROVAL, withdrawn=APPROVAL.approved, reviewed=APPROVAL.approved)
     for name in ("requested", "approved", "withdrawn", "reviewed"):
-        value = msgspec.json.encode(as_of(whole, name))  # type: ignore[arg-type]  # a step
+        value = msgspec.json.encode(as_of(whole, name))
         made = Entry(kind="approval", topic="gateway.approvals", at=1, about=about("approval", value))
-        assert _key_text(made).encode() == step_key("a-1", name)  # type: ignore[arg-type]  # a step
+        assert _key_text(made).encode() == step_key("a-1", name)
     before = Entry(kind="approval", topic="gateway.approvals", at=1, about={"approval_id": "a-1", "state": "approved"})
     assert _key_text(before) == "a-1"
 
