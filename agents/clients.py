@@ -33,6 +33,9 @@ RETRY_S: Final = 0.25
 METADATA_MAX_AGE_MS: Final = 5_000
 """How old a producer's picture of the topics may be: a change of their partitions is seen within it."""
 
+LOG_APPEND_TIME: Final = 1
+"""A record's `timestamp_type` where the broker set its time, which never goes back in a partition."""
+
 REQUEST_TIMEOUT_MS: Final = 30_000
 """How long brokers may take to store a message before its batch counts as failed and is read again."""
 

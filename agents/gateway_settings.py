@@ -58,6 +58,15 @@ class GatewaySettings:
         unit="s",
         least=0.01,
     )
+    gateway_known_within_s: float = setting(
+        5.0,
+        "Within which directories and approvals must be known to be read to their end; else decisions are answered as "
+        "the policy's `stale` says.",
+        "Changes take effect within a second, and brokers are asked each second; an election of a leader may take "
+        "three more without anybody being refused.",
+        unit="s",
+        least=2.0,
+    )
     gateway_body_bytes: int = setting(
         65_536,
         "Bytes of a request's body at most.",

@@ -27,8 +27,13 @@ POLL_MS: Final = 100
 ROWS_A_TURN: Final = 2_000
 """Rows applied before other work gets a turn: about 10 ms of an event's latency at worst while tables are tailed."""
 
-ENDS_EVERY_S: Final = 5.0
-"""Seconds between two questions for the ends of the directory topics, from which lag and age are told."""
+ENDS_EVERY_S: Final = 1.0
+"""Seconds between two questions for the ends of the directory topics, from which lag and age are told: a decision point
+denies by the age of its tables, which is never known more exactly than this."""
+
+ENDS_WITHIN_S: Final = 3.0
+"""Within which brokers must answer it: an election of a leader is over by then. Without it a client asks for as long as
+its requests may take, and the next question comes no sooner."""
 
 BadRow = Callable[[ConsumerRecord, BadRecordError], Awaitable[None]]
 
@@ -65,6 +70,8 @@ class ReferenceTables(Service):
         self._ends: dict[TopicPartition, int] = {}
         self._positions: dict[TopicPartition, int] = {}
         self._current_at: dict[str, float] = {}
+        self._asked: dict[str, tuple[float, dict[TopicPartition, int]]] = {}
+        """By topic when its ends were asked for, and what was answered, until everything before them is read."""
         self._provenance: tuple[int, tuple[str, dict[str, str]]] | None = None
         self._applied = 0
 
@@ -73,7 +80,9 @@ class ReferenceTables(Service):
         await self._consumer.start()
         tps = sorted(self._consumer.assignment())
         await self._consumer.seek_to_beginning(*tps)
+        asked_at = time.monotonic()
         self._ends = dict(await self._consumer.end_offsets(tps))
+        self._ask(asked_at)
         self._positions = {tp: await self._consumer.position(tp) for tp in tps}
 
     async def on_stop(self) -> None:
@@ -99,7 +108,10 @@ class ReferenceTables(Service):
         return behind
 
     def age(self) -> dict[str, float]:
-        """Return by topic the seconds since it was last known to be read to its end; infinite before."""
+        """Return by topic the seconds since it was last known to be read to its end; infinite before.
+
+        It is known by a broker's answer: where none comes the age grows, whatever was read before.
+        """
         now = time.monotonic()
         return {topic: now - self._current_at.get(topic, float("-inf")) for topic in DIRECTORY_TOPICS}
 
@@ -125,26 +137,37 @@ class ReferenceTables(Service):
     async def _ask_ends(self) -> None:
         while not self.should_stop:
             await self.sleep(ENDS_EVERY_S)
+            asked_at = time.monotonic()
             try:
-                ends = await self._consumer.end_offsets(list(self._ends))
-            except KafkaError as error:
+                async with asyncio.timeout(ENDS_WITHIN_S):
+                    ends = await self._consumer.end_offsets(list(self._ends))
+            except (TimeoutError, KafkaError) as error:
                 self.log.warning("No ends of the directory topics from the broker: %r", error)
                 continue
             self._ends = {tp: max(end, self._ends[tp]) for tp, end in ends.items()}
+            self._ask(asked_at)
             self._note_progress()
 
-    def _note_progress(self) -> None:
-        """Tell which tables are current. The embedded broker's end offset can be short: believe the larger."""
-        now = time.monotonic()
-        behind = set()
+    def _ask(self, asked_at: float) -> None:
+        """Take the ends for what has to be read; where that is still the case of former ends, those stay.
+
+        The embedded broker's end offset can be short: believe the larger.
+        """
+        ends: dict[str, dict[TopicPartition, int]] = {}
         for tp, end in self._ends.items():
-            high = self._consumer.highwater(tp) or 0
-            if self._positions[tp] < max(end, high):
-                behind.add(tp.topic)
-        for topic in DIRECTORY_TOPICS:
-            if topic not in behind:
-                self._current_at[topic] = now
-        if not behind and not self.ready.is_set():
+            ends.setdefault(tp.topic, {})[tp] = max(end, self._consumer.highwater(tp) or 0)
+        for topic, those in ends.items():
+            self._asked.setdefault(topic, (asked_at, those))
+
+    def _note_progress(self) -> None:
+        """Tell which tables are current, as of when their ends were asked for."""
+        for topic, (asked_at, ends) in list(self._asked.items()):
+            if all(self._positions[tp] >= end for tp, end in ends.items()):
+                self._current_at[topic] = asked_at
+                del self._asked[topic]
+        if not self.ready.is_set() and all(
+            self._positions[tp] >= max(end, self._consumer.highwater(tp) or 0) for tp, end in self._ends.items()
+        ):
             self.log.info("Reference tables read: %s", dict(self.knowledge.rows))
             if not self.knowledge.rows:
                 self.log.error(

@@ -2,6 +2,8 @@
 
 An approval is the sum of its steps. Each is signed over the hash of what is granted, so that steps of one approval
 written at the same time by two people can be put together in the order of the log, and none can be moved to another.
+Each has a record of its own, and counts only if the broker stored one near the time that it claims: nothing is dated
+back, neither for whoever heard of it when it came nor for whoever reads what compaction has left.
 Pure: what only the directories and the law know is asked through `Terms`.
 """
 
@@ -9,23 +11,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from msgspec.structs import replace
 
 from alerts.people import Person
 from alerts.signatures import Signer, good
-from schemas.approval import Approval, Signed
+from schemas.approval import STEPS, Approval, Signed, StepName
 from schemas.fields import iso
 
-StepName = Literal["requested", "approved", "refused", "withdrawn", "reviewed"]
-
-ANSWERS: Final[tuple[StepName, ...]] = ("approved", "refused", "withdrawn", "reviewed")
+ANSWERS: Final = STEPS[1:]
 """Every step after the first, in the order in which they can follow."""
 
 STORED_WITHIN_MS: Final = 5 * 60_000
-"""How far the time of a new step may be from when it was stored: clocks differ, and a request takes a moment. Beyond
-it, somebody dates a grant back to cover what was done before it, or writes an old record once more."""
+"""How far the time of a step may be from when the broker stored it: clocks differ, and a request takes a moment.
+Beyond it, somebody dates a grant back to cover what was done before it, or writes an old record once more."""
+
+ENDINGS: Final[frozenset[StepName]] = frozenset({"refused", "withdrawn"})
+"""Steps that only take away. They count however late they are stored: one that was lost and is written again must not
+be passed over, or what was withdrawn would hold again for whoever starts later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +64,14 @@ def step(approval: Approval, name: StepName, signer: Signer, at: int, *, reason:
 
 
 def added(
-    before: Approval | None, record: Approval, stored_at: int, people: Mapping[str, Person], terms: Terms
+    before: Approval | None, record: Approval, stored_at: int | None, people: Mapping[str, Person], terms: Terms
 ) -> tuple[Approval | None, str | None]:
     """Return what stands after a record, and why the record does not count; then it is what stood before.
 
     Args:
         before: what stands under the record's id; None: nothing.
         record: what was stored.
-        stored_at: when, milliseconds since 1970.
+        stored_at: when the broker stored it, milliseconds since 1970; None: not known (of a file), and not asked.
         people: the policy's.
         terms: the policy's.
     """
@@ -75,7 +79,7 @@ def added(
         if (why := _wrong_request(record, people, terms)) is not None:
             return None, why
         now = replace(record, approved=None, refused=None, withdrawn=None, reviewed=None)
-        fresh = [record.requested]
+        fresh: list[StepName] = ["requested"]
     elif record.digest() != before.digest():
         return before, "it grants something else than what stands under its id"
     elif record.requested != before.requested:
@@ -90,18 +94,32 @@ def added(
         if why is not None:
             return before, f"{name}: {why}"
         now = replace(now, **{name: taken})
-        fresh.append(taken)
-    if before is not None and not fresh and record != before:
-        return before, "it lacks steps that were taken before it: an old record, written once more"
-    # Of what is read for the first time only the newest step was stored with this record; the others were before.
-    late = fresh if before is not None else [max(fresh, key=lambda each: each.at)]
-    for each in late:
-        if abs(stored_at - each.at) > STORED_WITHIN_MS:
-            return before, (
-                f"the step of {each.by!r} is of {iso(each.at)} and was stored at {iso(stored_at)}; allowed: within "
-                f"{STORED_WITHIN_MS // 60_000} minutes"
-            )
+        fresh.append(name)
+    for name in fresh:
+        if (why := misdated(record, name, stored_at)) is not None:
+            return before, why
     return now, None
+
+
+def as_of(approval: Approval, name: StepName) -> Approval:
+    """Return the record of a step: the approval without what can only follow it.
+
+    So the loss of another step's record, the one after it, does not make this one count no more.
+    """
+    return replace(approval, **dict.fromkeys(STEPS[STEPS.index(name) + 1 :]))
+
+
+def misdated(record: Approval, name: StepName, stored_at: int | None) -> str | None:
+    """Return why a record, stored when it was, does not bear out when a step was taken; None where it does."""
+    taken: Signed | None = getattr(record, name)
+    if taken is None or stored_at is None or abs(stored_at - taken.at) <= STORED_WITHIN_MS:
+        return None
+    if name in ENDINGS and taken.at < stored_at:
+        return None
+    return (
+        f"{name}: the step of {taken.by!r} is of {iso(taken.at)} and was stored at {iso(stored_at)}; allowed: within "
+        f"{STORED_WITHIN_MS // 60_000} minutes"
+    )
 
 
 def _unsigned(approval: Approval, name: str, taken: Signed, people: Mapping[str, Person]) -> str | None:
@@ -150,13 +168,12 @@ def _untimely(now: Approval, name: StepName, taken: Signed) -> str | None:
         return None if taken.at >= now.approved.at else "it is older than what it reviews"
     if now.withdrawn is not None:
         return f"it was withdrawn by {now.withdrawn.by!r}"
-    if name == "refused" and now.approved is not None:
+    # An ending that is older than the approval counts: what was refused or withdrawn is not approved after that, in
+    # whichever order the log has it.
+    if name == "refused" and now.approved is not None and taken.at > now.approved.at:
         return f"it was approved by {now.approved.by!r}; withdraw it"
-    if name == "withdrawn" and now.approved is not None:
-        if taken.at < now.approved.at:
-            return "it is older than the approval"
-        if taken.at >= now.until:  # or a fresh signature would carry a grant that nobody saw while it held
-            return f"it ended at {iso(now.until)}: there is nothing to withdraw"
+    if name == "withdrawn" and now.approved is not None and taken.at >= now.until:
+        return f"it ended at {iso(now.until)}: there is nothing to withdraw"
     return None
 
 

@@ -14,6 +14,13 @@ MAX_BYTES: Final = 64 * 1024
 """Length of an approval: the bound of a native record."""
 
 ApprovalState = Literal["requested", "approved", "refused", "withdrawn"]
+StepName = Literal["requested", "approved", "refused", "withdrawn", "reviewed"]
+
+STEPS: Final[tuple[StepName, ...]] = ("requested", "approved", "refused", "withdrawn", "reviewed")
+"""Every step, in the order in which they can follow: the names of the fields that hold them."""
+
+_BETWEEN: Final = "|"
+"""Between an approval's id and a step in a key; no step has it, so the last one parts them."""
 
 _DOMAIN: Final = "cloverwatch/approval/1"
 """First in what is signed: no signature of anything else is one of an approval."""
@@ -32,9 +39,10 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest state of one approval: a record of `gateway.approvals`, keyed by `approval_id` (compacted).
+    """One approval as it stood after a step: a record of `gateway.approvals`, keyed by `approval_id|step` (compacted).
 
-    It is valid on [`approved.at`, `min(until, withdrawn.at)`), so the last record answers for any past time.
+    Each step has a key of its own, so that compaction keeps each with the time at which the broker stored it. It is
+    valid on [`approved.at`, `min(until, withdrawn.at)`), so its last record answers for any past time.
     """
 
     approval_id: Id
@@ -66,6 +74,11 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
         return "requested" if self.approved is None else "approved"
 
     @property
+    def step(self) -> StepName:
+        """Of a record which step it takes: the last that it has."""
+        return next(name for name in reversed(STEPS) if getattr(self, name) is not None)
+
+    @property
     def since(self) -> int | None:
         """When it begins to hold; None where nobody approved it."""
         return None if self.approved is None else self.approved.at
@@ -86,6 +99,25 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     def step_part(self, step: str, by: str, at: int, reason: str, place: str = "") -> bytes:
         """Return the bytes that a step's signature is over; `step` is the name of its field."""
         return msgspec.json.encode([_DOMAIN, self.digest(), step, by, at, reason, *([place] if place else [])])
+
+
+def step_key(approval_id: str, step: StepName) -> bytes:
+    """Return the key of the record by which a step was taken."""
+    return f"{approval_id}{_BETWEEN}{step}".encode()
+
+
+def step_of(key: bytes | None, approval_id: str) -> StepName | None:
+    """Return the step that a record of an approval is of, by its key; None: the id alone, as old records have it.
+
+    Raises:
+        ValueError: it is the key of something else.
+    """
+    if key == approval_id.encode():
+        return None
+    for step in STEPS:
+        if key == step_key(approval_id, step):
+            return step
+    raise ValueError("the key of an approval is its id and the step that its record takes, ID|STEP")
 
 
 decode: msgspec.json.Decoder[Approval] = msgspec.json.Decoder(Approval)

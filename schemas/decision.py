@@ -64,7 +64,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     conditions: tuple[Text, ...] = ()
     """Names of the policy's request conditions that refused it."""
     approval_id: Text = ""
-    """The approval without which it would have been denied."""
+    """The approval without which it would have been denied; of several the one that ends first."""
+    approvals: tuple[Id, ...] = ()
+    """Every approval that it rests on, break-glass too; empty in records of before, which name one."""
     break_glass: bool = False
     policy: Text = ""
     """Version of the policy."""
@@ -73,6 +75,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     salt: Annotated[str, Meta(max_length=SALT_DIGITS)] = ""
     """Random, and of this record alone. The audit log keeps the record's hash for ever, and without a salt whoever
     knows staff and datasets could try out whom an entry is about. Empty where a program wrote it that made none."""
+
+    @property
+    def rests_on(self) -> tuple[str, ...]:
+        """The ids of all approvals that it rests on."""
+        return self.approvals or ((self.approval_id,) if self.approval_id else ())
 
 
 decode: msgspec.json.Decoder[Decision] = msgspec.json.Decoder(Decision)

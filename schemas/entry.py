@@ -48,10 +48,11 @@ ABOUT: Final[dict[EntryKind, tuple[str, ...]]] = {
         "decided_at",
         "expires_at",
         "approval_id",
+        "approvals",
         "break_glass",
         "policy",
     ),
-    "approval": ("approval_id", "state", "until", "break_glass"),
+    "approval": ("approval_id", "step", "state", "until", "break_glass"),
     "request": ("request_id", "step_id", "kind", "at"),
     "policy": ("sha256", "before", "version", "changes", "steps", "adopted_at"),
 }

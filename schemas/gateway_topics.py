@@ -27,14 +27,14 @@ GATEWAY_TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         name=GATEWAY_APPROVALS,
-        key="approval_id",
+        key="approval_id|step",
         partitions=1,
         cleanup="compact",
         retention_ms=None,
         writers="`cloverwatch approvals`; `cloverwatch gateway` (its API)",
         readers="every worker, `cloverwatch gateway`, `cloverwatch match`; whole",
         personal_data="employees, who asked and approved, their reasons",
-        holds="time-boxed grants and break-glass: the latest state of each, its steps signed",
+        holds="time-boxed grants and break-glass: a record for each step, signed; when each came is the broker's time",
     ),
     Topic(
         name=STATE_MATCHES,

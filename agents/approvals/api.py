@@ -17,9 +17,8 @@ from aiokafka.errors import KafkaError
 
 from agents.approvals.folding import CODEC
 from agents.approvals.service import ApprovalService, StepRefusedError
-from alerts.approvals import StepName
 from rules.gateway.granting import span
-from schemas.approval import MAX_BYTES, Approval
+from schemas.approval import MAX_BYTES, Approval, StepName
 from schemas.errors import BadRecordError, ReferenceUnavailableError
 
 log = logging.getLogger(__name__)

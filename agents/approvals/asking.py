@@ -17,12 +17,12 @@ from agents.request_log import Office, now_ms
 from agents.settings import Settings
 from agents.tables import geo_table, legal_table
 from agents.topic_reading import read_topic
-from alerts.approvals import StepName, step
+from alerts.approvals import step
 from alerts.signatures import Signer
 from rules.join import Joiner
 from rules.knowledge import Knowledge
 from rules.policy import Policy
-from schemas.approval import Approval, Signed
+from schemas.approval import Approval, Signed, StepName
 from schemas.codec import DIRECTORY, parse_row_key, with_recorded_at
 from schemas.directory import EmployeeRow, LocationRow, RoleRow
 from schemas.errors import BadRecordError, ConfigurationError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from agents.approvals.folding import CODEC, Standing
@@ -30,7 +29,7 @@ def approvals_in(path: Path, content: bytes, joiner: Joiner) -> tuple[list[Appro
     """Return the approvals that stand after a file, and the lines that do not count, by number, with why.
 
     A line is a record of `gateway.approvals` (`cloverwatch approvals list --records`), in the order of the topic. When
-    it was stored is not in it: it is taken for stored with its newest step.
+    the broker stored it is not in it: that no step was dated back is not checked, only who signed it, and the rest.
 
     Args:
         path: the file; compressed as others may be.
@@ -42,13 +41,7 @@ def approvals_in(path: Path, content: bytes, joiner: Joiner) -> tuple[list[Appro
     for number, line in enumerate(lines(path), 1):
         try:
             record = CODEC.decode(line)
-            standing.take(record.approval_id.encode(), line, max(_times(record)))
+            standing.take(record.approval_id.encode(), line, None)
         except BadRecordError as error:
             bad.append((number, error))
     return list(standing.approvals.values()), bad
-
-
-def _times(record: Approval) -> Iterator[int]:
-    for step in (record.requested, record.approved, record.refused, record.withdrawn, record.reviewed):
-        if step is not None:
-            yield step.at

@@ -16,7 +16,7 @@ from mode import Service
 
 from agents.approvals.folding import Standing
 from agents.approvals.whereabouts import Whereabouts, terms_of
-from agents.clients import consumer_of
+from agents.clients import LOG_APPEND_TIME, consumer_of
 from agents.settings import Settings
 from alerts.approvals import Terms
 from alerts.people import Person
@@ -101,6 +101,8 @@ class ApprovalTail(Service):
         self.end = 0
         """Offset after the last record that is known to be there."""
         self._moved = asyncio.Condition()
+        self._dated = True
+        """Whether the broker dates the records, as far as was seen."""
 
     def _anew(self) -> Standing:
         return Standing(self._people, self.terms)
@@ -114,10 +116,9 @@ class ApprovalTail(Service):
         """Every approval that stands, whatever its state, by id."""
         return self._standing.approvals if self._former is None else self._former
 
-    @property
-    def untidy(self) -> frozenset[str]:
-        """Ids whose last record is not what stands: whoever may write has to write that."""
-        return frozenset(self._standing.untidy) if self._former is None else frozenset()
+    def mending(self, now: int) -> Mapping[bytes, Approval | None]:
+        """Return by key what whoever may write has to write, since the last record there is not what stands."""
+        return self._standing.mending(now) if self._former is None and self.ready.is_set() else {}
 
     def reread(self) -> None:
         """Verify everything anew: the policy has changed. What stood stands until that is done."""
@@ -198,6 +199,14 @@ class ApprovalTail(Service):
         await self._consumer.seek_to_beginning(APPROVALS)
 
     async def _take(self, record: ConsumerRecord) -> None:
+        if self._dated and record.timestamp_type != LOG_APPEND_TIME:
+            self._dated = False
+            self.log.error(
+                "%s: offset %d carries its writer's time, not the broker's: whoever writes there can date an approval "
+                "back; set message.timestamp.type=LogAppendTime (`cloverwatch topics --verify`)",
+                GATEWAY_APPROVALS,
+                record.offset,
+            )
         try:
             changed = self._standing.take(record.key, record.value, record.timestamp)
         except BadRecordError as error:

@@ -1,9 +1,9 @@
 """Steps of approvals taken: checked against what stands at that moment, stored, and read back.
 
 Two people may answer at once, through different processes. So a step counts only when it was read back: the log has
-one order, every reader puts the steps together in it (`alerts/approvals.py`), and whoever came second is told so. What
-stands is then written once more wherever the last record is another: compaction keeps the last one, which must not
-bring back what was withdrawn.
+one order, every reader puts the steps together in it (`alerts/approvals.py`), and whoever came second is told so. Each
+step is a record under a key of its own. What stands is then written once more wherever the last record of a key is
+another: compaction keeps the last one, which must not bring back what was withdrawn.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from agents.approvals.whereabouts import Whereabouts
 from agents.clients import partitions_there, producer_of, started
 from agents.settings import Settings
 from agents.watching import wall_clock
-from alerts.approvals import ANSWERS, StepName, added
+from alerts.approvals import ANSWERS, added, as_of
 from alerts.people import Person
 from rules.policy import Policy
-from schemas.approval import Approval
+from schemas.approval import STEPS, Approval, StepName, step_key
 from schemas.errors import CloverwatchError
 from schemas.gateway_topics import GATEWAY_APPROVALS
 
@@ -83,9 +83,10 @@ class ApprovalService(Service):
             await self._tend()
             before = self.tail.approvals.get(record.approval_id)
             now = self._checked(before, record, names, address)
-            if now != before:
-                await self._write(now)
-                await self._tend()
+            for name in STEPS:
+                if name in names and (before is None or getattr(before, name) is None):
+                    await self._write(step_key(now.approval_id, name), as_of(now, name))
+            await self._tend()
             stands = self.tail.approvals.get(record.approval_id)
         for name in names:
             if stands is None or getattr(stands, name) != getattr(record, name):
@@ -129,17 +130,15 @@ class ApprovalService(Service):
 
     async def _tend(self) -> None:
         """Write what stands wherever the last record is another."""
-        for approval_id in sorted(self.tail.untidy):
-            stands = self.tail.approvals.get(approval_id)
-            if stands is not None:
-                await self._write(stands)
+        for key, record in self.tail.mending(self._clock()).items():
+            await self._write(key, record)
 
-    async def _write(self, approval: Approval) -> None:
+    async def _write(self, key: bytes, record: Approval | None) -> None:
         """Store a record; return when it is read back."""
         sent = await self._producer.send_and_wait(
             GATEWAY_APPROVALS,
-            key=approval.approval_id.encode(),
-            value=msgspec.json.encode(approval),
+            key=key,
+            value=None if record is None else msgspec.json.encode(record),
             partition=0,
         )
         await self.tail.until(sent.offset)
@@ -149,7 +148,7 @@ class ApprovalService(Service):
         """Look after what others left: a process that ended between its write and its look."""
         await self.wait(self.tail.ready.wait())
         while not self.should_stop:
-            if self.tail.untidy:
+            if self.tail.mending(self._clock()):
                 async with self._one_by_one:
                     await self._tend()
             await self.sleep(TEND_EVERY_S)

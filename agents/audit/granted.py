@@ -25,8 +25,8 @@ ABSENT: Final = (
 class Granted:
     """Approvals that go forward in time with the directories.
 
-    Compaction keeps the last record of an approval, which may be a step of days later; so each record counts from when
-    the approval was given, not from when that record was stored. A withdrawal holds from its own time on.
+    Each record counts from when the approval was given, not from when that record was stored: what it adds holds from
+    its own time on.
     """
 
     def __init__(self, folder: Path, content: bytes, joiner: Joiner, into: Knowledge | None = None) -> None:

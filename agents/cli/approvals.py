@@ -13,13 +13,12 @@ from agents.request_log import Office, now_ms, office_of
 from agents.settings import Settings
 from agents.signing import key_options, signer_of
 from agents.text import check_text, printable, printable_json
-from alerts.approvals import StepName
 from alerts.signatures import Signer
 from rules.gateway.granting import span
 from rules.gateway.section import GatewayPolicy
 from rules.gateway.unreviewed import is_taken
 from schemas.access import Action
-from schemas.approval import Approval
+from schemas.approval import Approval, StepName
 from schemas.errors import ConfigurationError
 from schemas.fields import iso
 from schemas.toml_file import duration

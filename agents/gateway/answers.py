@@ -23,21 +23,38 @@ _REASON: Final = Reason(
     sentence="The brokers did not store the decision in time: nobody could check it later",
 )
 
+STALE: Final = "gateway.stale"
+"""Stands where a rule's id stands, when directories or approvals were not known to be current."""
+
+_STALE_SENTENCE: Final = "What is known is not up to date, so the access is not let through. Try again in a moment."
+
 _PLAIN: Final = " !#$&'()*+,-./:;<=>?@[]^_`{|}~"
 """Characters beside letters and digits that a header's value shows as they are; the others as %XX of UTF-8."""
 
 
 def refused_unrecorded(record: Decision) -> Decision:
     """Return a decision that could not be recorded as what is answered: a denial, under the same id."""
+    return _denied(record, _REASON)
+
+
+def _denied(record: Decision, reason: Reason) -> Decision:
     return structs.replace(
         record,
         effect="deny",
         uses=0,
         obligations=Obligations(),
-        reasons=(*record.reasons, _REASON),
+        reasons=(*record.reasons, reason),
         approval_id="",
+        approvals=(),
         break_glass=False,
     )
+
+
+def denied_stale(decided: Decided, why: list[str], expires_at: int) -> Decided:
+    """Return a decision by what may be too old as a denial that says so; `why` is for the administrator."""
+    reason = Reason(rule_id=STALE, rule_version=1, severity="high", sentence="; ".join(why))
+    record = structs.replace(_denied(decided.record, reason), expires_at=min(decided.record.expires_at, expires_at))
+    return Decided(record=record, sentence=_STALE_SENTENCE if decided.record.effect == "allow" else decided.sentence)
 
 
 def denied_unrecorded(decided: Decided) -> Decided:
@@ -49,7 +66,7 @@ def evaluation(decided: Decided, *, unrecorded: bool = False) -> dict[str, Any]:
     """Return AuthZEN's response to one evaluation.
 
     `context` has `decision_id expires_at obligations reason_user reason_admin`, and where they apply `uses
-    approval_id break_glass unrecorded`; times are RFC 3339.
+    approval_id approvals break_glass unrecorded`; times are RFC 3339.
     """
     record = decided.record
     context: dict[str, Any] = {
@@ -69,6 +86,7 @@ def evaluation(decided: Decided, *, unrecorded: bool = False) -> dict[str, Any]:
         context["uses"] = record.uses
     if record.approval_id:
         context["approval_id"] = record.approval_id
+        context["approvals"] = list(record.rests_on)
     if record.break_glass:
         context["break_glass"] = True
     if unrecorded:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from agents.gateway import answers, reading
+from agents.gateway.answers import STALE, UNRECORDED
 from agents.gateway.metrics import GatewayMetrics
 from agents.gateway.paging import page_of
 from agents.gateway.recording import SAY_EVERY_S, Recorder
 from agents.gateway.refusal import Refusal
-from rules.gateway.decide import DecisionPoint
+from rules.gateway.decide import DENIAL_KEPT_MS, DecisionPoint
 from rules.gateway.request import AccessRequest, BadRequestError, Decided
 from rules.gateway.search import Found, Slices
 from rules.gateway.section import GatewayPolicy
@@ -41,12 +42,19 @@ class Deciding:
         recorder: stores decisions.
         metrics: told of them.
         clock: milliseconds since 1970.
+        stale: why what is known may be too old to decide by, nothing when it is current (`Freshness.reasons`).
     """
 
-    def __init__(self, recorder: Recorder, metrics: GatewayMetrics, clock: Callable[[], int]) -> None:
-        self._recorder, self._metrics, self._clock = recorder, metrics, clock
+    def __init__(
+        self,
+        recorder: Recorder,
+        metrics: GatewayMetrics,
+        clock: Callable[[], int],
+        stale: Callable[[], list[str]] = list,
+    ) -> None:
+        self._recorder, self._metrics, self._clock, self._stale = recorder, metrics, clock, stale
         self._force: tuple[DecisionPoint, GatewayPolicy] | None = None
-        self._said = float("-inf")
+        self._said = dict.fromkeys((UNRECORDED, STALE), float("-inf"))
 
     def adopt(self, decider: DecisionPoint, policy: GatewayPolicy) -> None:
         """Decide so from the next request on."""
@@ -89,7 +97,9 @@ class Deciding:
             Refusal: the request cannot be understood.
         """
         page = page_of(kind, asked, most)
-        decider, _ = self._in_force()
+        decider, policy = self._in_force()
+        if policy.stale == "deny" and (why := self._stale()):
+            raise Refusal("not_ready", "; ".join(why), {"Retry-After": "1"})
         try:
             slices = decider.slices(
                 kind, dict(asked), caller=asking.caller, now=self._clock(), most=page.limit, after=page.after
@@ -113,7 +123,7 @@ class Deciding:
             return answers.failed(500, "the decision point failed; its log says more")
 
     def _decide(self, request: AccessRequest, asking: Asking) -> Decided:
-        decider, _ = self._in_force()
+        decider, policy = self._in_force()
         began = time.thread_time()
         try:
             decided = decider.decide(
@@ -125,7 +135,21 @@ class Deciding:
             )
         except BadRequestError as error:
             raise Refusal("malformed", str(error)) from None
+        if why := self._stale():
+            decided = self._by_what_is_old(decided, policy, why)
         self._metrics.decide.observe(time.thread_time() - began)
+        return decided
+
+    def _by_what_is_old(self, decided: Decided, policy: GatewayPolicy, why: list[str]) -> Decided:
+        if policy.stale == "deny":
+            decided = answers.denied_stale(decided, why, self._clock() + DENIAL_KEPT_MS)
+        elif decided.record.effect == "allow":
+            self._say(
+                STALE,
+                'Decisions are made by directories or approvals that may be OLD: [gateway] stale = "allow" stands in '
+                "the policy. What was taken away may still be allowed",
+            )
+        self._metrics.stale.labels(decided.record.effect).inc()
         return decided
 
     async def _recorded(self, decided: list[Decided]) -> tuple[list[Decided], bool]:
@@ -135,7 +159,11 @@ class Deciding:
         recorded = await self._recorder.record([each.record for each in decided], stands=stands)
         if not recorded:
             if stands:
-                self._say_unrecorded()
+                self._say(
+                    UNRECORDED,
+                    'Decisions are answered and NOT recorded: [gateway] unrecorded = "allow" stands in the policy. '
+                    "Nobody can check these accesses later",
+                )
             else:
                 decided = [answers.denied_unrecorded(each) for each in decided]
             for each in decided:
@@ -149,14 +177,11 @@ class Deciding:
             raise Refusal("not_ready", "no policy is in force yet", {"Retry-After": "1"})
         return self._force
 
-    def _say_unrecorded(self) -> None:
+    def _say(self, what: str, sentence: str) -> None:
         now = time.monotonic()
-        if now - self._said >= SAY_EVERY_S:
-            self._said = now
-            log.critical(
-                'Decisions are answered and NOT recorded: [gateway] unrecorded = "allow" stands in the policy. '
-                "Nobody can check these accesses later"
-            )
+        if now - self._said[what] >= SAY_EVERY_S:
+            self._said[what] = now
+            log.critical(sentence)
 
 
 async def _in_turn(slices: Slices) -> Found:

@@ -6,7 +6,7 @@ from typing import Final, get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from agents.gateway.answers import UNRECORDED
+from agents.gateway.answers import STALE, UNRECORDED
 from agents.gateway.refusal import Why
 from agents.registry import registry_of
 from rules.catalogue import RULES
@@ -62,6 +62,12 @@ class GatewayMetrics:
             ["answered"],
             registry=r,
         )
+        self.stale = Counter(
+            "cloverwatch_gateway_stale_decisions",
+            "Decisions while directories or approvals were not known to be current, by what was answered.",
+            ["answered"],
+            registry=r,
+        )
         self.corrected = Counter(
             "cloverwatch_gateway_corrected_decisions",
             "Allows that were stored after a denial was answered, each followed by a record of that denial.",
@@ -97,7 +103,13 @@ class GatewayMetrics:
         self.reference_lag = Gauge(
             "cloverwatch_reference_lag_records", "Offsets of a directory not read yet.", ["topic"], registry=r
         )
-        self._rules = frozenset(rule.id for rule in RULES) | {UNRECORDED, CONDITION}
+        self.reference_age = Gauge(
+            "cloverwatch_reference_age_seconds",
+            "Since a directory, or the approvals, were last known to be read to their end.",
+            ["topic"],
+            registry=r,
+        )
+        self._rules = frozenset(rule.id for rule in RULES) | {UNRECORDED, STALE, CONDITION}
         self._policy = ""
         self._counting: dict[tuple[str, str], Counter] = {}
         """The counters of decisions by effect and caller: a look-up by labels takes a lock and makes texts of them."""
@@ -105,6 +117,7 @@ class GatewayMetrics:
             self.refused.labels(reason)
         for effect in get_args(Effect):
             self.unrecorded.labels(effect)
+            self.stale.labels(effect)
         for kind in ("subject", "resource", "action"):
             self.searches.labels(kind)
         for rule in sorted(self._rules):

@@ -22,6 +22,7 @@ from agents.gateway.approving import GatewayApprovals
 from agents.gateway.callers import Callers, read_tokens
 from agents.gateway.credentials import CredentialsWatch
 from agents.gateway.deciding import Deciding
+from agents.gateway.freshness import Freshness
 from agents.gateway.metrics import GatewayMetrics
 from agents.gateway.pulse import Pulse
 from agents.gateway.recording import LINGER_MS, REQUEST_TIMEOUT_MS, Producing, Recorder
@@ -145,12 +146,13 @@ class Gateway(Service):
         self.tables = ReferenceTables(rows, self.knowledge, on_bad_row=self._bad_row, read=spare_the_collector)
         self.pulse = Pulse(rows)
         self.recorder = Recorder(producer, settings.partitions, settings.gateway_record_within_s, self.metrics)
-        self.deciding = Deciding(self.recorder, self.metrics, wall_clock)
+        self.deciding = Deciding(self.recorder, self.metrics, wall_clock, self._stale)
         self.policy, self.content = policy, content
         self._told_to_stop = asyncio.Event()
         self.approvals: GatewayApprovals | None = None
         self._adopt(policy, content)
         self.approvals = GatewayApprovals(settings, content, self.knowledge, self.tables, lambda: self.joiner, producer)
+        self.freshness = Freshness(self.tables.age, self.approvals.tail, settings.gateway_known_within_s)
         self.server = DecisionServer(
             listener,
             settings,
@@ -173,6 +175,7 @@ class Gateway(Service):
             ),
             self.tables,
             self.approvals,
+            self.freshness,
             self.pulse,
             PartitionWatch(producer, settings.partitions),
             PolicyWatch(
@@ -217,7 +220,10 @@ class Gateway(Service):
             reasons.append("the broker does not answer")
         if self.recorder.overdue:
             reasons.append("decisions cannot be recorded")
-        return reasons
+        return reasons + self.freshness.reasons()
+
+    def _stale(self) -> list[str]:
+        return self.freshness.reasons()
 
     def refresh(self) -> None:
         """Ask the gauges that are not told."""
@@ -229,6 +235,8 @@ class Gateway(Service):
             self.metrics.reference_rows.labels(topic).set(rows)
         for topic, lag in self.tables.lag().items():
             self.metrics.reference_lag.labels(topic).set(lag)
+        for topic, age in self.freshness.ages().items():
+            self.metrics.reference_age.labels(topic).set(age)
 
     def _adopt(self, policy: Policy, content: bytes) -> None:
         if policy.gateway is None:
@@ -240,6 +248,8 @@ class Gateway(Service):
         self.metrics.adopt(policy.version, frozenset(policy.gateway.gateways))
         if policy.gateway.unrecorded == "allow":
             log.warning('[gateway] unrecorded = "allow": while brokers are away, decisions are answered unrecorded')
+        if policy.gateway.stale == "allow":
+            log.warning('[gateway] stale = "allow": while directories or approvals are not read, old ones are gone by')
         self.policy, self.content = policy, content
         if self.approvals is not None:
             self.approvals.adopt(content)

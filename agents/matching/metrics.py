@@ -38,6 +38,11 @@ class MatchMetrics:
         for fate in ("of_no_concern", "judged", "repeated", "elsewhere", "unreadable"):
             self.accesses.labels(fate)
         self.decisions = Counter("cloverwatch_matching_decisions", "Decisions read.", registry=r)
+        self.crowded = Counter(
+            "cloverwatch_matching_crowded_decisions",
+            "Decisions that were forgotten while they could be used, since one person had more than are remembered.",
+            registry=r,
+        )
         self.findings = Counter("cloverwatch_matching_findings", "Findings, by kind.", ["rule_id"], registry=r)
         for rule_id in (*(kind.id for kind in KINDS), UNREVIEWED):
             self.findings.labels(rule_id)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from agents.approvals.offline import approvals_in
 from agents.files import Directory, Line, Reading, lines
 from agents.geo import MmdbGeo
 from agents.matching.states import States, gateway_of
@@ -56,10 +57,12 @@ def matched_files(
     settings: Settings,
     accesses: Iterable[Line],
     decisions: Sequence[str],
-    approvals: Sequence[str],
+    approvals: Path | None,
     reading: Reading,
     counts: Counter[str],
     geo_mmdb: Path | None = None,
+    *,
+    unsigned: bool = False,
 ) -> Iterator[Alert]:
     """Yield the alerts of files, in the order of the accesses.
 
@@ -69,21 +72,26 @@ def matched_files(
         settings: which tables are used.
         accesses: lines of accesses; a line's timestamp counts as its append time.
         decisions: files; all of them are read first.
-        approvals: files; the last line of an id counts.
+        approvals: a file of them, verified under the policy as a live process verifies them.
         reading: told of lines that cannot be used.
         counts: counted into: decisions, accesses, matched.
         geo_mmdb: a table of addresses in place of the settings'.
+        unsigned: whether approvals count that nobody has verified; the last line of an id does then.
 
     Raises:
         ConfigurationError: policy, tables or files cannot be used.
     """
-    _, policy = read_policy(policy_path)
+    content, policy = read_policy(policy_path)
     gateway_of(policy)
     legal = legal_table(settings)
     geo = geo_table(settings) if geo_mmdb is None else MmdbGeo(geo_mmdb)
     elsewhere = Elsewhere(TIME_MAX)
     joiner = Joiner(policy, directory.knowledge, legal, geo)
-    matcher = Matcher(Comparer(joiner, _approvals(approvals, reading), elsewhere))
+    granted: dict[str, Approval] = {}
+    if approvals is not None:
+        granted = _unverified(approvals, reading) if unsigned else _verified(approvals, content, joiner, reading)
+        counts["approvals"] = len(granted)
+    matcher = Matcher(Comparer(joiner, granted, elsewhere))
     asked = []
     for offset, (record, appended_at) in enumerate(_decisions(decisions, reading)):
         matcher.decide(record, offset, appended_at)
@@ -160,15 +168,21 @@ def _decisions(files: Sequence[str], reading: Reading) -> Iterator[tuple[Any, in
                     reading.refuse(str(name), number, BadRecordError("wrong_type", str(error)))
 
 
-def _approvals(files: Sequence[str], reading: Reading) -> dict[str, Approval]:
+def _verified(path: Path, content: bytes, joiner: Joiner, reading: Reading) -> dict[str, Approval]:
+    found, bad = approvals_in(path, content, joiner)
+    for number, error in bad:
+        reading.refuse(str(path), number, error)
+    return {each.approval_id: each for each in found}
+
+
+def _unverified(path: Path, reading: Reading) -> dict[str, Approval]:
     found = {}
-    for name in files:
-        for number, line in enumerate(lines(name), 1):
-            if line.strip():
-                try:
-                    one = approval.decode.decode(line)
-                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                    reading.refuse(str(name), number, BadRecordError("wrong_type", str(error)))
-                else:
-                    found[one.approval_id] = one
+    for number, line in enumerate(lines(path), 1):
+        if line.strip():
+            try:
+                one = approval.decode.decode(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                reading.refuse(str(path), number, BadRecordError("wrong_type", str(error)))
+            else:
+                found[one.approval_id] = one
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
+from agents.clients import LOG_APPEND_TIME
 from agents.delivering.group import Group
 from agents.watching import wall_clock
 from rules.matching.matcher import Matcher
@@ -23,9 +24,6 @@ is read."""
 
 ENDS_EVERY_MS: Final = 2_000
 """How often it is asked how far both topics go while nothing waits: what is remembered is forgotten by it."""
-
-LOG_APPEND_TIME: Final = 1
-"""A record's `timestamp_type` where the broker set its time, which never goes back in a partition."""
 
 
 class Tail(Protocol):

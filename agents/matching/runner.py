@@ -198,7 +198,10 @@ class MatchRunner:
             self._metrics.bad_records.labels(record.topic, error.reason).inc()
             self._later(self._put_away(record, error, run))
             return
+        before = matcher.crowded
         matcher.decide(decision, record.offset, record.timestamp)
+        if matcher.crowded > before:
+            self._metrics.crowded.inc(matcher.crowded - before)
         run.done()
 
     def _access(self, record: Any, matcher: Matcher, part: Part) -> None:

@@ -89,9 +89,10 @@ def match_seed(each: int, people: int, seed: int) -> Matched:
                 Settings(),
                 event_lines(folder / "events.jsonl", reading),
                 [str(folder / "decisions.jsonl")],
-                [str(folder / "approvals.jsonl")],
+                folder / "approvals.jsonl",
                 reading,
                 counts,
+                unsigned=True,  # the simulator's people have no keys
             )
         )
         seconds = time.process_time() - began

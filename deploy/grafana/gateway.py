@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from deploy.grafana.auditing import AUDIT, RECENT, or_none
 from deploy.grafana.parts import (
     BYTES_A_SECOND,
     EVENTS_A_SECOND,
@@ -20,8 +21,6 @@ from deploy.grafana.parts import (
     number,
 )
 
-RECENT: Final = "$__rate_interval"
-
 
 def _quantiles(metric: str) -> tuple[Query, ...]:
     """Half of them, and 99 in 100."""
@@ -29,11 +28,6 @@ def _quantiles(metric: str) -> tuple[Query, ...]:
         Query(f"histogram_quantile({share}, sum by (le) (rate({metric}_bucket{{{W}}}[{RECENT}])))", name)
         for share, name in ((0.5, "half"), (0.99, "99 in 100"))
     )
-
-
-def _or_none(expr: str, ready: str) -> str:
-    """Say 0 where nothing was counted yet, as long as such a process answers: never 0 of silence."""
-    return f"{expr} or on () 0 * sum({ready}{{{W}}})"
 
 
 _DECIDING: Final = Row(
@@ -51,6 +45,14 @@ _DECIDING: Final = Row(
             "Decisions that brokers did not store in time, in the time that is shown: denied, or allowed unrecorded.",
             NUMBER,
             f"sum(increase(cloverwatch_gateway_unrecorded_decisions_total{{{W}}}[$__range]))",
+            NONE_IS_GOOD,
+        ),
+        number(
+            "Decisions by what may be old",
+            "Decisions while directories or approvals were not known to be read to their end, in the time that is shown: "
+            "denied, or allowed where the policy says so.",
+            NUMBER,
+            f"sum(increase(cloverwatch_gateway_stale_decisions_total{{{W}}}[$__range]))",
             NONE_IS_GOOD,
         ),
         number(
@@ -147,7 +149,7 @@ _DECIDING: Final = Row(
             "Rows that decision points cannot use, and records of approvals that workers put away, within the hour before.",
             NUMBER,
             Query(
-                _or_none(
+                or_none(
                     f"sum by (topic) (increase(cloverwatch_gateway_reference_bad_rows_total{{{W}}}[1h]))",
                     "cloverwatch_gateway_ready",
                 ),
@@ -230,6 +232,14 @@ _MATCHING: Final = Row(
             f"sum(increase(cloverwatch_matching_bad_records_total{{{W}}}[$__range]))",
             NONE_IS_GOOD,
         ),
+        number(
+            "Decisions forgotten in use",
+            "Decisions of people who had more than 10,000 at once, the oldest forgotten, in the time that is shown: "
+            "accesses under those are told as bypasses.",
+            NUMBER,
+            f"sum(increase(cloverwatch_matching_crowded_decisions_total{{{W}}}[$__range]))",
+            NONE_IS_GOOD,
+        ),
         graph(
             "Accesses matched",
             "Accesses that were read, by what became of them.",
@@ -288,80 +298,10 @@ _MATCHING: Final = Row(
     ),
 )
 
-_AUDIT: Final = Row(
-    "The audit log",
-    (
-        number(
-            "Log is written",
-            "1 while the process that writes the audit log is ready.",
-            NUMBER,
-            f"sum(cloverwatch_audit_ready{{{W}}})",
-            NONE_IS_BAD,
-        ),
-        number("Entries", "Entries of the log.", NUMBER, f"max(cloverwatch_audit_log_entries{{{W}}})"),
-        number(
-            "Age of the checkpoint",
-            "Since a checkpoint was last signed; grows while nothing is to be appended.",
-            SECONDS,
-            f"max(cloverwatch_audit_checkpoint_age_seconds{{{W}}})",
-        ),
-        number(
-            "Not witnessed yet",
-            "Entries behind the last checkpoint that enough witnesses cosigned; 0 where none is asked.",
-            NUMBER,
-            f"max(cloverwatch_audit_unwitnessed_entries{{{W}}})",
-        ),
-        number(
-            "Records missing",
-            "Records that were gone when the log came to them, in the time that is shown; compaction is no loss.",
-            NUMBER,
-            "sum(increase(cloverwatch_audit_missing_records_total"
-            f'{{why=~"lost_by_retention|unexplained|log_went_back",{W}}}[$__range]))',
-            NONE_IS_GOOD,
-        ),
-        number(
-            "Appends that failed",
-            "Appends that the storage refused, in the time that is shown; each is tried again.",
-            NUMBER,
-            f"sum(increase(cloverwatch_audit_append_failures_total{{{W}}}[$__range]))",
-            NONE_IS_GOOD,
-        ),
-        graph(
-            "Entries appended",
-            "Entries of the log, by kind.",
-            EVENTS_A_SECOND,
-            Query(f"sum by (kind) (rate(cloverwatch_audit_entries_total{{{W}}}[{RECENT}]))", "{{kind}}"),
-            width=8,
-            stacked=True,
-        ),
-        graph(
-            "Not in the log yet",
-            "Records that are not in the log yet, by topic.",
-            NUMBER,
-            Query(f"max by (topic) (cloverwatch_audit_lag_records{{{W}}})", "{{topic}}"),
-            width=8,
-        ),
-        graph(
-            "Witnesses that did not cosign",
-            "Witnesses that were asked and did not cosign, within the hour before.",
-            NUMBER,
-            Query(
-                _or_none(
-                    f"sum by (witness) (increase(cloverwatch_audit_witness_failures_total{{{W}}}[1h]))",
-                    "cloverwatch_audit_ready",
-                ),
-                "{{witness}}",
-            ),
-            width=8,
-            steps=NONE_IS_GOOD,
-        ),
-    ),
-)
-
 GATEWAY: Final = Sheet(
     uid="cloverwatch-gateway",
     title="cloverwatch / gateways and audit",
     description="What gateways decide, whether accesses keep to it, and whether all of it can be proved.",
     by="cloverwatch_build_info",
-    rows=(_DECIDING, _MATCHING, _AUDIT),
+    rows=(_DECIDING, _MATCHING, AUDIT),
 )

@@ -71,6 +71,7 @@ class DecisionPoint:
         weighed = self._scales.weigh(asked, caller)
         event = asked.event
         allowed = weighed.allowed
+        rests_on = _rests_on(weighed) if allowed else ()
         record = Decision(
             decision_id=decision_id,
             request_id=request_id,
@@ -93,7 +94,8 @@ class DecisionPoint:
             obligations=weighed.obligations if allowed else Obligations(),
             reasons=tuple(_reasons(weighed, caller)),
             conditions=tuple(condition.name for condition in weighed.refusing),
-            approval_id=_approval_id(weighed) if allowed else "",
+            approval_id=rests_on[0] if rests_on else "",
+            approvals=rests_on,
             break_glass=allowed and weighed.glass is not None,
             policy=self._policy.version,
             uses=self._gateway.uses if allowed else 0,
@@ -161,10 +163,9 @@ class DecisionPoint:
         )
 
 
-def _approval_id(weighed: Weighed) -> str:
-    if weighed.glass is not None:
-        return weighed.glass.approval_id
-    return weighed.approvals[0].approval_id if weighed.approvals else ""
+def _rests_on(weighed: Weighed) -> tuple[str, ...]:
+    """Return the ids of the approvals without which it would have been denied; break-glass comes first."""
+    return tuple(each.approval_id for each in (weighed.glass, *weighed.approvals) if each is not None)
 
 
 def _reasons(weighed: Weighed, caller: str) -> Iterable[Reason]:

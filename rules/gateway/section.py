@@ -83,6 +83,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     wait: str = "500ms"
     rows_unsaid: Literal["count", "tell"] = "count"
     unrecorded: Literal["deny", "allow"] = "deny"
+    stale: Literal["deny", "allow"] = "deny"
     tolerates: tuple[str, ...] = ()
     subject_types: dict[str, Literal["employee", "external", "service", "workload"]] = msgspec.field(
         default_factory=lambda: {"user": "employee"}
@@ -116,6 +117,8 @@ class GatewayPolicy:
     """What comes of an access under a row limit that does not say how many records it reached."""
     unrecorded: Literal["deny", "allow"]
     """What is answered while decisions cannot be recorded."""
+    stale: Literal["deny", "allow"]
+    """What is answered where directories or approvals are not known to be read to their end."""
     tolerates: frozenset[str]
     """Rules whose findings do not deny."""
     subject_types: Mapping[str, str]
@@ -180,6 +183,7 @@ def read_gateway(file: TomlFile, data: Mapping[str, Any], rule_ids: frozenset[st
         wait=checks.length(file, (*_PATH, "wait"), raw.wait, "0s", checks.WAIT_MAX),
         rows_unsaid=raw.rows_unsaid,
         unrecorded=raw.unrecorded,
+        stale=raw.stale,
         tolerates=frozenset(raw.tolerates),
         subject_types=raw.subject_types,
         resource_types=raw.resource_types,

@@ -227,8 +227,8 @@ class Comparer:
             found.append(
                 Finding(kinds.OTHER_COUNTRY, f"it came from {country}, its decision was made for {decision.country}")
             )
-        if decision.approval_id and (wrong := self._approval(event, decision)):
-            found.append(Finding(kinds.APPROVAL, wrong))
+        if wrong := self._approvals_of(event, decision):
+            found.append(Finding(kinds.APPROVAL, "; ".join(wrong)))
         return [each for each in found if each.kind.enabled(self.policy)]
 
     def _other_country(self, event: AccessEvent, decision: Known) -> str | None:
@@ -268,21 +268,29 @@ class Comparer:
         country = located.place.country
         return None if country is None or country == decision.country else country
 
-    def _approval(self, event: AccessEvent, decision: Known) -> str | None:
-        """Return what is wrong with the approval of a decision at the time of an access."""
-        approval, at = self._approvals.get(decision.approval_id), event.occurred_at
+    def _approvals_of(self, event: AccessEvent, decision: Known) -> list[str]:
+        """Return what is wrong with the approvals of a decision at the time of an access; it needs all of them."""
+        if not decision.rests_on:
+            wrong = decision.approval_id and self._approval(event, decision.approval_id)
+            return [f"the approval of its decision {wrong}"] if wrong else []
+        each = ((approval_id, self._approval(event, approval_id)) for approval_id in decision.rests_on)
+        return [f"the approval {approval_id} of its decision {wrong}" for approval_id, wrong in each if wrong]
+
+    def _approval(self, event: AccessEvent, approval_id: str) -> str | None:
+        """Return what is wrong with an approval at the time of an access."""
+        approval, at = self._approvals.get(approval_id), event.occurred_at
         if approval is None:
-            return "the approval of its decision is not known"
+            return "is not known"
         if approval.since is None or approval.state == "refused":
-            return f"the approval of its decision is {approval.state}, not approved"
+            return f"is {approval.state}, not approved"
         if approval.person != event.person:
-            return "the approval of its decision is somebody else's"
+            return "is somebody else's"
         if approval.withdrawn is not None and approval.withdrawn.at <= at:
-            return f"the approval of its decision was withdrawn {span(at - approval.withdrawn.at)} before"
+            return f"was withdrawn {span(at - approval.withdrawn.at)} before"
         if at < approval.since - CLOCKS_MS:
-            return f"the approval of its decision was given {span(approval.since - at)} after it"
+            return f"was given {span(approval.since - at)} after it"
         if at > approval.until + CLOCKS_MS:
-            return f"the approval of its decision had ended {span(at - approval.until)} before"
+            return f"had ended {span(at - approval.until)} before"
         return None
 
 

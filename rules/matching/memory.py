@@ -58,7 +58,9 @@ class Known(msgspec.Struct, array_like=True, gc=False):
     view_asked: bool = False
     """Whether the pseudonymised view alone was granted."""
     purpose: str = ""
-    """Here, at the end: what was saved before views and purposes were kept ends without them."""
+    """Here, at the end: what was saved before these were kept ends without them."""
+    rests_on: tuple[str, ...] = ()
+    """All approvals that it rests on; empty in what was saved before, where `approval_id` is the one."""
 
 
 def known_of(decision: Decision, appended_at: int) -> Known:
@@ -85,6 +87,7 @@ def known_of(decision: Decision, appended_at: int) -> Known:
         principal=decision.principal_type,
         view_asked=decision.obligations.pseudonymised,
         purpose=intern(decision.purpose),
+        rests_on=decision.approvals if len(decision.approvals) > 1 else (),
     )
 
 

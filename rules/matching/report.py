@@ -72,6 +72,7 @@ def match_alert(
             "decision_expires_at": decision.expires_at,
             "decision_used": decision.used,
             **({"approval_id": decision.approval_id} if decision.approval_id else {}),
+            **({"approvals": list(decision.rests_on)} if decision.rests_on else {}),
         }
     return Alert(
         alert_id=match_alert_id(event),

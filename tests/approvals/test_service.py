@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from agents.approvals.api import BASE, BODY_MAX, mount
+from agents.approvals.folding import Standing
 from agents.approvals.reading import ApprovalTail, tail_of
 from agents.approvals.service import ApprovalService, StepRefusedError, serving
 from agents.approvals.whereabouts import Whereabouts
@@ -20,15 +21,15 @@ from agents.clients import producer_of, started, with_admin
 from agents.settings import Settings
 from agents.topic_admin import create
 from agents.topic_reading import read_topic
-from alerts.approvals import StepName, step
+from alerts.approvals import step
 from demo.broker import EmbeddedBroker
 from rules.join import Joiner
 from rules.knowledge import Knowledge
-from schemas.approval import Approval, Signed
+from schemas.approval import Approval, Signed, StepName, step_key
 from schemas.errors import BadRecordError
 from schemas.gateway_topics import GATEWAY_APPROVALS
 from tests.approvals.office import HOUR, SIGNERS, now_ms, rows
-from tests.approvals.test_steps import PEOPLE, POLICY_
+from tests.approvals.test_steps import PEOPLE, POLICY_, terms
 from tests.brokers.embedded import missing
 from tests.cli.test_brokers import PARTITIONS
 from tests.conftest import require
@@ -55,22 +56,26 @@ class Offices:
             await self._stack.enter_async_context(service)
         return service
 
-    async def put(self, approval: Approval, key: str | None = None) -> None:
-        """Write past every service."""
+    async def put(self, approval: Approval | None, name: StepName) -> None:
+        """Write under the key of a step past every service; None is a tombstone."""
+        value = None if approval is None else msgspec.json.encode(approval)
         async with started(self.settings, producer_of(self.settings)) as producer:
-            await producer.send_and_wait(
-                GATEWAY_APPROVALS, key=(key or approval.approval_id).encode(), value=msgspec.json.encode(approval)
-            )
+            await producer.send_and_wait(GATEWAY_APPROVALS, key=step_key("a-1", name), value=value)
 
-    async def last(self, approval_id: str) -> Approval:
-        """What compaction would leave of an approval."""
-        found: list[bytes] = []
-        await read_topic(
-            self.settings,
-            GATEWAY_APPROVALS,
-            lambda record: found.append(record.value) if record.key == approval_id.encode() else None,
-        )
-        return msgspec.json.decode(found[-1], type=Approval)
+    async def last(self, approval_id: str) -> Approval | None:
+        """What stands for whoever starts when compaction has left the last record of every key."""
+        found: dict[bytes, Any] = {}
+
+        def take(record: Any) -> None:
+            found.pop(record.key, None)
+            found[record.key] = record
+
+        await read_topic(self.settings, GATEWAY_APPROVALS, take)
+        standing = Standing(lambda: PEOPLE, terms)
+        for record in found.values():
+            with suppress(BadRecordError):
+                standing.take(record.key, record.value, record.timestamp)
+        return standing.approvals.get(approval_id)
 
 
 @pytest.fixture
@@ -153,8 +158,13 @@ async def test_what_a_rogue_writes_last_is_written_over_by_what_stands(offices: 
     request = await service.take(asked(), "requested")
     approved = await service.take(then(request, "approved", "ben", "IE"), "approved")
     stands = await service.take(then(approved, "withdrawn", "anna"), "withdrawn")
-    for old in (approved, request, then(request, "approved", "dora", "IE")):
-        await offices.put(old)
+    for old, name in (
+        (then(request, "approved", "dora", "IE"), "approved"),
+        (then(approved, "withdrawn", "dora"), "withdrawn"),
+        (None, "withdrawn"),
+        (asked(by="ben"), "requested"),
+    ):
+        await offices.put(old, name)  # type: ignore[arg-type]  # a step
         async with asyncio.timeout(30):
             while await offices.last("a-1") != stands:
                 await asyncio.sleep(0.05)

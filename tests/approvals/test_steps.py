@@ -14,19 +14,22 @@ from msgspec.structs import replace
 
 from agents.approvals.folding import Standing
 from agents.approvals.whereabouts import Whereabouts, terms_of
-from alerts.approvals import STORED_WITHIN_MS, StepName, Terms, added, step
+from alerts.approvals import STORED_WITHIN_MS, Terms, added, step
 from alerts.people import Person, read_people
 from rules.cases import DAY, HOUR, POLICY, T
 from rules.catalogue import RULE_IDS
+from rules.gateway.granting import span
 from rules.join import Joiner
 from rules.knowledge import Knowledge
 from rules.policy import parse
-from schemas.approval import Approval, Signed
+from schemas.approval import STEPS, Approval, Signed, StepName, step_key
 from schemas.errors import BadRecordError
 from schemas.toml_file import TomlFile
 from tests.approvals.office import GATEWAY, POLICY_TEXT, SIGNERS, rows
 from tests.rules.streams import badge, role
 from tests.rules.world import GEO, LEGAL
+
+MINUTE = 60_000
 
 POLICY_ = parse(POLICY_TEXT, "policy.toml", RULE_IDS)
 
@@ -151,9 +154,8 @@ def _edited(approval: Approval, **fields: Any) -> Approval:
         (asked(actions=()), "no dataset, or no action"),
         (step(REQUEST, "requested", SIGNERS["anna"], T, reason=" "), "no reason"),
         # After the end.
-        (then(then(REQUEST, "refused", "dora"), "approved", "ben"), "refused: it was approved by 'ben'"),
+        (then(then(REQUEST, "refused", "dora", T + 2000), "approved", "ben"), "refused: it was approved by 'ben'"),
         (then(then(REQUEST, "refused", "dora"), "withdrawn", "anna"), "it was refused by 'dora'"),
-        (then(APPROVED, "withdrawn", "anna", T + 1), "older than the approval"),
         (then(APPROVED, "reviewed", "dora"), "only break-glass"),
         # Break-glass.
         (glass("ben", person="e-1"), "taken for oneself"),
@@ -188,8 +190,6 @@ def test_somebody_else_does_not_withdraw() -> None:
 @pytest.mark.parametrize(
     ("record", "words"),
     [
-        (REQUEST, "an old record, written once more"),
-        (APPROVED, "an old record, written once more"),
         (then(APPROVED, "withdrawn", "anna", T + 3000), "withdrawn: 'anna' did so before"),
         (then(REQUEST, "approved", "dora"), "approved: 'ben' did so before"),
         (then(asked(ticket="T-9"), "approved", "dora"), "something else than what stands"),
@@ -219,13 +219,63 @@ def test_a_withdrawal_written_beside_an_approval_is_added_to_it() -> None:
 @pytest.mark.parametrize("shift", [STORED_WITHIN_MS + 1, -STORED_WITHIN_MS - 1])
 def test_a_grant_is_neither_dated_back_nor_forward(shift: int) -> None:
     request = asked()
-    back = then(request, "approved", "ben", T + 1000)
+    back = then(request, "approved", "ben", T)
     for before in (None, request):
-        now, why = added(before, back, T + 1000 + shift, PEOPLE, terms())
+        now, why = added(before, back, T + shift, PEOPLE, terms())
         assert now == before
         assert why is not None
         assert "allowed: within 5 minutes" in why
-        assert added(before, back, T + 1000 + shift - (1 if shift > 0 else -1), PEOPLE, terms())[1] is None
+        assert added(before, back, T + shift - (1 if shift > 0 else -1), PEOPLE, terms())[1] is None
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        then(glass(), "withdrawn", "anna", T + 50 * MINUTE),
+        then(glass(), "reviewed", "ben", T + 50 * MINUTE),
+        then(glass(), "reviewed", "ben", T + 50 * DAY),
+        then(APPROVED, "withdrawn", "anna", T + 50 * MINUTE),
+        then(asked(), "approved", "ben", T + 50 * MINUTE),
+    ],
+)
+def test_no_step_is_dated_back_behind_another_that_is_taken_now(record: Approval) -> None:
+    """Not in a record that nobody has seen anything of before either."""
+    now = max(each.at for name in STEPS if (each := getattr(record, name)) is not None)
+    why = count(record, None, now)
+    assert why is not None
+    assert "allowed: within 5 minutes" in why
+    for name in STEPS:
+        standing = Standing(lambda: PEOPLE, terms)
+        if getattr(record, name) is not None:
+            with pytest.raises(BadRecordError, match="allowed: within 5 minutes"):
+                standing.take(step_key("a-1", name), msgspec.json.encode(record), now)
+        assert not standing.approvals
+
+
+@pytest.mark.parametrize("at", [T, T + 1, T + 1000, T + 2000])
+def test_what_is_ended_before_it_is_approved_never_holds_in_whichever_order_it_is_read(at: int) -> None:
+    gateway = POLICY_.gateway
+    assert gateway is not None
+    for name, by in (("withdrawn", "anna"), ("refused", "dora")):
+        ending = then(REQUEST, name, by, at)  # type: ignore[arg-type]  # a step
+        for first, second in permutations([APPROVED, ending]):
+            now, _ = added(first, second, T + 2000, PEOPLE, terms())
+            assert now is not None
+            grant = span(now, gateway)
+            if at <= T + 1000:
+                assert grant is None
+            elif name == "withdrawn" and first == APPROVED:
+                assert grant is not None
+                assert grant.until == at
+
+
+def test_an_ending_counts_however_late_it_is_stored_but_not_ahead_of_its_time() -> None:
+    """One whose record was written over is written again: it only takes away."""
+    ended = then(APPROVED, "withdrawn", "anna", T + 2000)
+    assert count(ended, APPROVED, T + 3 * HOUR) is None
+    assert count(then(REQUEST, "refused", "ben", T + 2000), REQUEST, T + 3 * HOUR) is None
+    ahead = then(APPROVED, "withdrawn", "anna", T + 3 * HOUR)
+    assert "allowed: within 5 minutes" in str(count(ahead, APPROVED, T + 2000))
 
 
 def test_the_directories_are_asked_where_the_approver_was_and_who_may_break_glass() -> None:
@@ -263,8 +313,10 @@ def test_who_approves_must_be_inside_by_all_that_is_known() -> None:
     assert "only your contract says" in str(whereabouts(knowledge).refusal("e-6", T))
 
 
-def put(approval: Approval) -> tuple[bytes, bytes]:
-    return approval.approval_id.encode(), msgspec.json.encode(approval)
+def put(approval: Approval, name: StepName | None = None) -> tuple[bytes, bytes]:
+    """A record's key and value; of the last step unless told otherwise."""
+    taken = name or [each for each in STEPS if getattr(approval, each) is not None][-1]
+    return step_key(approval.approval_id, taken), msgspec.json.encode(approval)
 
 
 @given(st.permutations(range(5)))
@@ -284,12 +336,17 @@ def test_whatever_comes_in_whatever_order_nothing_withdrawn_comes_back(order: li
         found = standing.approvals["a-1"]
         assert ended is None or found.withdrawn == ended
         ended = found.withdrawn
-        assert ("a-1" in standing.untidy) == (found != records[at])
     assert ended is not None
-    last = standing.approvals["a-1"] if standing.untidy else records[order[-1]]
+    log = {put(records[at])[0]: (records[at], T + 2000) for at in order}  # what compaction leaves, unless mended
+    for key, mended in standing.mending(T + 3000).items():
+        assert mended is not None
+        log.pop(key, None)
+        log[key] = mended, T + 3000
     later = Standing(lambda: PEOPLE, terms)
-    later.take(*put(last), T + 3000)
-    assert later.approvals == standing.approvals
+    for key, (record, stored_at) in log.items():
+        with suppress(BadRecordError):
+            later.take(key, msgspec.json.encode(record), stored_at)
+    assert later.approvals["a-1"].withdrawn == ended
 
 
 def test_every_order_of_two_approvals_gives_the_first() -> None:
@@ -299,9 +356,12 @@ def test_every_order_of_two_approvals_gives_the_first() -> None:
         with pytest.raises(BadRecordError, match="did so before"):
             standing.take(*put(second), T + 1000)
         assert standing.approvals == {"a-1": first}
-        assert standing.untidy == {"a-1"}, "compaction would keep the second"
+        approved = step_key("a-1", "approved")
+        assert standing.mending(T + 1000)[approved] == first, "compaction would keep the second"
         assert standing.take(*put(first), T + 1000) is None
-        assert not standing.untidy
+        assert approved not in standing.mending(T + 1000)
+        standing.take(*put(REQUEST), T + 1000)
+        assert not standing.mending(T + 1000)
 
 
 def test_a_tombstone_deletes_only_what_is_over() -> None:
@@ -323,6 +383,10 @@ def test_a_tombstone_deletes_only_what_is_over() -> None:
     ("key", "value", "reason"),
     [
         (b"a-2", put(REQUEST)[1], "bad_key"),
+        (b"a-2|requested", put(REQUEST)[1], "bad_key"),
+        (b"a-1|approved", put(REQUEST)[1], "bad_key"),
+        (b"a-1|expired", put(REQUEST)[1], "bad_key"),
+        (b"a-1|", put(REQUEST)[1], "bad_key"),
         (None, put(REQUEST)[1], "bad_key"),
         (b"\xff", None, "bad_key"),
         (b"a-1", b"{", "not_json"),
@@ -345,17 +409,69 @@ def test_under_a_policy_without_a_gateway_nothing_counts_and_nothing_is_wrong() 
     assert not standing.approvals
 
 
-def test_a_tombstone_that_does_not_count_is_written_over() -> None:
+def test_a_tombstone_of_a_step_that_stands_does_not_count_and_is_written_over() -> None:
     """Compaction keeps the last record of a key: what stands must be that, or a restart forgets a break-glass."""
     standing = Standing(lambda: PEOPLE, terms)
     taken = glass()
-    standing.take(b"a-1", msgspec.json.encode(taken), T)
-    with pytest.raises(BadRecordError):
-        standing.take(b"a-1", None, T + 2 * HOUR)
+    for name in ("requested", "approved"):
+        standing.take(*put(taken, name), T)
+    approved = step_key("a-1", "approved")
+    assert not standing.mending(T)
+    with pytest.raises(BadRecordError, match="the step approved stands"):
+        standing.take(approved, None, T + 1)
     assert standing.approvals == {"a-1": taken}
-    assert standing.untidy == {"a-1"}
-    standing.take(b"a-1", msgspec.json.encode(taken), T + 2 * HOUR)
-    assert standing.untidy == set()
+    assert standing.mending(T + STORED_WITHIN_MS) == {approved: taken}
+    standing.take(approved, msgspec.json.encode(taken), T + 2)
+    assert not standing.mending(T + 2)
+    assert standing.take(step_key("a-1", "reviewed"), None, T) is None, "there is none"
+
+
+def test_what_is_too_late_to_be_written_again_is_left() -> None:
+    """It would not bear out when the step was taken; an ending is written again whenever that is."""
+    standing = Standing(lambda: PEOPLE, terms)
+    ended = then(APPROVED, "withdrawn", "anna", T + 2000)
+    for record in (REQUEST, APPROVED, ended):
+        standing.take(*put(record), T + 2000)
+    for name in ("approved", "withdrawn"):
+        with pytest.raises(BadRecordError):
+            standing.take(step_key("a-1", name), None, T + 3 * HOUR)
+    assert standing.mending(T + 3 * HOUR) == {step_key("a-1", "withdrawn"): ended}
+
+
+def test_a_deletion_is_finished_by_whoever_may_write() -> None:
+    """Or the steps of half an approval would stay."""
+    standing = Standing(lambda: PEOPLE, terms)
+    for record in (REQUEST, APPROVED):
+        standing.take(*put(record), T + 1000)
+    standing.take(b"a-1", None, APPROVED.ends)
+    left = standing.mending(APPROVED.ends)
+    assert left == {step_key("a-1", "requested"): None, step_key("a-1", "approved"): None}
+    for key in left:
+        assert standing.take(key, None, APPROVED.ends) is None
+    assert not standing.mending(APPROVED.ends)
+
+
+def test_old_records_under_the_id_alone_count_as_far_as_the_broker_saw_their_steps() -> None:
+    """Written one after another they do, and get records of their own; what compaction left of them does not."""
+    standing = Standing(lambda: PEOPLE, terms)
+    late = then(REQUEST, "approved", "ben", T + HOUR)
+    value = msgspec.json.encode
+    assert standing.take(b"a-1", value(REQUEST), T) == REQUEST
+    assert standing.mending(T) == {step_key("a-1", "requested"): REQUEST}
+    assert standing.take(b"a-1", value(late), T + HOUR) == late
+    assert standing.mending(T + HOUR) == {step_key("a-1", "approved"): late}
+    later = Standing(lambda: PEOPLE, terms)
+    with pytest.raises(BadRecordError, match="requested: the step of 'anna' is of"):
+        later.take(b"a-1", value(late), T + HOUR)
+
+
+def test_a_record_written_once_more_is_told_of_unless_it_came_at_once() -> None:
+    standing = Standing(lambda: PEOPLE, terms)
+    for record in (REQUEST, APPROVED, APPROVED):
+        standing.take(*put(record), T + 1000)
+    with pytest.raises(BadRecordError, match="written once more"):
+        standing.take(*put(APPROVED), T + HOUR)
+    assert standing.approvals == {"a-1": APPROVED}
 
 
 def test_nobody_dates_break_glass_back_by_withdrawing_it_now() -> None:

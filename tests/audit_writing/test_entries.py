@@ -15,12 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.audit.tlog import Log, NoteSigner
-from agents.audit.writing.entries import CUT, PARTITIONS_MAX, UNREADABLE, entry_of, hole, opened
+from agents.audit.verifying.exported import _key_text
+from agents.audit.writing.entries import CUT, PARTITIONS_MAX, UNREADABLE, about, entry_of, hole, opened
 from agents.audit.writing.positions import WENT_BACK, Positions
 from agents.policy_changes import proposed, signed
+from alerts.approvals import as_of
 from alerts.signatures import Signer
 from schemas.action import Action
-from schemas.approval import Approval, Signed
+from schemas.approval import Approval, Signed, step_key
 from schemas.codec import encode
 from schemas.coverage import Judged, hash_of
 from schemas.decision import Decision
@@ -68,6 +70,21 @@ def id_of(signer: Signer) -> str:
     return sha256(signer.public.encode()).hexdigest()[:16]
 
 
+def test_an_entry_says_under_which_key_the_record_of_a_step_is_compacted() -> None:
+    whole = msgspec.structs.replace(APPROVAL, withdrawn=APPROVAL.approved, reviewed=APPROVAL.approved)
+    for name in ("requested", "approved", "withdrawn", "reviewed"):
+        value = msgspec.json.encode(as_of(whole, name))
+        made = Entry(kind="approval", topic="gateway.approvals", at=1, about=about("approval", value))
+        assert _key_text(made).encode() == step_key("a-1", name)
+    before = Entry(kind="approval", topic="gateway.approvals", at=1, about={"approval_id": "a-1", "state": "approved"})
+    assert _key_text(before) == "a-1"
+
+
+def test_an_entry_names_every_approval_of_a_decision() -> None:
+    value = msgspec.json.encode(msgspec.structs.replace(DECISION, approval_id="a-1", approvals=("a-1", "a-2")))
+    assert about("decision", value)["approvals"] == ["a-1", "a-2"]
+
+
 @pytest.mark.parametrize(
     ("topic", "value", "about"),
     [
@@ -81,7 +98,7 @@ def id_of(signer: Signer) -> str:
         (
             "gateway.approvals",
             msgspec.json.encode(APPROVAL),
-            {"approval_id": "a-1", "state": "approved", "until": 9, "break_glass": False},
+            {"approval_id": "a-1", "step": "approved", "state": "approved", "until": 9, "break_glass": False},
         ),
         (
             "alerts.receipts",

@@ -41,6 +41,7 @@ def test_witnesses_are_a_key_and_an_url_a_line(tmp_path: Path) -> None:
         ("nobody http://127.0.0.1/", 1, r"w:1: .*public key"),
         (f"{WITNESSES[0].public} ftp://127.0.0.1/", 1, r"w:1: .*http"),
     ],
+    ids=["too few", "twice", "no key", "no http"],
 )
 def test_a_file_of_witnesses_that_is_wrong_is_refused(tmp_path: Path, text: str, needed: int, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):

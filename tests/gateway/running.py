@@ -200,6 +200,14 @@ class Gateway:
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
 
+    def why_not_ready(self) -> str:
+        """What it says of why it is not ready, empty where it is."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}/readyz", timeout=5):
+                return ""
+        except urllib.error.HTTPError as answer:
+            return answer.read().decode()
+
     def metrics(self) -> dict[str, float]:
         """Its metrics by name and labels."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}/metrics", timeout=WITHIN_S) as answer:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
+from agents.gateway.answers import refused_unrecorded
 from rules.cases import HOUR, T
 from rules.catalogue import RULES
 from rules.gateway import sentences
@@ -62,6 +64,22 @@ def test_an_approval_opens_what_is_closed_names_itself_and_ends_it() -> None:
     assert rules_of(answer.record) == ["place.third_country"], "what was overridden"
     assert answer.record.expires_at == T + 10 * MINUTE
     assert answer.sentence == f"{sentences.ALLOWED} {sentences.APPROVED}"
+
+
+def test_a_decision_names_every_approval_that_it_rests_on() -> None:
+    """Break-glass for what no approval overrides, an approval for the rest: without either it had been a denial."""
+    moved = [*ABROAD, dataset("users", site="sin-1", site_country="SG", valid_from=T - HOUR)]
+    glass = approval("a-2", break_glass=True)
+    allowed = record(approval(), glass, rows=moved)
+    assert (allowed.effect, allowed.break_glass) == ("allow", True)
+    assert (allowed.approval_id, allowed.approvals) == ("a-2", ("a-2", "a-1"))
+    assert record(approval(), rows=moved).effect == "deny"
+    denied = refused_unrecorded(allowed)
+    assert (denied.approval_id, denied.approvals) == ("", ())
+    old = msgspec.json.decode(msgspec.json.encode(allowed))
+    del old["approvals"]
+    assert msgspec.convert(old, Decision).rests_on == ("a-2",)
+    assert record().rests_on == ()
 
 
 def test_an_approval_that_is_not_needed_is_not_named() -> None:

@@ -24,6 +24,9 @@ ASKING = 4
 """Who ask at once, all the time."""
 
 
+MORE = {"gateway_record_within_s": 0.3, "gateway_known_within_s": 600}
+"""Settings by which little is waited for a record, and what is known does not grow old meanwhile."""
+
 RECOVERS_S = 180.0
 """Seconds for a broker that was killed to read its log and elect leaders, and for everybody to notice."""
 
@@ -121,7 +124,7 @@ def test_the_policy_says_what_is_answered_without_a_record(
     policy = tmp_path / "policy.toml"
     text = (FIXTURE / "policy.toml").read_text()
     policy.write_text(text.replace("[gateway]\n", f'[gateway]\nunrecorded = "{unrecorded}"\n'))
-    with Gateway(settings, tmp_path, policy, more={"gateway_record_within_s": 0.3}) as gateway:
+    with Gateway(settings, tmp_path, policy, more=MORE) as gateway:
         assert gateway.ask(EVALUATION, RULE_1).json["decision"] is True
         broker.stop()
         answered = gateway.ask(EVALUATION, RULE_1).json
@@ -134,3 +137,38 @@ def test_the_policy_says_what_is_answered_without_a_record(
         assert gateway.metrics()[f'cloverwatch_gateway_unrecorded_decisions_total{{answered="{unrecorded}"}}'] == 1
         until(lambda: not gateway.ready(), "not ready")
         assert ("NOT recorded" in gateway.log.read_text()) is allowed
+
+
+@pytest.mark.parametrize("stale", ["deny", "allow"])
+def test_the_policy_says_what_is_answered_while_directories_are_not_read(
+    mortal: tuple[EmbeddedBroker, Settings], tmp_path: Path, stale: str
+) -> None:
+    """A broker that is not reached is seen, though everything was read when it was."""
+    broker, settings = mortal
+    policy = tmp_path / "policy.toml"
+    text = (FIXTURE / "policy.toml").read_text()
+    policy.write_text(text.replace("[gateway]\n", f'[gateway]\nunrecorded = "allow"\nstale = "{stale}"\n'))
+    with Gateway(settings, tmp_path, policy, more={**MORE, "gateway_known_within_s": 2}) as gateway:
+        assert gateway.ask(EVALUATION, RULE_1).json["decision"] is True
+        counted = f'cloverwatch_gateway_stale_decisions_total{{answered="{stale}"}}'
+        assert gateway.metrics()[counted] == 0
+        broker.stop()
+
+        def asked() -> dict[str, Any]:
+            found: dict[str, Any] = gateway.ask(EVALUATION, RULE_1).json
+            return found
+
+        until(lambda: "directory.roles" in gateway.why_not_ready(), "directories that may be old")
+        until(lambda: "gateway.approvals" in gateway.why_not_ready(), "approvals that may be old")
+        answered = asked()
+        assert gateway.metrics()[counted] > 0
+        assert answered["decision"] is (stale == "allow")
+        said = [each for each in answered["context"]["reason_admin"] if each["rule"] == "gateway.stale"]
+        if stale == "deny":
+            assert "not up to date" in answered["context"]["reason_user"]
+            assert "directory.roles was not known to be read to its end for" in said[0]["sentence"]
+            assert "gateway.approvals was not known" in said[0]["sentence"]
+        else:
+            assert not said
+            assert "may be OLD" in gateway.log.read_text()
+        assert gateway.metrics()['cloverwatch_reference_age_seconds{topic="directory.roles"}'] > 2

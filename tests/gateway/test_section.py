@@ -39,6 +39,7 @@ def test_an_empty_section_has_every_default() -> None:
         wait=500,
         rows_unsaid="count",
         unrecorded="deny",
+        stale="deny",
         tolerates=frozenset(),
         subject_types={"user": "employee"},
         resource_types=("dataset", "record"),

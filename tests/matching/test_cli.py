@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import orjson
 import pytest
 
 from agents.cli import main
+from alerts.approvals import step
+from schemas.approval import Approval, Signed
 from schemas.codec import encode
+from tests.approvals.office import SIGNERS, people_section
 from tests.matching.world import POLICY, T, access, decision, rows
 
 
@@ -50,6 +54,41 @@ def test_accesses_that_say_no_rows_under_a_limit_are_counted(folder: Path, capfd
     (folder / "events.jsonl").write_bytes(encode(access("fine", decision_id="d-1")))
     assert main(arguments(folder)) == 0
     assert "1 under a row limit without a count of records" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_approvals_of_a_file_are_verified_by_the_keys_of_the_policy(
+    folder: Path, signed: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with (folder / "policy.toml").open("a") as file:
+        file.write(people_section())
+    given = Approval(
+        approval_id="a-1",
+        person="ann",
+        datasets=("vault-*",),
+        actions=("read",),
+        until=T + 3_600_000,
+        requested=Signed(by="anna", at=T),
+    )
+    given = step(given, "requested", SIGNERS["anna"], T, reason="restore")
+    given = step(given, "approved", SIGNERS["ben"], T, place="IE")
+    if not signed:
+        given = msgspec.structs.replace(given, until=T + 7_200_000)
+    (folder / "approvals.jsonl").write_bytes(msgspec.json.encode(given) + b"\n")
+    rests = encode(decision(approval_id=given.approval_id))
+    (folder / "decisions.jsonl").write_bytes(rests + b"\n")
+    (folder / "events.jsonl").write_bytes(encode(access("fine", decision_id="d-1")) + b"\n")
+    with_approvals = [*arguments(folder), "--approvals", str(folder / "approvals.jsonl")]
+    assert main(with_approvals) == 0
+    said = capfd.readouterr()
+    found = [orjson.loads(line)["rule_id"] for line in said.out.splitlines()]
+    assert found == ([] if signed else ["gateway.approval_missing"])
+    assert f"{int(signed)} approvals" in said.err
+    assert ("approvals.jsonl:1: not_allowed: requested: not signed by 'anna'" in said.err) is not signed
+    assert main([*with_approvals, "--unsigned-approvals"]) == 0
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert "NOT VERIFIED" in said.err
 
 
 @pytest.mark.parametrize(

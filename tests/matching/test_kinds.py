@@ -309,6 +309,26 @@ def test_approval(approval: Any, kinds: list[str]) -> None:
     assert kinds_of({}, decision(approval_id="a-1"), approvals=known) == kinds
 
 
+def test_every_approval_of_a_decision_is_looked_at() -> None:
+    both = decision(approval_id="a-1", approvals=("a-1", "a-2"))
+    other = msgspec.structs.replace(APPROVED, approval_id="a-2")
+    gone = msgspec.structs.replace(other, withdrawn=Signed(by="carol", at=T + 500))
+    assert kinds_of({}, both, approvals={"a-1": APPROVED, "a-2": other}) == []
+    for approvals in ({"a-1": APPROVED}, {"a-2": other}, {"a-1": APPROVED, "a-2": gone}, {}):
+        assert kinds_of({}, both, approvals=approvals) == ["gateway.approval_missing"]
+    memory = Memory()
+    memory.decisions["d-1"] = known_of(both, T)
+    assert restore(save(memory)).decisions["d-1"].rests_on == ("a-1", "a-2")
+
+
+def test_what_was_saved_before_has_one_approval() -> None:
+    memory = Memory()
+    memory.decisions["d-1"] = known_of(decision(approval_id="a-1"), T)
+    whole = msgspec.msgpack.decode(save(memory))
+    whole[3] = [each[:-1] for each in whole[3]]
+    assert restore(msgspec.msgpack.encode(whole)).decisions["d-1"] == memory.decisions["d-1"]
+
+
 def test_several_findings_stand_together() -> None:
     event = {"session_id": "s-2", "record_count": 9, "device_country": "SG", **NAMED}
     assert kinds_of(event, decision(obligations={"row_limit": 5})) == [

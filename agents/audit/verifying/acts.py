@@ -97,9 +97,12 @@ class Acts:
         policy = about.get("policy")
         if isinstance(policy, str) and policy:
             self._decided_by.setdefault(policy, (index, entry))
-        approval, at = about.get("approval_id"), about.get("decided_at")
-        if isinstance(approval, str) and approval:
-            moment = at if _is_time(at) else entry.at
+        at = about.get("decided_at")
+        named = about.get("approvals") or [about.get("approval_id")]  # entries of before name one
+        approvals = {each for each in named if isinstance(each, str) and each} if isinstance(named, list) else set()
+        self.decisions["by approval"] += bool(approvals)
+        moment = at if _is_time(at) else entry.at
+        for approval in approvals:
             before = self._rests.get(approval)
             if before is None or before[2] < moment:
                 self._rests[approval] = index, entry, moment

@@ -36,9 +36,10 @@ RETENTION_SLACK_MS: Final = 24 * 3_600_000
 KEY_OF: Final[dict[str, tuple[str, ...]]] = {
     "alerts": ("alert_id",),
     "alerts.receipts": ("destination", "alert_id"),
-    "gateway.approvals": ("approval_id",),
+    "gateway.approvals": ("approval_id", "step"),
 }
-"""Of what an entry repeats, what the key of a compacted topic is made of (`docs/topics.md`)."""
+"""Of what an entry repeats, what the key of a compacted topic is made of (`docs/topics.md`). Entries of before say no
+step of an approval: its key was the id alone."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -273,4 +274,4 @@ class Exported:
 
 
 def _key_text(entry: Entry) -> str:
-    return "|".join(str(entry.about.get(name, "")) for name in KEY_OF.get(entry.topic, ()))
+    return "|".join(str(entry.about[name]) for name in KEY_OF.get(entry.topic, ()) if name in entry.about)

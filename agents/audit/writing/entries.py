@@ -76,13 +76,12 @@ def about(kind: EntryKind, value: bytes, *, clear: bool = False) -> dict[str, An
         part: Any = _PARTS[kind](value)
     except (msgspec.MsgspecError, ValueError):
         return dict(UNREADABLE)
-    if kind == "approval":
-        said = {name: getattr(part, name) for name in ABOUT[kind]}
-    else:
-        said = {name: each for name, each in msgspec.structs.asdict(part).items() if each is not UNSET}
-    if clear:
-        said.pop("dedup_key", None)
-    return said
+    said = {name: getattr(part, name) for name in ABOUT[kind] if not (clear and name == "dedup_key")}
+    return {
+        name: list(each) if isinstance(each, tuple) else each
+        for name, each in said.items()
+        if each is not UNSET and (name != "approvals" or each)
+    }
 
 
 def entry_of(topic: str, record: Any, *, clear: bool = False) -> tuple[Entry, bytes]:
