@@ -20,9 +20,11 @@ from tests.matching.world import T, access, comparer_of, decision, found
 
 async def test_decisions_that_are_forgotten_in_use_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matchers, "DECISIONS_MAX", 2)
-    metrics, unused = MatchMetrics("1"), Any
+    metrics = MatchMetrics("1")
+    unused: Any = None  # never asked
     settings = Settings(partitions=1, identities="clear")
-    runner = MatchRunner(settings, lambda _: Matcher(comparer_of()), *[unused] * 4, metrics, saying=unused)  # type: ignore[arg-type]  # never asked
+    make: Any = lambda _: Matcher(comparer_of())  # noqa: E731 - as a runner calls it
+    runner = MatchRunner(settings, make, unused, unused, unused, unused, metrics, unused)
     matcher = Matcher(comparer_of())
 
     async def take(number: int) -> None:
