@@ -19,7 +19,9 @@ from typing import Any, Final
 import msgspec
 from mode import Service
 
+from agents.cutting import cut
 from agents.gave import Gave, Mark
+from agents.holding import holdings
 from agents.ledger import TP
 from agents.ledger import Hole as LedgerHole
 from schemas.alert import Alert
@@ -27,13 +29,6 @@ from schemas.coverage import Coverage as Record
 from schemas.coverage import Hole, InForce, Judged, Started, Stopped, hash_of
 
 log = logging.getLogger(__name__)
-
-HOLES_MAX: Final = 300
-"""Holes of one record at most, some 90 bytes each: with alerts and the counts of every rule a record stays below the
-65,535 bytes of an entry of the audit log. A range with more of them becomes several."""
-
-ALERTS_MAX: Final = 500
-"""Alerts of one record at most, some 45 bytes each. A range with more of them becomes several."""
 
 STOP_WITHIN_S: Final = 5.0
 """How long a worker that stops waits until the brokers have what it says last: they may be why it stops."""
@@ -50,25 +45,6 @@ class _Held:
     holes: deque[Hole] = field(default_factory=deque)
     extra: list[Gave] = field(default_factory=list)
     """Alerts beside those of batches: about the stream itself, and of batches that were judged and read again."""
-
-
-def _cut(last: int, alerts: list[int], holes: list[Hole]) -> int:
-    """Return where a range is to end, at most `last`, so that it has no more alerts and holes than one record may.
-
-    Args:
-        last: its end.
-        alerts: the offset of each alert, sorted.
-        holes: sorted. No cut is within one.
-    """
-    end = last
-    if len(holes) > HOLES_MAX:
-        end = holes[HOLES_MAX - 1].last
-    if len(alerts) > ALERTS_MAX:
-        # Those of one offset stay together: a record gives a handful at most.
-        at = alerts[ALERTS_MAX]
-        before = next((each for each in reversed(alerts[:ALERTS_MAX]) if each < at), at)
-        end = min(end, before)
-    return next((hole.last for hole in holes if hole.first <= end < hole.last), end)
 
 
 class Coverage(Service):
@@ -160,6 +136,12 @@ class Coverage(Service):
         """Partitions change hands: each is said to begin when it is positioned."""
         self._held.clear()
 
+    def hold(self, ends: Mapping[TP, int]) -> None:
+        """Say which partitions this worker has, how far each is judged, and where its log ends where that is known."""
+        nexts = {tp: held.next for tp, held in self._held.items()}
+        for record in holdings(self.worker, nexts, ends, self._clock()):
+            self._note(record)
+
     def in_force(self, policy: str, content: bytes, legal_table: str, geo_table: str) -> None:
         """Say by what is judged from now on; `content` is the policy file's."""
         self._note(
@@ -231,7 +213,7 @@ class Coverage(Service):
         # What was read twice is counted in `extra` with its alerts alone; nothing lies outside of the range.
         given = {each.mark: each for gave in (*extra, *run) for each in gave.alerts}
         alerts = sorted((max(first, min(each.offset, last)), each.mark, each.rules) for each in given.values())
-        while (end := _cut(last, [each[0] for each in alerts], holes)) < last:
+        while (end := cut(last, [each[0] for each in alerts], holes)) < last:
             some = [hole for hole in holes if hole.last <= end]
             part = end + 1 - first - sum(hole.last + 1 - hole.first for hole in some)
             records -= part

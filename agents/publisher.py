@@ -14,7 +14,7 @@ from rules.habits.crowds import Visit
 from rules.habits.overseer import VERSION, PeersVersion, Report
 from schemas.alert import Alert
 from schemas.codec import encode
-from schemas.coverage import Coverage, InForce
+from schemas.coverage import Coverage, Holding, InForce
 from schemas.deadletter import DeadLetter
 from schemas.errors import BadRecordError
 from schemas.gateway_topics import COVERAGE
@@ -127,7 +127,7 @@ class Publisher:
 
     async def coverage(self, record: Coverage) -> Sent:
         """Say what was judged, or by what."""
-        key = record.worker if isinstance(record, InForce) else f"{record.topic}|{record.partition}"
+        key = record.worker if isinstance(record, InForce | Holding) else f"{record.topic}|{record.partition}"
         return await self._send(COVERAGE, key=key.encode(), value=msgspec.json.encode(record), partition=0)
 
     async def visits(self, visits: Sequence[Visit]) -> list[Sent]:

@@ -5,12 +5,16 @@ Records of `monitor.coverage`, key `topic|partition`. Stored before the offsets 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from schemas.fields import Count, Id, Text, Time
+
+HELD_EVERY_S: Final = 60.0
+"""How often a worker says what it holds, also when nothing comes: so exactly is it known until when one lived that was
+killed. A record a worker and minute, some 20 bytes a partition."""
 
 
 class Hole(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +77,29 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True, tag="stopped"):
     at: Time
 
 
+class Place(NamedTuple):
+    """How far a partition is that a worker holds."""
+
+    partition: Count
+    next: Count
+    """The first offset of which the worker has not said that it was judged."""
+    end: Count
+    """Of the partition's log, as the broker told it last."""
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True, tag="holding"):
+    """A worker lives and holds these partitions; one that holds very many says so in several records.
+
+    Whoever leaves out what a worker says of a partition last cannot make it look idle: a worker that holds it and says
+    neither this nor that it stopped is missed.
+    """
+
+    held: dict[Id, tuple[Place, ...]]
+    """By topic."""
+    worker: Id
+    at: Time
+
+
 class InForce(msgspec.Struct, frozen=True, kw_only=True, tag="in_force"):
     """A worker judges by this policy from now on."""
 
@@ -86,7 +113,7 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True, tag="in_force"):
     at: Time
 
 
-Coverage = Judged | Started | Stopped | InForce
+Coverage = Judged | Started | Stopped | Holding | InForce
 decode: msgspec.json.Decoder[Coverage] = msgspec.json.Decoder(Coverage)
 
 

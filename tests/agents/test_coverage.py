@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from agents.coverage import ALERTS_MAX, HOLES_MAX, Coverage
+from agents.coverage import Coverage
+from agents.cutting import ALERTS_MAX, HOLES_MAX
 from agents.gave import Gave, attribute
 from agents.ledger import Hole, HoleKind, Ledger
 from agents.publisher import Told

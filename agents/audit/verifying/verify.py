@@ -21,6 +21,7 @@ from agents.audit.verifying.exported import Exported
 from agents.audit.verifying.findings import Findings
 from agents.audit.verifying.log_files import LogFiles, Walk
 from agents.audit.verifying.notes import Checkpoint, Verifier, checkpoint
+from agents.audit.verifying.tenure import SILENT_MS
 from schemas.entry import Entry, EntryKind
 from schemas.gateway_topics import GATEWAY_DECISIONS
 from schemas.topics import ACCESS_EVENTS
@@ -137,7 +138,7 @@ def verify(asked: Asked) -> Outcome:
             asked.tell(f"{outcome.read:,} of {signed.size:,} entries ({rate:,.0f}/s)")
     outcome.agreed = walk.agreed
     signers.stale(asked, outcome)
-    outcome.completeness.end(outcome.until, max(asked.grace, GRACE_MS))
+    outcome.completeness.end(outcome.until, max(asked.grace, GRACE_MS), max(asked.grace, SILENT_MS))
     _never_judged(outcome)
     outcome.alerts.end(outcome.completeness.claims, outcome.spans, outcome.until)
     outcome.acts.end(outcome.spans, outcome.completeness, outcome.until - asked.grace)
