@@ -21,12 +21,12 @@ from mode import Service
 
 from agents.cutting import cut
 from agents.gave import Gave, Mark
-from agents.holding import holdings
+from agents.holding import FIRST_AFTER_S, holdings
 from agents.ledger import TP
 from agents.ledger import Hole as LedgerHole
 from schemas.alert import Alert
+from schemas.coverage import HELD_EVERY_S, Hole, InForce, Judged, Started, Stopped, hash_of
 from schemas.coverage import Coverage as Record
-from schemas.coverage import Hole, InForce, Judged, Started, Stopped, hash_of
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class Coverage(Service):
         directories: the hash of the offsets to which the directories are known.
         clock: the wall clock, milliseconds.
         version: of the program.
+        ends: where the logs of partitions end, of those of which the brokers have told it.
     """
 
     def __init__(
@@ -65,9 +66,11 @@ class Coverage(Service):
         directories: Callable[[], str],
         clock: Callable[[], int],
         version: str,
+        ends: Callable[[], Mapping[TP, int]] = dict,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self._ends = ends
         self._send, self._policy, self._directories, self._clock = send, policy, directories, clock
         self._version = version
         self.worker = secrets.token_hex(8)
@@ -136,10 +139,10 @@ class Coverage(Service):
         """Partitions change hands: each is said to begin when it is positioned."""
         self._held.clear()
 
-    def hold(self, ends: Mapping[TP, int]) -> None:
+    def hold(self) -> None:
         """Say which partitions this worker has, how far each is judged, and where its log ends where that is known."""
         nexts = {tp: held.next for tp, held in self._held.items()}
-        for record in holdings(self.worker, nexts, ends, self._clock()):
+        for record in holdings(self.worker, nexts, self._ends(), self._clock()):
             self._note(record)
 
     def in_force(self, policy: str, content: bytes, legal_table: str, geo_table: str) -> None:
@@ -270,6 +273,13 @@ class Coverage(Service):
             await self.wait(self._noted.wait())
             self._noted.clear()
             await self._flush()
+
+    @Service.task
+    async def _say_again(self) -> None:
+        await self.sleep(FIRST_AFTER_S)
+        while not self.should_stop:
+            self.hold()
+            await self.sleep(HELD_EVERY_S)
 
     async def on_stop(self) -> None:
         """Say that every partition is given up."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
-
-from mode import Service
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from agents.ledger import TP
-from schemas.coverage import HELD_EVERY_S, Holding, Place
+from schemas.coverage import Holding, Place
 
 PLACES_MAX: Final = 900
 """Places of one record, at most 65 bytes each with names of topics: it stays below the 65,535 bytes of an entry of the
@@ -37,25 +35,3 @@ def holdings(worker: str, nexts: Mapping[TP, int], ends: Mapping[TP, int], at: i
         for topic, place in known[begin : begin + PLACES_MAX]:
             held.setdefault(topic, []).append(place)
         yield Holding(held={topic: tuple(places) for topic, places in held.items()}, worker=worker, at=at)
-
-
-class Holdings(Service):
-    """Has it said, every `HELD_EVERY_S`.
-
-    Args:
-        hold: says it (`Coverage.hold`).
-        ends: where the logs end, as the brokers told it last.
-    """
-
-    def __init__(
-        self, hold: Callable[[Mapping[TP, int]], None], ends: Callable[[], Mapping[TP, int]], **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self._hold, self._ends = hold, ends
-
-    @Service.task
-    async def _say(self) -> None:
-        await self.sleep(FIRST_AFTER_S)
-        while not self.should_stop:
-            self._hold(self._ends())
-            await self.sleep(HELD_EVERY_S)

@@ -15,7 +15,6 @@ from agents.approvals.working import WorkersApprovals
 from agents.clients import consumer_of, faust_security, producer_of, with_admin
 from agents.coverage import Coverage
 from agents.gauges import refresh
-from agents.holding import Holdings
 from agents.integrity import Integrity
 from agents.ledger import TP
 from agents.metrics import Metrics
@@ -193,6 +192,7 @@ class Worker:
             lambda: self.tables.known()[0],
             wall_clock,
             version("cloverwatch"),
+            self.lag.ends,
         )
         self.coverage.in_force(policy.version, content, legal.digest, geo.digest)
         self.watch = Watch(
@@ -226,7 +226,6 @@ class Worker:
         self.app.beside(
             Producing(self.producer),
             self.coverage,
-            Holdings(self.coverage.hold, self.lag.ends),
             self.settler,
             self.integrity,
             PartitionWatch(self.producer, partitions),

@@ -50,7 +50,7 @@ ABOUT: Final[dict[EntryKind, tuple[str, ...]]] = {
         "break_glass",
         "policy",
     ),
-    "approval": ("approval_id", "state", "until", "break_glass"),
+    "approval": ("approval_id", "state", "since", "until", "break_glass"),
     "request": ("request_id", "step_id", "kind", "at"),
     "policy": ("sha256", "before", "version", "changes", "adopted_at"),
 }

@@ -19,7 +19,18 @@ import msgspec
 import orjson
 
 from agents.audit.tlog import Log, NoteSigner
-from schemas.coverage import Coverage, Hole, InForce, Judged, Started, Stopped, hash_of
+from schemas.coverage import (
+    HELD_EVERY_S,
+    Coverage,
+    Holding,
+    Hole,
+    InForce,
+    Judged,
+    Place,
+    Started,
+    Stopped,
+    hash_of,
+)
 from schemas.entry import ABOUT, LOGGED, Entry, encode
 
 ORIGIN = "audit.example/cloverwatch"
@@ -65,6 +76,8 @@ class World:
     entries: list[Entry] = field(default_factory=list)
     ends: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
     judged: dict[int, int] = field(default_factory=dict)
+    held_at: int = 0
+    """When a worker last said what it holds."""
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
@@ -93,7 +106,7 @@ class World:
 
     def cover(self, record: Coverage) -> None:
         """Store a record of coverage."""
-        key = "worker" if isinstance(record, InForce) else f"{record.topic}|{record.partition}"
+        key = "worker" if isinstance(record, InForce | Holding) else f"{record.topic}|{record.partition}"
         self.store("monitor.coverage", 0, key, msgspec.json.encode(record))
 
     def in_force(self, policy: str = POLICY, content: bytes = b"policy") -> None:
@@ -121,6 +134,27 @@ class World:
         self.cover(
             Stopped(topic=EVENTS, partition=partition, offset=self.judged[partition], worker=self.worker, at=self.now)
         )
+
+    def hold(self, **ends: int) -> None:
+        """The worker says what it holds; `ends`: by partition (`p0`) where its log ends, if not where it judged to."""
+        places = [Place(number, at, ends.get(f"p{number}", at)) for number, at in sorted(self.judged.items())]
+        self.cover(Holding(held={EVENTS: tuple(places)}, worker=self.worker, at=self.now))
+        self.held_at = self.now
+
+    def wait(self, minutes: float, *, hold: bool = True) -> None:
+        """Let time pass in which nothing comes; the worker says what it holds meanwhile, or nothing does."""
+        end = self.now + int(minutes * 60_000)
+        while hold and self.now + 60_000 < end:
+            self.now += 60_000
+            self.hold()
+        self.now = max(self.now, end)
+
+    def take_over(self, worker: str, *partitions: int) -> None:
+        """Another worker begins with partitions, whatever became of the one before it."""
+        self.worker = worker
+        self.in_force()
+        for partition in partitions:
+            self.start(partition)
 
     def alert(self, revision: int = 0, alert_id: str | None = None, family: str = "access") -> tuple[str, int, bytes]:
         """An alert is stored; return id, revision, value."""
@@ -196,7 +230,7 @@ class World:
     def approve(self, approval_id: str, state: str = "approved", **more: Any) -> None:
         """An approval is given."""
         value = orjson.dumps({"approval_id": approval_id, "until": self.now + 3_600_000, "break_glass": False, **more})
-        self.store("gateway.approvals", 0, approval_id, value, state=state)
+        self.store("gateway.approvals", 0, approval_id, value, state=state, since=more.get("since", self.now))
 
     def act(self, alert_id: str, kind: str = "ack") -> None:
         """An analyst acts."""
@@ -222,6 +256,8 @@ class World:
             for partition in range(self.partitions):
                 self.start(partition)
         for _ in range(rounds):
+            if self.now - self.held_at >= 1000 * HELD_EVERY_S:
+                self.hold()
             kind = self.rng.random()
             partition = self.rng.randrange(self.partitions)
             if kind < 0.6:

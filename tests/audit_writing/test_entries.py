@@ -70,7 +70,7 @@ RECEIPT = Receipt(
         (
             "gateway.approvals",
             msgspec.json.encode(APPROVAL),
-            {"approval_id": "a-1", "state": "approved", "until": 9, "break_glass": False},
+            {"approval_id": "a-1", "state": "approved", "since": 2, "until": 9, "break_glass": False},
         ),
         (
             "alerts.receipts",

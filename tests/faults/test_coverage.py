@@ -16,7 +16,7 @@ from msgspec import UNSET
 from agents.gave import Mark
 from demo.broker import EmbeddedBroker
 from schemas.codec import ALERT
-from schemas.coverage import Coverage, InForce, Judged, Started, Stopped, decode, hash_of
+from schemas.coverage import Coverage, Holding, InForce, Judged, Started, Stopped, decode, hash_of
 from schemas.gateway_topics import COVERAGE
 from schemas.topics import ACCESS_EVENTS, ALERTS
 from tests.faults.real import BAD, PARTITIONS, RealRun
@@ -45,7 +45,7 @@ def complete(records: list[Coverage]) -> dict[tuple[str, int], int]:
     ends: dict[tuple[str, int], int] = {}
     cursors: dict[tuple[str, str, int], int] = {}
     for record in records:
-        if isinstance(record, InForce):
+        if isinstance(record, InForce | Holding):
             continue
         tp = record.topic, record.partition
         who = record.worker, *tp

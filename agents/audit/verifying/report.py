@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from agents.audit.verifying import age
 from agents.audit.verifying.continuity import EXPLAINED
 from agents.audit.verifying.findings import KINDS, Finding
 from agents.audit.verifying.verify import Outcome
@@ -45,6 +46,11 @@ def limits(outcome: Outcome) -> list[str]:
     if outcome.unknown:
         said = ", ".join(f"{count} of kind {kind}" for kind, count in sorted(outcome.unknown.items()))
         found.append(f"entries that this version does not know were not looked at: {said}")
+    if untold := sum(of.untold for of in outcome.completeness.judged.values()):
+        found.append(
+            f"the workers of {untold} of {len(outcome.completeness.judged)} partitions do not say what they hold, as "
+            "those of earlier versions: whether what they judged last was left out is not known"
+        )
     if not outcome.completeness.judged:
         found.append("the log holds no record of coverage: nothing says what was judged")
     found.append(
@@ -65,6 +71,7 @@ def lines(outcome: Outcome) -> list[str]:
         f"  cosigned by        {_witnesses(outcome)}",
         f"  earlier            {_earlier(outcome)}",
         f"  from, to           {_when(outcome.since)} to {_when(outcome.until)}",
+        f"  ends               {age.said(outcome.until, outcome.now)}",
         f"  read               {outcome.read:,} entries in {outcome.spent:.1f} s ({outcome.rate:,.0f}/s)",
         f"  entries            {_counts(outcome.kinds)}",
         "",
@@ -186,6 +193,8 @@ def _monitor(outcome: Outcome) -> list[str]:
                 f"; without a worker {len(of.without)} times, {total:,.1f} s in all, longest {_when(begin)} "
                 f"to {_when(end)}"
             )
+        if of.killed:
+            said += f"; {of.killed} times its worker did not say that it stopped, and what is told is at most"
         if of.left and not of.owners:
             said += f"; given up at {_when(of.left)}, by nobody taken since"
         told.append(said)
@@ -230,7 +239,12 @@ def _alerts(outcome: Outcome) -> list[str]:
     alerts = outcome.alerts
     told = [f"  revisions          {len(alerts.stored):,} ({_counts(alerts.by_family)})"]
     if alerts.unclaimed:
-        told.append(f"  of no range        {_counts(alerts.unclaimed)}: written by delivery, matching or the overseer")
+        told.append(
+            f"  of no range        {_counts(alerts.unclaimed)}: later revisions are delivery's, those of the family "
+            "gateway matching's or about approvals, privacy's about requests"
+        )
+    if alerts.of_killed:
+        told.append(f"  of killed workers  {alerts.of_killed:,} about accesses: stored, and not said in which range")
     states: dict[str, Counter[str]] = {}
     for (destination, state), count in alerts.receipts.items():
         states.setdefault(destination, Counter())[state] += count

@@ -80,6 +80,16 @@ class Tenure:
             self.without[number] = min(max(begin, at), end), end
         return self.retired.pop(worker, None)
 
+    @property
+    def untold(self) -> bool:
+        """Whether it has a worker whose silence means nothing."""
+        return bool(self.owners) and not self.told
+
+    @property
+    def killed(self) -> int:
+        """How often a worker did not say that it stopped before another one began."""
+        return len(self.taken)
+
     def expected(self, worker: str) -> int | None:
         """Return what comes next for a worker; None where it never began."""
         return self.owners.get(worker, self.retired.get(worker))

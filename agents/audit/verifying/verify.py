@@ -12,7 +12,7 @@ from typing import Final, get_args
 
 import msgspec
 
-from agents.audit.verifying import signers
+from agents.audit.verifying import age, signers
 from agents.audit.verifying.acts import Acts
 from agents.audit.verifying.alerts import Alerts
 from agents.audit.verifying.continuity import Continuity
@@ -22,6 +22,7 @@ from agents.audit.verifying.findings import Findings
 from agents.audit.verifying.log_files import LogFiles, Walk
 from agents.audit.verifying.notes import Checkpoint, Verifier, checkpoint
 from agents.audit.verifying.tenure import SILENT_MS
+from agents.audit.verifying.unclaimed import name_unclaimed
 from schemas.entry import Entry, EntryKind
 from schemas.gateway_topics import GATEWAY_DECISIONS
 from schemas.topics import ACCESS_EVENTS
@@ -61,6 +62,10 @@ class Asked:
     origin: str = ""
     """Whose checkpoint it must be; empty: of the name of one of the keys."""
     grace: int = GRACE_MS
+    now: int = 0
+    """The auditor's clock, milliseconds."""
+    oldest: int | None = None
+    """How old the log's last entry and the witnesses' signatures may be, milliseconds; None: as old as they are."""
     tell: Callable[[str], None] = lambda _: None
     seen: Callable[[int, Entry], None] = lambda _, __: None
     """Handed every entry that can be read, with its index."""
@@ -91,6 +96,8 @@ class Outcome:
     since: int = 0
     until: int = 0
     """Times of the first and the last entry, milliseconds."""
+    now: int = 0
+    """The auditor's clock, milliseconds."""
     read: int = 0
     spent: float = 0.0
     """Seconds."""
@@ -141,10 +148,15 @@ def verify(asked: Asked) -> Outcome:
     outcome.completeness.end(outcome.until, max(asked.grace, GRACE_MS), max(asked.grace, SILENT_MS))
     _never_judged(outcome)
     outcome.alerts.end(outcome.completeness.claims, outcome.spans, outcome.until)
+    name_unclaimed(outcome.alerts, outcome.completeness, outcome.spans, outcome.until - asked.grace)
     outcome.acts.end(outcome.spans, outcome.completeness, outcome.until - asked.grace)
     if outcome.exported is not None:
         outcome.exported.end(outcome.spans, outcome.until - asked.grace)
         _verdicts(outcome, outcome.exported)
+    outcome.now = asked.now
+    if asked.oldest is not None:
+        signed_at = [at * 1000 for _, at, _ in outcome.witnessed]
+        age.check(outcome.until, signed_at, asked.needed, asked.oldest, asked.now, findings)
     outcome.spent = time.perf_counter() - begun
     return outcome
 

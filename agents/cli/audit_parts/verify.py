@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,9 @@ exit codes: 0 everything holds, 1 findings, 2 usage
 """
 
 MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 60 * MINUTE_MS
+HOURS_MAX: Final = 100 * 366 * 24
+"""A century."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +47,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--grace", type=int, default=15, metavar="MINUTES",
         help="what is younger at the log's end may be under way still; 0: nothing is",
+    )  # fmt: skip
+    parser.add_argument(
+        "--not-older-than", type=float, metavar="HOURS",
+        help="the log's last entry, and what the witnesses signed, may not be older: finds a log that was frozen",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="the report as one JSON object")
 
@@ -71,6 +79,9 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         )
     if given.grace < 0:
         raise ConfigurationError(f"--grace: {given.grace}; allowed: 0 and more minutes")
+    oldest = given.not_older_than
+    if oldest is not None and not 0 < oldest <= HOURS_MAX:
+        raise ConfigurationError(f"--not-older-than: {oldest:g}; allowed: more than 0 and at most {HOURS_MAX:,} hours")
     asked = Asked(
         folder=given.log,
         keys=keys,
@@ -80,6 +91,8 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         export=given.topics,
         origin=given.origin,
         grace=given.grace * MINUTE_MS,
+        now=time.time_ns() // 1_000_000,
+        oldest=None if oldest is None else int(oldest * HOUR_MS),
         tell=_tell,
     )
     try:
