@@ -76,6 +76,8 @@ class World:
     entries: list[Entry] = field(default_factory=list)
     ends: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
     judged: dict[int, int] = field(default_factory=dict)
+    reached: list[tuple[int, int, int]] = field(default_factory=list)
+    """(time, partition, offset) of accesses: what lay below was there then."""
     held_at: int = 0
     """When a worker last said what it holds."""
 
@@ -210,6 +212,7 @@ class World:
             )
         )  # fmt: skip
         self.judged[partition] = first + count + absent
+        self.reached.append((self.now, partition, self.judged[partition]))
         if deliver:
             for alert_id, revision, _ in made:
                 self.receipts(alert_id, revision)
@@ -278,11 +281,14 @@ class World:
 
     def export(self, folder: Path) -> Path:
         """Write the topics as files."""
-        write_export(folder, self.stored, self.now)
+        reached: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for at, partition, end in self.reached:
+            reached[str(partition)].append((at, end))
+        write_export(folder, self.stored, self.now, {EVENTS: dict(reached)})
         return folder
 
 
-def write_export(folder: Path, stored: Iterable[Stored], now: int) -> None:
+def write_export(folder: Path, stored: Iterable[Stored], now: int, judged: dict[str, Any] | None = None) -> None:
     """Write topics as `cloverwatch audit export` does."""
     lines: dict[tuple[str, int], list[bytes]] = defaultdict(list)
     spans: dict[str, dict[str, dict[str, int]]] = defaultdict(dict)
@@ -294,7 +300,7 @@ def write_export(folder: Path, stored: Iterable[Stored], now: int) -> None:
         (folder / topic).mkdir(parents=True, exist_ok=True)
         with gzip.open(folder / topic / f"{partition}.jsonl.gz", "wb", compresslevel=1) as file:
             file.writelines(line + b"\n" for line in written)
-    (folder / "export.json").write_bytes(orjson.dumps({"at": now, "topics": spans}))
+    (folder / "export.json").write_bytes(orjson.dumps({"at": now, "topics": spans, "judged": judged or {}}))
 
 
 SIGNER = NoteSigner(ORIGIN, b"operator's key, 32 bytes long ..")

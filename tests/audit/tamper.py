@@ -482,8 +482,8 @@ ATTACKS: dict[str, Callable[[Disk], Did]] = {
         forged_checkpoint, forged_signature, half_rolled_back,
         operator_drops_alert, operator_hides_alert, operator_edits_verdict, operator_edits_alert, operator_skips_range,
         operator_skips_tail, operator_stops_judging, operator_calls_it_idle, operator_invents_alert,
-        operator_disowns_alert, operator_leaves_out, operator_removes_receipt, operator_reorders, operator_rewrites, operator_rolls_back,
-        operator_forks,
+        operator_disowns_alert, operator_leaves_out, operator_removes_receipt, operator_reorders, operator_rewrites,
+        operator_rolls_back, operator_forks,
         topic_without_alert, topic_with_edited_alert,
     )
 }  # fmt: skip

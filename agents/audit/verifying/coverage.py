@@ -16,7 +16,7 @@ import msgspec
 
 from agents.audit.verifying.continuity import EXPLAINED
 from agents.audit.verifying.findings import Findings
-from agents.audit.verifying.tenure import Tenure
+from agents.audit.verifying.tenure import SILENT_MS, Tenure
 from schemas.coverage import Coverage, Holding, InForce, Judged, Started, Stopped, hash_of
 from schemas.entry import Entry
 
@@ -117,7 +117,7 @@ class Completeness:
             self._stopped(index, record, at)
         return record
 
-    def end(self, until: int, grace: int, silent: int) -> None:
+    def end(self, until: int, grace: int, silent: int = SILENT_MS) -> None:
         """Say what nobody judged.
 
         Args:

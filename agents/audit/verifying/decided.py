@@ -59,13 +59,17 @@ class Early:
 
     def take(self, index: int, entry: Entry) -> None:
         """Take a decision or an approval."""
-        approval = entry.about.get("approval_id")
-        if not isinstance(approval, str) or not approval:
-            return
         if entry.kind == "decision":
             decided = Decided(_time(entry.about.get("decided_at")) or entry.at, index, entry.partition, entry.offset)
-            self._first[approval] = min(decided, self._first.get(approval, decided))
-        elif entry.about.get("state") in {"approved", "withdrawn"}:
+            named = entry.about.get("approvals") or [entry.about.get("approval_id")]  # several, or one
+            for each in named if isinstance(named, list) else ():
+                if isinstance(each, str) and each:
+                    self._first[each] = min(decided, self._first.get(each, decided))
+            return
+        approval = entry.about.get("approval_id")
+        if entry.kind != "approval" or not isinstance(approval, str):
+            return
+        if entry.about.get("state") in {"approved", "withdrawn"}:
             stored = entry.at if entry.about["state"] == "approved" else 0
             before = self._approved.get(approval, Approved(0, 0))
             since = before.since or _time(entry.about.get("since"))

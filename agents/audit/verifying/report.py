@@ -39,7 +39,12 @@ def limits(outcome: Outcome) -> list[str]:
             "topic is missing at "
             "the log's end, was not looked at"
         )
-    elif not outcome.exported.topics:
+    elif outcome.completeness.judged and not outcome.ends:
+        found.append(
+            "the export does not say how far the accesses were, or not of before the log's end: that the last of them "
+            "were judged rests on what workers say"
+        )
+    if outcome.exported is not None and not outcome.exported.topics:
         found.append("the export holds none of the topics of the log")
     if outcome.findings.counts["tree"]:
         found.append("what the entries say was read from files that are not those that were signed, or not all of them")
@@ -107,6 +112,7 @@ def lines(outcome: Outcome) -> list[str]:
             f"  compared           {exported.compared:,} records of {', '.join(exported.topics) or 'no topic'}",
             f"  gone since         {exported.gone:,} by retention or compaction",
             f"  younger            {exported.beyond:,} records are not in the log yet",
+            f"  ends of accesses   {outcome.ends:,} partitions: how far they were then, against what was judged",
         ]
     told += ["", "What this does not prove", *(f"  - {limit}" for limit in limits(outcome)), ""]
     return told + _findings(outcome)

@@ -17,6 +17,7 @@ from agents.audit.verifying.acts import Acts
 from agents.audit.verifying.alerts import Alerts
 from agents.audit.verifying.continuity import Continuity
 from agents.audit.verifying.coverage import Completeness
+from agents.audit.verifying.ends import name_unjudged
 from agents.audit.verifying.exported import Exported
 from agents.audit.verifying.findings import Findings
 from agents.audit.verifying.log_files import LogFiles, Walk
@@ -96,6 +97,8 @@ class Outcome:
     since: int = 0
     until: int = 0
     """Times of the first and the last entry, milliseconds."""
+    ends: int = 0
+    """Partitions of which the export says how far they were, so that it was compared with what was judged."""
     now: int = 0
     """The auditor's clock, milliseconds."""
     read: int = 0
@@ -152,6 +155,8 @@ def verify(asked: Asked) -> Outcome:
     outcome.acts.end(outcome.spans, outcome.completeness, outcome.until - asked.grace)
     if outcome.exported is not None:
         outcome.exported.end(outcome.spans, outcome.until - asked.grace)
+        settled = outcome.until - max(asked.grace, SILENT_MS)
+        outcome.ends = name_unjudged(outcome.completeness.judged, outcome.exported.manifest, settled, findings)
         _verdicts(outcome, outcome.exported)
     outcome.now = asked.now
     if asked.oldest is not None:
