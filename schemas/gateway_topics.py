@@ -61,14 +61,14 @@ GATEWAY_TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         name=COVERAGE,
-        key="topic|partition",
+        key="topic|partition; the worker",
         partitions=1,
         cleanup="delete",
         retention_ms=30 * DAY_MS,
         writers="the workers",
         readers="the audit log",
         personal_data="none",
-        holds="which offsets were judged and what they gave; starts and stops",
+        holds="which offsets were judged and what they gave; starts, stops, what workers hold",
     ),
     Topic(
         name=POLICY_CHANGES,

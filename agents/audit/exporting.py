@@ -9,11 +9,12 @@ from __future__ import annotations
 import gzip
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from aiokafka.errors import KafkaError
 
 from agents.audit.verifying.ends import JUDGED
 from agents.audit.verifying.exported import MANIFEST, SUFFIX, Manifest, Range, Reached, Record
@@ -93,8 +94,10 @@ async def export(settings: Settings, folder: Path, topics: Sequence[str], now: i
         tell(f"{topic}: {count:,} records of {len(spans[topic])} partitions")
     judged: dict[str, dict[str, tuple[Reached, ...]]] = {}
     for topic in JUDGED:
-        with suppress(ConfigurationError):  # it is not there: nothing of it was judged either
+        try:
             judged[topic] = await _reached(settings, topic, now)
+        except (ConfigurationError, KafkaError) as error:
+            tell(f"{topic}: how far it was is left out: {error or type(error).__name__}")
     (folder / MANIFEST).write_bytes(msgspec.json.encode(Manifest(at=now, topics=spans, judged=judged)))
     return total
 
