@@ -19,6 +19,7 @@ from schemas.codec import ALERT
 from schemas.coverage import Coverage, Holding, InForce, Judged, Started, Stopped, decode, hash_of
 from schemas.gateway_topics import COVERAGE
 from schemas.topics import ACCESS_EVENTS, ALERTS
+from tests.faults.harness import until
 from tests.faults.real import BAD, PARTITIONS, RealRun
 
 pytestmark = [pytest.mark.broker, pytest.mark.faults, pytest.mark.slow]
@@ -68,10 +69,21 @@ async def test_one_worker_says_all_that_it_gave(run: RealRun) -> None:
     await run.ready(0)
     await run.produce((0, 1), pace=4_000)
     await run.settled()
+
+    async def idle() -> bool:
+        """It says that it holds every partition, all judged: nothing comes any more."""
+        held = [each.held.get(ACCESS_EVENTS, ()) for each in await said(run) if isinstance(each, Holding)]
+        return bool(held) and len(held[-1]) == PARTITIONS and all(each.next == each.end for each in held[-1])
+
+    await until("what is held, of an idle worker", idle)
     worker.signal(signal.SIGTERM)
     assert await worker.exit_code() == 0, worker.output()[-3000:]
     records = await said(run)
     ends = complete(records)
+    held = [each for each in records if isinstance(each, Holding)][-1].held[ACCESS_EVENTS]
+    assert {each.partition: each.end for each in held} == {
+        each: ends.get((ACCESS_EVENTS, each), 0) for each in range(PARTITIONS)
+    }
     events = await run._all(ACCESS_EVENTS, PARTITIONS)
     assert sum(ends.get((ACCESS_EVENTS, partition), 0) for partition in range(PARTITIONS)) == len(events)
     assert isinstance(records[0], InForce)
