@@ -16,10 +16,10 @@ from msgspec import UNSET
 from agents.gave import Mark
 from demo.broker import EmbeddedBroker
 from schemas.codec import ALERT
-from schemas.coverage import Coverage, Holding, InForce, Judged, Started, Stopped, decode, hash_of
+from schemas.coverage import HELD_EVERY_S, Coverage, Holding, InForce, Judged, Started, Stopped, decode, hash_of
 from schemas.gateway_topics import COVERAGE
 from schemas.topics import ACCESS_EVENTS, ALERTS
-from tests.faults.harness import until
+from tests.faults.harness import PATIENCE, until
 from tests.faults.real import BAD, PARTITIONS, RealRun
 
 pytestmark = [pytest.mark.broker, pytest.mark.faults, pytest.mark.slow]
@@ -75,7 +75,7 @@ async def test_one_worker_says_all_that_it_gave(run: RealRun) -> None:
         held = [each.held.get(ACCESS_EVENTS, ()) for each in await said(run) if isinstance(each, Holding)]
         return bool(held) and len(held[-1]) == PARTITIONS and all(each.next == each.end for each in held[-1])
 
-    await until("what is held, of an idle worker", idle)
+    await until("what is held, of an idle worker", idle, within=2 * HELD_EVERY_S + PATIENCE)
     worker.signal(signal.SIGTERM)
     assert await worker.exit_code() == 0, worker.output()[-3000:]
     records = await said(run)

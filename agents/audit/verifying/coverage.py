@@ -143,13 +143,9 @@ class Completeness:
         self, index: int, record: Judged | Started | Stopped, offset: int, what: str, *, gone: bool = False
     ) -> None:
         self._findings.add(
-            "not_covered" if gone else "coverage",
-            what,
-            index=index,
-            topic=record.topic,
-            partition=record.partition,
-            offset=offset,
-        )
+            "not_covered" if gone else "coverage", what,
+            index=index, topic=record.topic, partition=record.partition, offset=offset,
+        )  # fmt: skip
 
     def _of(self, record: Judged | Started | Stopped, offset: int) -> Judgement:
         key = record.topic, record.partition
@@ -171,12 +167,8 @@ class Completeness:
         if expected is None:
             self._say(index, record, record.offset, f"worker {record.worker} gave up what it never began")
         elif record.offset > expected:
-            self._say(
-                index,
-                record,
-                expected,
-                f"worker {record.worker} stopped at {record.offset} and judged to {expected - 1}",
-            )
+            said = f"worker {record.worker} stopped at {record.offset} and judged to {expected - 1}"
+            self._say(index, record, expected, said)
             if record.offset > of.following:
                 self._miss(of, of.following, record.offset - 1, index)
 
@@ -200,12 +192,8 @@ class Completeness:
         self._inside(index, record, of, at)
         expected = of.expected(record.worker)
         if expected is None:
-            self._say(
-                index,
-                record,
-                first,
-                f"offsets {first} to {last} were judged by worker {record.worker}, which never said that it began",
-            )
+            said = f"offsets {first} to {last} were judged by worker {record.worker}, which never said that it began"
+            self._say(index, record, first, said)
         elif first < expected:
             self._say(
                 index, record, first,

@@ -17,6 +17,7 @@ EXAMPLES = """\
 examples:
   cloverwatch audit verify LOG --key audit.example+1a2b3c4d+AV…
   cloverwatch audit verify LOG --key keys.txt --earlier kept/checkpoint.march --topics export/
+  cloverwatch audit verify LOG --key keys.txt --not-older-than 24
   cloverwatch audit verify LOG --key keys.txt --witness witnesses.txt --witnesses-needed 2 --json
 
 LOG is a folder with `checkpoint` and `tile/`, as it is, or as it was fetched from `cloverwatch audit serve`. A key is
