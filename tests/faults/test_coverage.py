@@ -13,12 +13,17 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET
 
+from agents.audit.verifying.notes import Verifier
+from agents.audit.verifying.verify import Asked, verify
+from agents.audit.writing.entries import entry_of
 from agents.gave import Mark
 from demo.broker import EmbeddedBroker
 from schemas.codec import ALERT
 from schemas.coverage import HELD_EVERY_S, Coverage, Holding, InForce, Judged, Started, Stopped, decode, hash_of
+from schemas.entry import Entry
 from schemas.gateway_topics import COVERAGE
 from schemas.topics import ACCESS_EVENTS, ALERTS
+from tests.audit.making import KEY, write_log
 from tests.faults.harness import PATIENCE, until
 from tests.faults.real import BAD, PARTITIONS, RealRun
 
@@ -127,7 +132,7 @@ async def test_one_worker_says_all_that_it_gave(run: RealRun) -> None:
     assert total == verdicts
 
 
-async def test_killed_workers_leave_no_offset_out(run: RealRun) -> None:
+async def test_killed_workers_leave_no_offset_out(run: RealRun, tmp_path: Path) -> None:
     first = run.start()
     await run.ready(0)
     sending = asyncio.create_task(run.produce((0, 0.5)))
@@ -147,3 +152,15 @@ async def test_killed_workers_leave_no_offset_out(run: RealRun) -> None:
     events = await run._all(ACCESS_EVENTS, PARTITIONS)
     assert sum(ends.get((ACCESS_EVENTS, partition), 0) for partition in range(PARTITIONS)) == len(events)
     assert len({each.worker for each in records}) == 3
+    # An auditor of a log over these topics: the killed worker is told of, and nothing that it gave is held against it.
+    found: list[Entry | bytes] = [
+        entry_of(topic, record)[0]
+        for topic, partitions in ((ALERTS, PARTITIONS), (COVERAGE, 1))
+        for record in await run._all(topic, partitions)
+    ]
+    write_log(tmp_path / "log", found)
+    outcome = verify(Asked(folder=tmp_path / "log", keys=[Verifier.read(KEY)], grace=0))
+    wrong = [each for each in outcome.findings.kept if each.kind != "delivery"]  # nobody delivered them
+    assert wrong == []
+    killed = [of.killed for (topic, _), of in outcome.completeness.judged.items() if topic == ACCESS_EVENTS]
+    assert killed == [1] * PARTITIONS
