@@ -18,23 +18,18 @@ from typing import Any, Final
 import msgspec
 from mode import Service
 
+from agents.cutting import cut
 from agents.gave import Gave, Mark
+from agents.holding import FIRST_AFTER_S, holdings
 from agents.ledger import TP
 from agents.ledger import Hole as LedgerHole
 from agents.life import hash_of_policy
 from agents.policy_watch import destinations_in
 from schemas.alert import Alert
+from schemas.coverage import HELD_EVERY_S, Hole, InForce, Judged, Started, Stopped, hash_of
 from schemas.coverage import Coverage as Record
-from schemas.coverage import Hole, InForce, Judged, Started, Stopped, hash_of
 
 log = logging.getLogger(__name__)
-
-HOLES_MAX: Final = 300
-"""Holes of one record at most, some 90 bytes each: with alerts and the counts of every rule a record stays below the
-65,535 bytes of an entry of the audit log. A range with more of them becomes several."""
-
-ALERTS_MAX: Final = 500
-"""Alerts of one record at most, some 45 bytes each. A range with more of them becomes several."""
 
 STOP_WITHIN_S: Final = 5.0
 """How long a worker that stops waits until the brokers have what it says last: they may be why it stops."""
@@ -53,25 +48,6 @@ class _Held:
     """Alerts beside those of batches: about the stream itself, and of batches that were judged and read again."""
 
 
-def _cut(last: int, alerts: list[int], holes: list[Hole]) -> int:
-    """Return where a range is to end, at most `last`, so that it has no more alerts and holes than one record may.
-
-    Args:
-        last: its end.
-        alerts: the offset of each alert, sorted.
-        holes: sorted. No cut is within one.
-    """
-    end = last
-    if len(holes) > HOLES_MAX:
-        end = holes[HOLES_MAX - 1].last
-    if len(alerts) > ALERTS_MAX:
-        # Those of one offset stay together: a record gives a handful at most.
-        at = alerts[ALERTS_MAX]
-        before = next((each for each in reversed(alerts[:ALERTS_MAX]) if each < at), at)
-        end = min(end, before)
-    return next((hole.last for hole in holes if hole.first <= end < hole.last), end)
-
-
 class Coverage(Service):
     """Says what was judged, and holds commits back until that is stored.
 
@@ -81,6 +57,7 @@ class Coverage(Service):
         directories: the hash of the offsets to which the directories are known.
         clock: the wall clock, milliseconds.
         version: of the program.
+        ends: where the logs of partitions end, of those of which the brokers have told it.
     """
 
     def __init__(
@@ -90,9 +67,11 @@ class Coverage(Service):
         directories: Callable[[], str],
         clock: Callable[[], int],
         version: str,
+        ends: Callable[[], Mapping[TP, int]] = dict,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self._ends = ends
         self._send, self._policy, self._directories, self._clock = send, policy, directories, clock
         self._version = version
         self.worker = secrets.token_hex(8)
@@ -160,6 +139,12 @@ class Coverage(Service):
     def forget(self) -> None:
         """Partitions change hands: each is said to begin when it is positioned."""
         self._held.clear()
+
+    def hold(self) -> None:
+        """Say which partitions this worker has, how far each is judged, and where its log ends where that is known."""
+        nexts = {tp: held.next for tp, held in self._held.items()}
+        for record in holdings(self.worker, nexts, self._ends(), self._clock()):
+            self._note(record)
 
     def in_force(self, policy: str, content: bytes, legal_table: str, geo_table: str) -> None:
         """Say by what is judged from now on; `content` is the policy file's."""
@@ -229,7 +214,7 @@ class Coverage(Service):
         # What was read twice is counted in `extra` with its alerts alone; nothing lies outside of the range.
         given = {each.mark: each for gave in (*extra, *run) for each in gave.alerts}
         alerts = sorted((max(first, min(each.offset, last)), each.mark, each.rules) for each in given.values())
-        while (end := _cut(last, [each[0] for each in alerts], holes)) < last:
+        while (end := cut(last, [each[0] for each in alerts], holes)) < last:
             some = [hole for hole in holes if hole.last <= end]
             part = end + 1 - first - sum(hole.last + 1 - hole.first for hole in some)
             records -= part
@@ -286,6 +271,13 @@ class Coverage(Service):
             await self.wait(self._noted.wait())
             self._noted.clear()
             await self._flush()
+
+    @Service.task
+    async def _say_again(self) -> None:
+        await self.sleep(FIRST_AFTER_S)
+        while not self.should_stop:
+            self.hold()
+            await self.sleep(HELD_EVERY_S)
 
     async def on_stop(self) -> None:
         """Say that every partition is given up."""

@@ -14,7 +14,7 @@ from rules.habits.crowds import Visit
 from rules.habits.overseer import VERSION, PeersVersion, Report
 from schemas.alert import Alert
 from schemas.codec import encode
-from schemas.coverage import Coverage, InForce, Process
+from schemas.coverage import Coverage, Holding, InForce, Process
 from schemas.deadletter import DeadLetter
 from schemas.errors import BadRecordError
 from schemas.gateway_topics import COVERAGE
@@ -128,7 +128,7 @@ class Publisher:
     async def coverage(self, record: Coverage) -> Sent:
         """Say what was judged, or by what."""
         match record:
-            case InForce(worker=who) | Process(process=who):
+            case InForce(worker=who) | Holding(worker=who) | Process(process=who):
                 key = who
             case _:
                 key = f"{record.topic}|{record.partition}"

@@ -192,6 +192,7 @@ class Worker:
             lambda: self.tables.known()[0],
             wall_clock,
             version("cloverwatch"),
+            self.lag.ends,
         )
         self.coverage.in_force(policy.version, content, legal.digest, geo.digest)
         self.watch = Watch(

@@ -6,7 +6,7 @@ are committed.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -16,9 +16,14 @@ from schemas.fields import Count, Id, Text, Time
 ALIVE_EVERY_S: Final = 60.0
 """How often a process says that it runs: so exactly is it known until when one ran that was killed. A record of 200
 bytes a minute for each."""
+
 Pass = Literal["judge", "match"]
 """Who went over the offsets: `judge`, the workers with every rule; `match`, `cloverwatch match` with the decisions of
 the gateways. Each goes over all of `access.events` for itself. Records from before there was `match` are `judge`."""
+
+HELD_EVERY_S: Final = 60.0
+"""How often a worker says what it holds, also when nothing comes: so exactly is it known until when one lived that was
+killed. A record a worker and minute, some 20 bytes a partition."""
 
 
 class Hole(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +89,29 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True, tag="stopped"):
     by: Pass = "judge"
 
 
+class Place(NamedTuple):
+    """How far a partition is that a worker holds."""
+
+    partition: Count
+    next: Count
+    """The first offset of which the worker has not said that it was judged."""
+    end: Count
+    """Of the partition's log, as the broker told it last."""
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True, tag="holding"):
+    """A worker lives and holds these partitions; one that holds very many says so in several records.
+
+    Whoever leaves out what a worker says of a partition last cannot make it look idle: a worker that holds it and says
+    neither this nor that it stopped is missed.
+    """
+
+    held: dict[Id, tuple[Place, ...]]
+    """By topic."""
+    worker: Id
+    at: Time
+
+
 class InForce(msgspec.Struct, frozen=True, kw_only=True, tag="in_force"):
     """A worker judges by this policy from now on."""
 
@@ -122,7 +150,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
     """The process' clock."""
 
 
-Coverage = Judged | Started | Stopped | InForce | Process
+Coverage = Judged | Started | Stopped | Holding | InForce | Process
 decode: msgspec.json.Decoder[Coverage] = msgspec.json.Decoder(Coverage)
 
 

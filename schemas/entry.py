@@ -52,7 +52,7 @@ ABOUT: Final[dict[EntryKind, tuple[str, ...]]] = {
         "break_glass",
         "policy",
     ),
-    "approval": ("approval_id", "step", "state", "until", "break_glass"),
+    "approval": ("approval_id", "step", "state", "since", "until", "break_glass"),
     "request": ("request_id", "step_id", "kind", "at"),
     "policy": ("sha256", "before", "version", "changes", "steps", "adopted_at"),
 }

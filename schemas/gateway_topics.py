@@ -61,14 +61,14 @@ GATEWAY_TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         name=COVERAGE,
-        key="topic|partition; of what is said of a process, its run",
+        key="topic|partition; of what is said of a process, its run or the worker",
         partitions=1,
         cleanup="delete",
         retention_ms=30 * DAY_MS,
         writers="the workers, `cloverwatch match`; every process of its own starts and stops",
         readers="the audit log",
         personal_data="none",
-        holds="offsets judged, or held against decisions, and what they gave; starts, lives and stops of processes",
+        holds="offsets judged, or held against decisions, and what they gave; starts, lives and stops; what is held",
     ),
     Topic(
         name=POLICY_CHANGES,

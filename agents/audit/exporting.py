@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from aiokafka.errors import KafkaError
 
-from agents.audit.verifying.exported import MANIFEST, SUFFIX, Manifest, Range, Record
+from agents.audit.verifying.ends import JUDGED
+from agents.audit.verifying.exported import MANIFEST, SUFFIX, Manifest, Range, Reached, Record
 from agents.clients import consumer_of, partitions_there, started
 from agents.settings import Settings
 from agents.topic_reading import read_topic
@@ -27,6 +29,11 @@ OF_THE_LOG: Final = tuple(LOGGED)
 FOR_REPLAY: Final = (ACCESS_EVENTS, *DIRECTORY_TOPICS)
 """What judging again needs: the events, and the directories with the rows that others replaced (a row's key holds when
 it was recorded, so compaction keeps them)."""
+
+MINUTE_MS: Final = 60_000
+BEFORE_MIN: Final = (0, 15, *(30 * 2**number for number in range(11)))
+"""How many minutes before the export it is asked how far accesses were, up to three weeks: the log that they are
+compared with ends a while before it, and what is younger than its end is not held against anybody."""
 
 LEVEL: Final = 6
 """Of gzip: its own default; reading brokers is slower than it."""
@@ -85,8 +92,31 @@ async def export(settings: Settings, folder: Path, topics: Sequence[str], now: i
             continue
         total += count
         tell(f"{topic}: {count:,} records of {len(spans[topic])} partitions")
-    (folder / MANIFEST).write_bytes(msgspec.json.encode(Manifest(at=now, topics=spans)))
+    judged: dict[str, dict[str, tuple[Reached, ...]]] = {}
+    for topic in JUDGED:
+        try:
+            judged[topic] = await _reached(settings, topic, now)
+        except (ConfigurationError, KafkaError) as error:
+            tell(f"{topic}: how far it was is left out: {error or type(error).__name__}")
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(Manifest(at=now, topics=spans, judged=judged)))
     return total
+
+
+async def _reached(settings: Settings, topic: str, now: int) -> dict[str, tuple[Reached, ...]]:
+    """Return how far each partition of a topic was at the times of `BEFORE_MIN`, as brokers can say it."""
+    tps = await partitions_there(settings, topic)
+    found: dict[str, list[Reached]] = {str(tp.partition): [] for tp in tps}
+    async with started(settings, consumer_of(settings)) as consumer:
+        ends = await consumer.end_offsets(tps)
+        for minutes in BEFORE_MIN:
+            at = now - minutes * MINUTE_MS
+            since = await consumer.offsets_for_times(dict.fromkeys(tps, at))
+            for tp in tps:
+                first = since.get(tp)
+                # Of none since then Apache Kafka's client says None, the embedded broker one without a time.
+                offset = ends[tp] if first is None or first.timestamp < 0 else first.offset
+                found[str(tp.partition)].append(Reached(at, offset))
+    return {partition: tuple(reached) for partition, reached in found.items()}
 
 
 def _made(folder: Path) -> None:

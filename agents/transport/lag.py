@@ -64,6 +64,10 @@ class LagService(Service):
             if (position := ledger.expected(tp)) is not None
         }
 
+    def ends(self) -> dict[TP, int]:
+        """Where the log of every partition held ends, of those of which the broker has told it."""
+        return {tp: each.end for tp, each in self.partitions().items() if each.end is not None}
+
     def answered_within(self, seconds: float) -> bool:
         """Whether the broker answered in the last `seconds`."""
         return self.answered_at is not None and monotonic() - self.answered_at <= seconds

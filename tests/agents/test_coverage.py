@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from agents.coverage import ALERTS_MAX, HOLES_MAX, Coverage
+from agents.coverage import Coverage
+from agents.cutting import ALERTS_MAX, HOLES_MAX
 from agents.gave import Gave, attribute
+from agents.holding import PLACES_MAX
 from agents.ledger import Hole, HoleKind, Ledger
 from agents.publisher import Told
 from agents.settling import Open
@@ -21,7 +23,7 @@ from rules.catalogue import RULE_IDS
 from rules.haul import Haul
 from schemas.alert import EventRef, Reason
 from schemas.coverage import Coverage as Record
-from schemas.coverage import InForce, Judged, Started, Stopped, hash_of
+from schemas.coverage import Holding, InForce, Judged, Place, Started, Stopped, hash_of
 from schemas.entry import ENTRY_MAX
 from tests.alerts.samples import alert as an_alert
 
@@ -45,9 +47,10 @@ class Said:
     records: list[Record] = field(default_factory=list)
     policy: str = "p1"
     stored: bool = True
+    ends: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.coverage = Coverage(self._send, lambda: self.policy, lambda: "d1", lambda: 7, "1.0")
+        self.coverage = Coverage(self._send, lambda: self.policy, lambda: "d1", lambda: 7, "1.0", lambda: self.ends)
 
     async def _send(self, record: Record) -> asyncio.Future[None]:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -246,3 +249,37 @@ async def test_a_batch_with_more_alerts_than_an_entry_holds_is_several_records_e
     for each in judged:
         assert each.alerts_hash == hash_of([gave.alerts[at].mark for at in range(each.first, each.last + 1)])
         assert max(map(len, [msgspec.json.encode(each)])) < ENTRY_MAX
+
+
+async def test_what_is_held_is_said_with_how_far_it_is_judged_behind_what_was_judged() -> None:
+    partition = Partition(start=5)
+    coverage = partition.said.coverage
+    coverage.positioned(("access.raw.ocsf", 0), 7, 7)  # it has just come: where its log ends is not known yet
+    partition.batch(3)
+    partition.finish(0)
+    partition.said.ends = {TP: 12}
+    await partition.commit()
+    coverage.hold()
+    await coverage.before_commit({})
+    assert partition.said.records[-2:] == [
+        partition.said.judged[0],
+        Holding(held={TP[0]: (Place(TP[1], 8, 12),)}, worker=coverage.worker, at=7),
+    ]
+    coverage.revoked([TP, ("access.raw.ocsf", 0)])
+    coverage.hold()
+    await coverage.before_commit({})
+    assert isinstance(partition.said.records[-1], Stopped), "who holds nothing says nothing"
+
+
+async def test_very_many_partitions_are_said_in_several_records_that_fit_an_entry_each() -> None:
+    said = Said()
+    tps = [(f"{'t' * 200}{topic}", partition) for topic in range(4) for partition in range(PLACES_MAX)]
+    for tp in tps:
+        said.coverage.positioned(tp, 2**53 - 1, None)
+    said.ends = dict.fromkeys(tps, 2**53)
+    said.coverage.hold()
+    await said.coverage.before_commit({})
+    holding = [each for each in said.records if isinstance(each, Holding)]
+    assert len(holding) == 4
+    assert max(len(msgspec.json.encode(each)) for each in holding) < ENTRY_MAX - 2_000
+    assert [(topic, place.partition) for each in holding for topic in each.held for place in each.held[topic]] == tps

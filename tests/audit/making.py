@@ -20,10 +20,13 @@ import orjson
 
 from agents.audit.tlog import Log, NoteSigner
 from schemas.coverage import (
+    HELD_EVERY_S,
     Coverage,
+    Holding,
     Hole,
     InForce,
     Judged,
+    Place,
     Process,
     ProcessKind,
     Started,
@@ -78,6 +81,10 @@ class World:
     entries: list[Entry] = field(default_factory=list)
     ends: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
     judged: dict[int, int] = field(default_factory=dict)
+    reached: list[tuple[int, int, int]] = field(default_factory=list)
+    """(time, partition, offset) of accesses: what lay below was there then."""
+    held_at: int = 0
+    """When a worker last said what it holds."""
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
@@ -107,7 +114,7 @@ class World:
     def cover(self, record: Coverage) -> None:
         """Store a record of coverage."""
         match record:
-            case InForce(worker=key) | Process(process=key):
+            case InForce(worker=key) | Holding(worker=key) | Process(process=key):
                 pass
             case _:
                 key = f"{record.topic}|{record.partition}"
@@ -148,6 +155,27 @@ class World:
         self.cover(
             Stopped(topic=EVENTS, partition=partition, offset=self.judged[partition], worker=self.worker, at=self.now)
         )
+
+    def hold(self, **ends: int) -> None:
+        """The worker says what it holds; `ends`: by partition (`p0`) where its log ends, if not where it judged to."""
+        places = [Place(number, at, ends.get(f"p{number}", at)) for number, at in sorted(self.judged.items())]
+        self.cover(Holding(held={EVENTS: tuple(places)}, worker=self.worker, at=self.now))
+        self.held_at = self.now
+
+    def wait(self, minutes: float, *, hold: bool = True) -> None:
+        """Let time pass in which nothing comes; the worker says what it holds meanwhile, or nothing does."""
+        end = self.now + int(minutes * 60_000)
+        while hold and self.now + 60_000 < end:
+            self.now += 60_000
+            self.hold()
+        self.now = max(self.now, end)
+
+    def take_over(self, worker: str, *partitions: int) -> None:
+        """Another worker begins with partitions, whatever became of the one before it."""
+        self.worker = worker
+        self.in_force()
+        for partition in partitions:
+            self.start(partition)
 
     def alert(self, revision: int = 0, alert_id: str | None = None, family: str = "access") -> tuple[str, int, bytes]:
         """An alert is stored; return id, revision, value."""
@@ -203,6 +231,7 @@ class World:
             )
         )  # fmt: skip
         self.judged[partition] = first + count + absent
+        self.reached.append((self.now, partition, self.judged[partition]))
         if deliver:
             for alert_id, revision, _ in made:
                 self.receipts(alert_id, revision)
@@ -223,7 +252,7 @@ class World:
     def approve(self, approval_id: str, state: str = "approved", **more: Any) -> None:
         """An approval is given."""
         value = orjson.dumps({"approval_id": approval_id, "until": self.now + 3_600_000, "break_glass": False, **more})
-        self.store("gateway.approvals", 0, approval_id, value, state=state)
+        self.store("gateway.approvals", 0, approval_id, value, state=state, since=more.get("since", self.now))
 
     def act(self, alert_id: str, kind: str = "ack") -> None:
         """An analyst acts."""
@@ -249,6 +278,8 @@ class World:
             for partition in range(self.partitions):
                 self.start(partition)
         for _ in range(rounds):
+            if self.now - self.held_at >= 1000 * HELD_EVERY_S:
+                self.hold()
             kind = self.rng.random()
             partition = self.rng.randrange(self.partitions)
             if kind < 0.6:
@@ -269,11 +300,14 @@ class World:
 
     def export(self, folder: Path) -> Path:
         """Write the topics as files."""
-        write_export(folder, self.stored, self.now)
+        reached: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for at, partition, end in self.reached:
+            reached[str(partition)].append((at, end))
+        write_export(folder, self.stored, self.now, {EVENTS: dict(reached)})
         return folder
 
 
-def write_export(folder: Path, stored: Iterable[Stored], now: int) -> None:
+def write_export(folder: Path, stored: Iterable[Stored], now: int, judged: dict[str, Any] | None = None) -> None:
     """Write topics as `cloverwatch audit export` does."""
     lines: dict[tuple[str, int], list[bytes]] = defaultdict(list)
     spans: dict[str, dict[str, dict[str, int]]] = defaultdict(dict)
@@ -285,7 +319,7 @@ def write_export(folder: Path, stored: Iterable[Stored], now: int) -> None:
         (folder / topic).mkdir(parents=True, exist_ok=True)
         with gzip.open(folder / topic / f"{partition}.jsonl.gz", "wb", compresslevel=1) as file:
             file.writelines(line + b"\n" for line in written)
-    (folder / "export.json").write_bytes(orjson.dumps({"at": now, "topics": spans}))
+    (folder / "export.json").write_bytes(orjson.dumps({"at": now, "topics": spans, "judged": judged or {}}))
 
 
 SIGNER = NoteSigner(ORIGIN, b"operator's key, 32 bytes long ..")

@@ -260,19 +260,7 @@ def operator_hides_alert(disk: Disk) -> Did:
     entries = disk.records()
     gone = entries[index]
     closed = _without_alert(entries, index)
-    for entry in closed:
-        if is_range(entry) and _name(gone) in entry["about"]["alerts_of"]:
-            about = entry["about"]
-            about["alerts_of"].remove(_name(gone))
-            about["alerts"] -= 1
-            marks = [
-                f"{name}|{each['sha256']}\n"
-                for name in about["alerts_of"]
-                for each in entries
-                if each["kind"] == "alert" and _name(each) == name
-            ]
-            about["alerts_hash"] = sha256("".join(sorted(marks)).encode()).hexdigest()
-            entry["sha256"] = sha256(dump(about)).hexdigest()
+    _unname(closed, _name(gone))
     disk.rebuild(closed)
     return place(gone, index) | {"alert": _name(gone)}
 
@@ -315,6 +303,85 @@ def operator_skips_range(disk: Disk) -> Did:
     disk.rebuild(entries)
     about = gone["about"]
     return {"topic": about["topic"], "partition": about["partition"], "offset": about["first"], "last": about["last"]}
+
+
+def operator_skips_tail(disk: Disk) -> Did:
+    """From some point on a partition was not judged: all that workers say of it since is left out, or never was."""
+    entries = disk.records()
+    begin, (topic, partition) = _half(disk, entries)
+    kept = entries[:begin]
+    for entry in entries[begin:]:
+        if entry["kind"] != "coverage":
+            kept.append(entry)
+            continue
+        about = entry["about"]
+        if about["type"] == "holding":
+            about["held"][topic] = [place for place in about["held"].get(topic, ()) if place[0] != partition]
+        elif about["type"] != "in_force" and _place(entry) == (topic, partition):
+            continue
+        kept.append(entry)
+    disk.rebuild(_closed(kept))
+    return {"topic": topic, "partition": partition, "offset": _judged_to(kept, topic, partition)}
+
+
+def operator_stops_judging(disk: Disk) -> Did:
+    """As above, but the worker goes on to say that it holds the partition, and where its log ends."""
+    entries = disk.records()
+    begin, (topic, partition) = _half(disk, entries)
+    kept = entries[:begin] + [
+        entry for entry in entries[begin:] if not is_range(entry) or _place(entry) != (topic, partition)
+    ]
+    following = _judged_to(kept, topic, partition)
+    for entry in kept[begin:]:
+        if entry["kind"] == "coverage" and entry["about"]["type"] in {"started", "stopped"}:
+            if _place(entry) == (topic, partition):
+                entry["about"]["offset"] = following
+        elif entry["kind"] == "coverage" and entry["about"]["type"] == "holding":
+            for place in entry["about"]["held"].get(topic, ()):
+                place[1] = following if place[0] == partition else place[1]
+    disk.rebuild(_closed(kept))
+    return {"topic": topic, "partition": partition, "offset": following}
+
+
+def operator_calls_it_idle(disk: Disk) -> Did:
+    """As above, and the worker says that nothing came any more: right in itself, but for alerts that no range gave."""
+    did = operator_stops_judging(disk)
+    entries = disk.records()
+    for entry in entries:
+        if entry["kind"] == "coverage" and entry["about"]["type"] == "holding":
+            for place in entry["about"]["held"].get(did["topic"], ()):
+                place[2] = min(place[2], did["offset"]) if place[0] == did["partition"] else place[2]
+    named = {name for entry in entries if is_range(entry) for name in entry["about"]["alerts_of"]}
+    for gone in [entry for entry in entries if entry["kind"] == "alert" and _name(entry) not in named]:
+        entries = _without_alert(entries, entries.index(gone))
+    disk.rebuild(_closed(entries))
+    return did
+
+
+def operator_invents_alert(disk: Disk) -> Did:
+    """An alert about an access that no worker gave is put among the others."""
+    index = disk.pick(lambda entry: entry["kind"] == "alert")
+    entries = disk.records()
+    like = entries[index]
+    made = json.loads(dump(like))
+    made["about"]["alert_id"] = made["about"]["alert_id"][0] + disk.rng.randbytes(16).hex()[1:]
+    made["sha256"] = disk.rng.randbytes(32).hex()
+    for entry in entries:
+        if entry["kind"] == "receipt" and entry["about"]["partition"] == like.get("partition", 0):
+            entry["about"]["offset"] += entry["about"]["offset"] > like.get("offset", 0)
+    entries.insert(index + 1, made)
+    disk.rebuild(_closed(entries))
+    return {"alert": _name(made)}
+
+
+def operator_disowns_alert(disk: Disk) -> Did:
+    """An alert stays, and the range that gave it says nothing of it."""
+    index = disk.pick(lambda entry: entry["kind"] == "alert")
+    entries = disk.records()
+    name = _name(entries[index])
+    _unname(entries, name)
+    disk.rebuild(entries)
+    return place(entries[index], index) | {"alert": name}
 
 
 def operator_leaves_out(disk: Disk) -> Did:
@@ -433,9 +500,9 @@ ATTACKS: dict[str, Callable[[Disk], Did]] = {
         edited_entry, edited_verdict, dropped_alert, removed_receipt, reordered, edited_tile, lost_bundle,
         forged_checkpoint, forged_signature, half_rolled_back,
         operator_drops_alert, operator_hides_alert, operator_edits_verdict, operator_edits_alert, operator_skips_range,
-        operator_leaves_out, operator_removes_receipt, operator_silences_destination, operator_unnames_destination,
-        operator_reorders, operator_rewrites, operator_rolls_back,
-        operator_forks,
+        operator_skips_tail, operator_stops_judging, operator_calls_it_idle, operator_invents_alert,
+        operator_disowns_alert, operator_leaves_out, operator_removes_receipt, operator_silences_destination,
+        operator_unnames_destination, operator_reorders, operator_rewrites, operator_rolls_back, operator_forks,
         topic_without_alert, topic_with_edited_alert,
     )
 }  # fmt: skip
@@ -443,6 +510,49 @@ ATTACKS: dict[str, Callable[[Disk], Did]] = {
 
 def _name(entry: dict[str, Any]) -> str:
     return f"{entry['about']['alert_id']}|{entry['about']['revision']}"
+
+
+def _unname(entries: list[dict[str, Any]], name: str) -> None:
+    """Let the range that gave an alert say nothing of it; its counts of rules may stay: they need be no fewer."""
+    for entry in entries:
+        if is_range(entry) and name in entry["about"]["alerts_of"]:
+            about = entry["about"]
+            about["alerts_of"].remove(name)
+            about["alerts"] -= 1
+            marks = [
+                f"{other}|{each['sha256']}\n"
+                for other in about["alerts_of"]
+                for each in entries
+                if each["kind"] == "alert" and _name(each) == other
+            ]
+            about["alerts_hash"] = sha256("".join(sorted(marks)).encode()).hexdigest()
+            entry["sha256"] = sha256(dump(about)).hexdigest()
+
+
+def _half(disk: Disk, entries: list[dict[str, Any]]) -> tuple[int, tuple[str, int]]:
+    """Some point in the first half behind a quarter, and a partition that is judged before and after it."""
+    begin = disk.rng.randrange(len(entries) // 4, len(entries) // 2)
+    before = {_place(entry) for entry in entries[:begin] if is_range(entry)}
+    return begin, disk.rng.choice(sorted(before & {_place(entry) for entry in entries[begin:] if is_range(entry)}))
+
+
+def _judged_to(entries: list[dict[str, Any]], topic: str, partition: int) -> int:
+    """The first offset that no range holds."""
+    return 1 + max(
+        int(entry["about"]["last"]) for entry in entries if is_range(entry) and _place(entry) == (topic, partition)
+    )
+
+
+def _closed(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Close up the offsets of coverage and alerts, and make the hashes of coverage fit."""
+    following: dict[tuple[str, int], int] = {}
+    for entry in entries:
+        if entry["kind"] in {"coverage", "alert"}:
+            offset = following.get(_where(entry), 0)
+            following[_where(entry)], entry["offset"] = offset + 1, offset
+        if entry["kind"] == "coverage":
+            entry["sha256"] = sha256(dump(entry["about"])).hexdigest()
+    return entries
 
 
 def _place(entry: dict[str, Any]) -> tuple[str, int]:

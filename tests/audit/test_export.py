@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -88,6 +89,23 @@ def test_what_is_exported_is_what_the_log_speaks_of(call: Call, tmp_path: Path) 
     }
     assert found == {(one.topic, one.partition, one.offset, one.key.encode(), one.value) for one in world.stored}
     assert export.stat().st_mode & 0o077 == 0
+
+
+def test_how_far_accesses_were_is_exported_whether_or_not_they_are(call: Call, tmp_path: Path) -> None:
+    """Records of an hour ago and of now, as far as the broker's own times say so: both were there by the end."""
+    world = World(seed=2, partitions=1)
+    world.stored += [Stored("access.events", 0, at, 0, "p", b"{}") for at in range(3)]
+    assert call("topics", "--create") == 0
+    began = int(time.time() * 1000)
+    publish(world)
+    time.sleep(0.01)  # the export's time is behind that of the last record, by a millisecond at least
+    assert call("audit", "export", "--to", tmp_path / "export") == 0
+    reached = manifest_of(tmp_path / "export").judged["access.events"]["0"]
+    latest = max(reached)
+    assert latest.at >= began
+    assert latest.offset == 3
+    assert all(each.offset == 0 for each in reached if each.at <= began - 60_000)
+    assert not (tmp_path / "export" / "access.events").exists()
 
 
 def test_bytes_that_are_no_text_and_tombstones_come_through(call: Call, tmp_path: Path) -> None:

@@ -143,9 +143,9 @@ def test_retention_explains_only_what_is_old_enough(world: World, verify: Verify
 
 def test_a_record_from_the_future_among_those_that_are_logged(world: World, verify: Verify, tmp_path: Path) -> None:
     """An offset that the log has passed over is not younger than the log, whatever time the record says."""
-    alert_id, _, _ = world.alert()
+    alert_id, _, _ = world.alert(family="behaviour")
     world.receipts(alert_id, 0)
-    alert_id, _, _ = world.alert()
+    alert_id, _, _ = world.alert(family="behaviour")
     hidden = world.stored[-1]
     hidden.timestamp = T + 4_000 * DAY_MS
     world.entries = [each for each in world.entries if each.about.get("alert_id") != alert_id]
@@ -156,7 +156,7 @@ def test_a_record_from_the_future_among_those_that_are_logged(world: World, veri
 
 @pytest.mark.parametrize("value", ["[" * 50_000, '{"alert_id": "\\ud800"}'], ids=["deep", "half a character"])
 def test_no_record_of_a_topic_crashes_it(value: str, world: World, tmp_path: Path) -> None:
-    world.alert()
+    world.alert(family="behaviour")
     topics = world.export(tmp_path / "topics")
     path = topics / "alerts" / "0.jsonl.gz"
     line = orjson.loads(gzip.decompress(path.read_bytes()))

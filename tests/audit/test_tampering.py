@@ -118,6 +118,10 @@ BY_FILES = {
     "operator_edits_verdict": {"verdicts"},
     "operator_edits_alert": {"verdicts"},
     "operator_skips_range": {"not_covered"},
+    "operator_skips_tail": {"not_covered"},
+    "operator_stops_judging": {"not_covered"},
+    "operator_invents_alert": {"verdicts"},
+    "operator_disowns_alert": {"verdicts"},
     "operator_leaves_out": {"offsets"},
     "operator_removes_receipt": {"delivery"},
     "operator_silences_destination": {"delivery"},
@@ -126,6 +130,7 @@ BY_FILES = {
 """What the files and the log's key alone find, as which kind of finding."""
 
 BY_TOPICS = {
+    "operator_calls_it_idle": {"not_covered"},
     "operator_hides_alert": {"topic"},
     "operator_edits_alert": {"topic"},
     "operator_rewrites": {"topic"},

@@ -98,7 +98,14 @@ def test_an_entry_names_every_approval_of_a_decision() -> None:
         (
             "gateway.approvals",
             msgspec.json.encode(APPROVAL),
-            {"approval_id": "a-1", "step": "approved", "state": "approved", "until": 9, "break_glass": False},
+            {
+                "approval_id": "a-1",
+                "step": "approved",
+                "state": "approved",
+                "since": 2,
+                "until": 9,
+                "break_glass": False,
+            },
         ),
         (
             "alerts.receipts",

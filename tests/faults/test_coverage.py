@@ -13,12 +13,28 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET
 
+from agents.audit.verifying.notes import Verifier
+from agents.audit.verifying.verify import Asked, verify
+from agents.audit.writing.entries import entry_of
 from agents.gave import Mark
 from demo.broker import EmbeddedBroker
 from schemas.codec import ALERT
-from schemas.coverage import InForce, Judged, Process, Started, Stopped, decode, hash_of
+from schemas.coverage import (
+    HELD_EVERY_S,
+    Holding,
+    InForce,
+    Judged,
+    Process,
+    Started,
+    Stopped,
+    decode,
+    hash_of,
+)
+from schemas.entry import Entry
 from schemas.gateway_topics import COVERAGE
 from schemas.topics import ACCESS_EVENTS, ALERTS
+from tests.audit.making import KEY, write_log
+from tests.faults.harness import PATIENCE, until
 from tests.faults.real import BAD, PARTITIONS, RealRun
 
 pytestmark = [pytest.mark.broker, pytest.mark.faults, pytest.mark.slow]
@@ -36,7 +52,7 @@ async def run(tmp_path: Path) -> AsyncIterator[RealRun]:
         made.end()
 
 
-Work = Judged | Started | Stopped | InForce
+Work = Judged | Started | Stopped | Holding | InForce
 
 
 async def said(run: RealRun) -> list[Work]:
@@ -50,7 +66,7 @@ def complete(records: list[Work]) -> dict[tuple[str, int], int]:
     ends: dict[tuple[str, int], int] = {}
     cursors: dict[tuple[str, str, int], int] = {}
     for record in records:
-        if isinstance(record, InForce):
+        if isinstance(record, InForce | Holding):
             continue
         tp = record.topic, record.partition
         who = record.worker, *tp
@@ -73,10 +89,21 @@ async def test_one_worker_says_all_that_it_gave(run: RealRun) -> None:
     await run.ready(0)
     await run.produce((0, 1), pace=4_000)
     await run.settled()
+
+    async def idle() -> bool:
+        """It says that it holds every partition, all judged: nothing comes any more."""
+        held = [each.held.get(ACCESS_EVENTS, ()) for each in await said(run) if isinstance(each, Holding)]
+        return bool(held) and len(held[-1]) == PARTITIONS and all(each.next == each.end for each in held[-1])
+
+    await until("what is held, of an idle worker", idle, within=2 * HELD_EVERY_S + PATIENCE)
     worker.signal(signal.SIGTERM)
     assert await worker.exit_code() == 0, worker.output()[-3000:]
     records = await said(run)
     ends = complete(records)
+    held = [each for each in records if isinstance(each, Holding)][-1].held[ACCESS_EVENTS]
+    assert {each.partition: each.end for each in held} == {
+        each: ends.get((ACCESS_EVENTS, each), 0) for each in range(PARTITIONS)
+    }
     events = await run._all(ACCESS_EVENTS, PARTITIONS)
     assert sum(ends.get((ACCESS_EVENTS, partition), 0) for partition in range(PARTITIONS)) == len(events)
     assert isinstance(records[0], InForce)
@@ -120,7 +147,7 @@ async def test_one_worker_says_all_that_it_gave(run: RealRun) -> None:
     assert total == verdicts
 
 
-async def test_killed_workers_leave_no_offset_out(run: RealRun) -> None:
+async def test_killed_workers_leave_no_offset_out(run: RealRun, tmp_path: Path) -> None:
     first = run.start()
     await run.ready(0)
     sending = asyncio.create_task(run.produce((0, 0.5)))
@@ -141,3 +168,15 @@ async def test_killed_workers_leave_no_offset_out(run: RealRun) -> None:
     events = await run._all(ACCESS_EVENTS, PARTITIONS)
     assert sum(ends.get((ACCESS_EVENTS, partition), 0) for partition in range(PARTITIONS)) == len(events)
     assert len({each.worker for each in records}) == 3
+    # An auditor of a log over these topics: the killed worker is told of, and nothing that it gave is held against it.
+    found: list[Entry | bytes] = [
+        entry_of(topic, record)[0]
+        for topic, partitions in ((ALERTS, PARTITIONS), (COVERAGE, 1))
+        for record in await run._all(topic, partitions)
+    ]
+    write_log(tmp_path / "log", found)
+    outcome = verify(Asked(folder=tmp_path / "log", keys=[Verifier.read(KEY)], grace=0))
+    wrong = [each for each in outcome.findings.kept if each.kind != "delivery"]  # nobody delivered them
+    assert wrong == []
+    killed = [of.killed for (topic, _), of in outcome.completeness.judged.items() if topic == ACCESS_EVENTS]
+    assert killed == [1] * PARTITIONS

@@ -10,6 +10,7 @@ import msgspec
 
 from agents.audit.verifying.continuity import Continuity
 from agents.audit.verifying.coverage import Completeness
+from agents.audit.verifying.decided import Early, Replaced
 from agents.audit.verifying.findings import Findings
 from schemas.entry import Entry
 from schemas.fields import TIME_MAX, iso
@@ -22,8 +23,8 @@ second, or is behind; clocks differ."""
 
 
 ADOPTED_WITHIN_MS: Final = 15 * 60_000
-"""How long after a policy was adopted a process may still begin under the one before: it looks at its file every few
-seconds, and the change is published before the file is in its place."""
+"""How long after a policy was adopted a process may still begin, or decide, under the one before: it looks at its file
+every few seconds, and the change is published before the file is in its place."""
 
 
 CORRECTED_WITHIN: Final = 4_000
@@ -68,12 +69,15 @@ class Acts:
         """By the version of a policy, the first decision under it: index and entry."""
         self._lately: defaultdict[int, OrderedDict[str, tuple[str, ...]]] = defaultdict(OrderedDict)
         """By partition, the last decisions, and as what each was counted."""
+        self._early, self._replaced = Early(findings), Replaced(findings)
         self._findings = findings
 
     def take(self, index: int, entry: Entry) -> None:
         """Take the entry of a record."""
         about = entry.about
+        self._early.take(index, entry)
         if entry.kind == "decision":
+            self._replaced.take(index, entry)
             self._decision(index, entry)
         elif entry.kind == "approval":
             state = str(about.get("state", "deleted"))
@@ -148,6 +152,9 @@ class Acts:
             self._findings.add(
                 "approval", said, index=index, topic=GATEWAY_DECISIONS, partition=entry.partition, offset=entry.offset
             )
+        self._early.end(spans)
+        first = {record.policy: record.at for _, record in reversed(completeness.in_force)}
+        self._replaced.end(self.changes, first, ADOPTED_WITHIN_MS, settled)
         known = {change.sha256 for change in self.changes if change.adopted_at}
         adopted = sorted((change.adopted_at, change.sha256, change.version) for change in self.changes)
         begun = {completeness.in_force[0][1].sha256} if completeness.in_force else set()

@@ -78,8 +78,11 @@ class Alerts:
         self._span: dict[tuple[str, int], tuple[int, int]] = {}
         """By destination and partition of `alerts`, the least and the greatest offset with a receipt."""
         self._unknown: list[tuple[int, str, int, int, int]] = []
-        self._claimed: set[tuple[str, int]] = set()
-        self._findings = findings
+        self.claimed: set[tuple[str, int]] = set()
+        """Revisions that a range names."""
+        self.of_killed = 0
+        """Unclaimed ones of workers that were killed before they could name them (`unclaimed.py`)."""
+        self.findings = findings
         self._grace = grace
 
     def alert(self, index: int, entry: Entry) -> None:
@@ -88,7 +91,7 @@ class Alerts:
         if not entry.sha256:
             return  # a tombstone: compaction forgot it
         if not isinstance(alert_id, str) or not isinstance(revision, int) or not _HASH.fullmatch(entry.sha256):
-            self._findings.add(
+            self.findings.add(
                 "entry",
                 "a record of the topic that is no alert: its entry has no id and revision",
                 index=index,
@@ -114,7 +117,7 @@ class Alerts:
             or not isinstance(offset, int)
             or not alert_id
         ):
-            self._findings.add("entry", "a receipt that does not say of which alert", index=index, topic=RECEIPTS)
+            self.findings.add("entry", "a receipt that does not say of which alert", index=index, topic=RECEIPTS)
             return
         self.receipts[destination, state] += 1
         key = destination, alert_id
@@ -132,7 +135,7 @@ class Alerts:
         for claim in claims:
             self._compare(claim, now)
         for key, stored in self.stored.items():
-            if key not in self._claimed:
+            if key not in self.claimed:
                 self.unclaimed[stored[0].family] += 1
         self._receipts_of_nothing(spans)
         self._deliveries(destinations, now)
@@ -143,7 +146,7 @@ class Alerts:
         for text in claim.alerts:
             alert_id, _, revision = text.rpartition("|")
             key = (alert_id, int(revision)) if _REVISION.fullmatch(revision) else (text, 0)
-            self._claimed.add(key)
+            self.claimed.add(key)
             if key in self.stored:
                 names.append(key)
                 versions.append(self.stored[key])
@@ -174,7 +177,7 @@ class Alerts:
             )
 
     def _say(self, claim: Claim, what: str) -> None:
-        self._findings.add(
+        self.findings.add(
             "verdicts", what, index=claim.index, topic=claim.topic, partition=claim.partition, offset=claim.first
         )
 
@@ -185,7 +188,7 @@ class Alerts:
             if (alert_id, revision) in self.stored or (span is not None and offset < span.first):
                 continue  # it came later in the log, or from before the log begins
             if span is None:
-                self._findings.add(
+                self.findings.add(
                     "delivery",
                     f"a receipt is of alert {alert_id} revision {revision}, and the log holds nothing of "
                     f"{ALERTS}/{partition}: the partition was left out",
@@ -195,7 +198,7 @@ class Alerts:
             if offset >= span.following:
                 self.under_way.append(f"alert {alert_id}|{revision} of which there is a receipt")
                 continue
-            self._findings.add(
+            self.findings.add(
                 "delivery",
                 f"a receipt is of alert {alert_id} revision {revision}, which the log does not hold at "
                 f"{ALERTS}/{partition} "
@@ -236,13 +239,13 @@ class Alerts:
             )
             if last.at + self._grace < now and not (told and parked and not owed):
                 silent.update(name for name in owed if name not in answered)
-                self._findings.add(
+                self.findings.add(
                     "delivery",
                     f"alert {alert_id} revision {revision} was not delivered: {said}",
                     index=last.index, topic=ALERTS, partition=last.partition, offset=last.offset,
                 )  # fmt: skip
         for name, count in sorted(silent.items()):
-            self._findings.add(
+            self.findings.add(
                 "delivery",
                 f"the policy names the destination {name}, and the log holds no receipt of it at all: it owes {count}",
                 topic=RECEIPTS,

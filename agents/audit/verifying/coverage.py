@@ -2,7 +2,8 @@
 
 A worker that gets a partition says where it begins (`Started`); each range that it judges begins where its former one
 ended. What another worker judged already may be judged again: its start says so. Offsets that no range holds were not
-judged, and nobody said why.
+judged, and nobody said why. That nothing is left out at the end is known by what workers say that they hold
+(`Holding`): one that falls silent is missed, and what it said to be there must be judged.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import msgspec
 
 from agents.audit.verifying.continuity import EXPLAINED
 from agents.audit.verifying.findings import Findings
-from schemas.coverage import Coverage, InForce, Judged, Pass, Process, Started, Stopped, hash_of
+from agents.audit.verifying.tenure import SILENT_MS, Tenure
+from schemas.coverage import Coverage, Holding, InForce, Judged, Pass, Process, Started, Stopped, hash_of
 from schemas.entry import Entry
-from schemas.fields import iso
 
 NOTHING: Final = hash_of([])
 """What the hash of a range without alerts is."""
@@ -43,8 +44,8 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(slots=True)
-class Judgement:
-    """What was judged of one partition."""
+class Judgement(Tenure):
+    """What was judged of one partition, and by whom."""
 
     first: int
     following: int
@@ -65,14 +66,6 @@ class Judgement:
     """Offsets that no range holds so far: [first, last], and the index of the entry that passed them over."""
     said: deque[str] = field(default_factory=lambda: deque(maxlen=REPEATED_WITHIN))
     """Hashes of its last records."""
-    owners: dict[str, int] = field(default_factory=dict)
-    """By worker that has the partition, the offset that comes next for it."""
-    starts: int = 0
-    stops: int = 0
-    left: int = 0
-    """When the last owner gave it up; 0 while it has one."""
-    without: list[tuple[int, int]] = field(default_factory=list)
-    """Times without any owner, milliseconds: [from, to]."""
 
 
 class Completeness:
@@ -86,6 +79,13 @@ class Completeness:
         self.workers: dict[str, set[str]] = {}
         """By worker, the policies that it said were in force. A range is told when its last event is done, so it may
         be of the one before the newest."""
+        self.holding = False
+        """Whether workers say what they hold: those of earlier versions do not."""
+        self.killed: list[tuple[int, int]] = []
+        """[from, to], milliseconds: from the last word of a worker that did not say that it stopped to the next start.
+        What it gave in between is in no range of its own."""
+        self.since = 0
+        """When the first record was stored."""
         self.repeated = 0
         """Records that were stored twice: whoever sent them did not hear that the brokers had them."""
         self._findings = findings
@@ -99,8 +99,13 @@ class Completeness:
             return None
         if isinstance(record, Process):
             return record  # of `processes`
+        at = min(record.at, entry.at)  # nobody says when something is stored before it is
+        self.since = self.since or entry.at
         if isinstance(record, InForce):
             self._in_force(index, record)
+            return record
+        if isinstance(record, Holding):
+            self._holding(index, record, at)
             return record
         of = self._of(record, record.first if isinstance(record, Judged) else record.offset)
         if entry.sha256 in of.said:
@@ -108,52 +113,42 @@ class Completeness:
             return record
         of.said.append(entry.sha256)
         if isinstance(record, Judged):
-            self._judged(index, record, min(record.at, entry.at))
+            self._judged(index, record, at)
         elif isinstance(record, Started):
-            self._started(index, record)
+            self._started(index, record, at)
         else:
-            self._stopped(index, record)
+            self._stopped(index, record, at)
         return record
 
-    def end(self, until: int, grace: int) -> None:
+    def end(self, until: int, grace: int, silent: int = SILENT_MS) -> None:
         """Say what nobody judged.
 
         Args:
             until: time of the log's last entry, milliseconds.
             grace: how long a partition may be without a worker at the log's end, milliseconds.
+            silent: how long a worker may say nothing, and what is there may wait.
         """
         if not self.judged:
             self._findings.add(
                 "not_covered", "the log holds no record of coverage: nothing says that anything was judged"
             )
         for (topic, partition), judged in self.judged.items():
-            if judged.left and not judged.owners and judged.left + grace < until:
-                self._findings.add(
-                    "not_covered",
-                    f"from offset {judged.following} on: given up at {iso(judged.left)}, and nobody has taken it since",
-                    topic=topic, partition=partition, offset=judged.following,
-                )  # fmt: skip
+            for what in judged.at_end(judged.following, until, grace, silent):
+                self._findings.add("not_covered", what, topic=topic, partition=partition, offset=judged.following)
             for first, last, index in judged.gaps:
                 self._findings.add(
                     "not_covered",
                     f"offsets {first} to {last} were judged by nobody: the ranges pass over them",
-                    index=index,
-                    topic=topic,
-                    partition=partition,
-                    offset=first,
-                )
+                    index=index, topic=topic, partition=partition, offset=first,
+                )  # fmt: skip
 
     def _say(
         self, index: int, record: Judged | Started | Stopped, offset: int, what: str, *, gone: bool = False
     ) -> None:
         self._findings.add(
-            "not_covered" if gone else "coverage",
-            what,
-            index=index,
-            topic=record.topic,
-            partition=record.partition,
-            offset=offset,
-        )
+            "not_covered" if gone else "coverage", what,
+            index=index, topic=record.topic, partition=record.partition, offset=offset,
+        )  # fmt: skip
 
     def _of(self, record: Judged | Started | Stopped, offset: int) -> Judgement:
         key = record.topic, record.partition
@@ -161,33 +156,35 @@ class Completeness:
             self.judged[key] = Judgement(offset, offset)
         return self.judged[key]
 
-    def _started(self, index: int, record: Started) -> None:
+    def _started(self, index: int, record: Started, at: int) -> None:
         of = self._of(record, record.offset)
-        if of.left and not of.owners:
-            of.without.append((of.left, record.at))
-        of.left = 0
-        of.starts += 1
-        of.owners[record.worker] = record.offset
+        killed = of.begin(record.worker, record.offset, at, told=self.holding)
+        if killed is not None:
+            self.killed.append(killed)
         if record.offset > of.following:
             self._miss(of, of.following, record.offset - 1, index)
 
-    def _stopped(self, index: int, record: Stopped) -> None:
+    def _stopped(self, index: int, record: Stopped, at: int) -> None:
         of = self._of(record, record.offset)
-        of.stops += 1
-        expected = of.owners.pop(record.worker, None)
+        expected = of.finish(record.worker, at)
         if expected is None:
             self._say(index, record, record.offset, f"worker {record.worker} gave up what it never began")
         elif record.offset > expected:
-            self._say(
-                index,
-                record,
-                expected,
-                f"worker {record.worker} stopped at {record.offset} and judged to {expected - 1}",
-            )
+            said = f"worker {record.worker} stopped at {record.offset} and judged to {expected - 1}"
+            self._say(index, record, expected, said)
             if record.offset > of.following:
                 self._miss(of, of.following, record.offset - 1, index)
-        if not of.owners:
-            of.left = record.at
+
+    def _holding(self, index: int, record: Holding, at: int) -> None:
+        """Take what a worker says that it holds."""
+        self.holding = True
+        for topic, places in record.held.items():
+            for place in places:
+                of = self.judged.setdefault((topic, place.partition), Judgement(place.next, place.next))
+                if wrong := of.hold(record.worker, place, of.following, at):
+                    self._findings.add(
+                        "coverage", wrong, index=index, topic=topic, partition=place.partition, offset=of.following
+                    )
 
     def _judged(self, index: int, record: Judged, at: int) -> None:
         first, last = record.first, record.last
@@ -196,21 +193,17 @@ class Completeness:
             self._say(index, record, first, f"a range from {first} to {last}: it ends before it begins")
             return
         self._inside(index, record, of, at)
-        expected = of.owners.get(record.worker)
+        expected = of.expected(record.worker)
         if expected is None:
-            self._say(
-                index,
-                record,
-                first,
-                f"offsets {first} to {last} were judged by worker {record.worker}, which never said that it began",
-            )
+            said = f"offsets {first} to {last} were judged by worker {record.worker}, which never said that it began"
+            self._say(index, record, first, said)
         elif first < expected:
             self._say(
                 index, record, first,
                 f"offsets {first} to {min(last, expected - 1)} were judged twice by worker {record.worker}, "
                 "and no start says so",
             )  # fmt: skip
-        of.owners[record.worker] = last + 1
+        of.reach(record.worker, last + 1, at)
         if first > of.following:
             self._miss(of, of.following, first - 1, index)
         elif first < of.following:

@@ -26,6 +26,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "agreed": outcome.agreed,
         "since": outcome.since,
         "until": outcome.until,
+        "verified_at": outcome.now,
         "entries": dict(outcome.kinds),
         "unknown": dict(outcome.unknown),
         "seconds": round(outcome.spent, 3),
@@ -68,6 +69,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
             "revisions": len(alerts.stored),
             "families": dict(alerts.by_family),
             "of_no_range": dict(alerts.unclaimed),
+            "of_killed": alerts.of_killed,
             "undelivered": [msgspec.to_builtins(each) for each in alerts.undelivered],
             "under_way": alerts.under_way,
         },
@@ -100,6 +102,8 @@ def _ranges(completeness: Completeness) -> list[dict[str, Any]]:
             "again": of.again,
             "starts": of.starts,
             "stops": of.stops,
+            "killed": of.killed,
+            "heard": of.heard,
             "without_worker": [list(each) for each in of.without],
         }
         for (topic, partition), of in sorted(completeness.judged.items())

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -76,12 +76,22 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
     following: int
 
 
+class Reached(NamedTuple):
+    """How far a partition was at a time: whatever lies below `offset` was appended before."""
+
+    at: int
+    """Milliseconds."""
+    offset: int
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """`export.json`."""
 
     at: int
     """When, milliseconds."""
     topics: dict[str, dict[str, Range]] = {}
+    judged: dict[str, dict[str, tuple[Reached, ...]]] = {}
+    """Of the topics that workers judge, exported or not, how far each partition was, at some times."""
 
 
 _decode: Final = msgspec.json.Decoder(Record).decode
@@ -151,6 +161,7 @@ class Exported:
         self._missing: list[tuple[int, Entry]] = []
         self._findings = findings
         self._at = manifest.at
+        self.manifest = manifest
         self.topics = [topic for topic in LOGGED if (folder / topic).is_dir()]
         for topic, parts in manifest.topics.items():
             for number, span in parts.items():

@@ -22,6 +22,7 @@ Kind = Literal[
     "delivery",
     "approval",
     "topic",
+    "age",
 ]
 KINDS: Final[dict[Kind, str]] = {
     "checkpoint": "the checkpoint is not what the log's key signed",
@@ -35,8 +36,9 @@ KINDS: Final[dict[Kind, str]] = {
     "verdicts": "what ranges say of their alerts is not what the alerts say",
     "policy": "judged or decided under what the log does not explain",
     "delivery": "alerts that were not delivered, or whose receipts are not there",
-    "approval": "decisions that rest on an approval which the log does not hold",
+    "approval": "decisions that rest on an approval which the log does not hold, or had not, or not any more",
     "topic": "exported topics and the log differ",
+    "age": "the log, or what witnesses signed of it, is older than it may be",
 }
 """Every kind of finding, and what it says."""
 

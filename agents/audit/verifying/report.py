@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from agents.audit.verifying import adoptions, destinations, who_and_why
+from agents.audit.verifying import adoptions, age, destinations, who_and_why
 from agents.audit.verifying.continuity import EXPLAINED
 from agents.audit.verifying.coverage import Completeness
 from agents.audit.verifying.findings import KINDS, Finding
@@ -43,7 +43,12 @@ def limits(outcome: Outcome) -> list[str]:
             "topic is missing at "
             "the log's end, was not looked at"
         )
-    elif not outcome.exported.topics:
+    elif outcome.completeness.judged and not outcome.ends:
+        found.append(
+            "the export does not say how far the accesses were, or not of before the log's end: that the last of them "
+            "were judged rests on what workers say"
+        )
+    if outcome.exported is not None and not outcome.exported.topics:
         found.append("the export holds none of the topics of the log")
     if not outcome.adoptions.auditors:
         found.append(
@@ -56,6 +61,11 @@ def limits(outcome: Outcome) -> list[str]:
     if outcome.unknown:
         said = ", ".join(f"{count} of kind {kind}" for kind, count in sorted(outcome.unknown.items()))
         found.append(f"entries that this version does not know were not looked at: {said}")
+    if untold := sum(of.untold for of in outcome.completeness.judged.values()):
+        found.append(
+            f"the workers of {untold} of {len(outcome.completeness.judged)} partitions do not say what they hold, as "
+            "those of earlier versions: whether what they judged last was left out is not known"
+        )
     if not outcome.completeness.judged:
         found.append("the log holds no record of coverage: nothing says what was judged")
     if said := _without_matching(outcome):
@@ -78,6 +88,7 @@ def lines(outcome: Outcome) -> list[str]:
         f"  cosigned by        {_witnesses(outcome)}",
         f"  earlier            {_earlier(outcome)}",
         f"  from, to           {_when(outcome.since)} to {_when(outcome.until)}",
+        f"  ends               {age.said(outcome.until, outcome.now)}",
         f"  read               {outcome.read:,} entries in {outcome.spent:.1f} s ({outcome.rate:,.0f}/s)",
         f"  entries            {_counts(outcome.kinds)}",
         "",
@@ -116,6 +127,7 @@ def lines(outcome: Outcome) -> list[str]:
             f"  compared           {exported.compared:,} records of {', '.join(exported.topics) or 'no topic'}",
             f"  gone since         {exported.gone:,} by retention or compaction",
             f"  younger            {exported.beyond:,} records are not in the log yet",
+            f"  ends of accesses   {outcome.ends:,} partitions: how far they were then, against what was judged",
         ]
     told += ["", "What this does not prove", *(f"  - {limit}" for limit in limits(outcome)), ""]
     return told + _findings(outcome)
@@ -204,6 +216,8 @@ def _monitor(outcome: Outcome) -> list[str]:
                 f"; without a worker {len(of.without)} times, {total:,.1f} s in all, longest {_when(begin)} "
                 f"to {_when(end)}"
             )
+        if of.killed:
+            said += f"; {of.killed} times its worker did not say that it stopped, and what is told is at most"
         if of.left and not of.owners:
             said += f"; given up at {_when(of.left)}, by nobody taken since"
         told.append(said)
@@ -283,8 +297,11 @@ def _alerts(outcome: Outcome) -> list[str]:
     told = [f"  revisions          {len(alerts.stored):,} ({_counts(alerts.by_family)})"]
     if alerts.unclaimed:
         told.append(
-            f"  of no range        {_counts(alerts.unclaimed)}: named by none; delivery and the overseer name none"
+            f"  of no range        {_counts(alerts.unclaimed)}: named by none, as are later revisions "
+            "(delivery), those of the overseer and of privacy"
         )
+    if alerts.of_killed:
+        told.append(f"  of killed workers  {alerts.of_killed:,} about accesses: stored, and not said in which range")
     told += destinations.lines(outcome.destinations)
     states: dict[str, Counter[str]] = {}
     for (destination, state), count in alerts.receipts.items():

@@ -12,19 +12,22 @@ from typing import Final, get_args
 
 import msgspec
 
-from agents.audit.verifying import signers, who_and_why
+from agents.audit.verifying import age, signers, who_and_why
 from agents.audit.verifying.acts import Acts
 from agents.audit.verifying.adoptions import Adoptions
 from agents.audit.verifying.alerts import Alerts, where_of
 from agents.audit.verifying.continuity import Continuity
 from agents.audit.verifying.coverage import Claim, Completeness
 from agents.audit.verifying.destinations import Destinations
+from agents.audit.verifying.ends import name_unjudged
 from agents.audit.verifying.exported import Exported
 from agents.audit.verifying.findings import Findings
 from agents.audit.verifying.log_files import LogFiles, Walk
 from agents.audit.verifying.notes import Checkpoint, Verifier, checkpoint
 from agents.audit.verifying.passes import Passes
 from agents.audit.verifying.processes import Processes
+from agents.audit.verifying.tenure import SILENT_MS
+from agents.audit.verifying.unclaimed import name_unclaimed
 from agents.audit.verifying.who_and_why import Told
 from schemas.entry import Entry, EntryKind
 from schemas.gateway_topics import GATEWAY_DECISIONS, POLICY_CHANGES
@@ -71,6 +74,10 @@ class Asked:
     auditors_needed: int = 1
     changes: Mapping[str, PolicyChange] = field(default_factory=dict)
     """Records of `policy.changes` that were kept, by the SHA-256 of their bytes; beside those of the export."""
+    now: int = 0
+    """The auditor's clock, milliseconds."""
+    oldest: int | None = None
+    """How old the log's last entry and the witnesses' signatures may be, milliseconds; None: as old as they are."""
     tell: Callable[[str], None] = lambda _: None
     seen: Callable[[int, Entry], None] = lambda _, __: None
     """Handed every entry that can be read, with its index."""
@@ -107,6 +114,10 @@ class Outcome:
     destinations: Destinations = field(default_factory=lambda: Destinations(()))
     told: dict[int, list[Told]] = field(default_factory=dict)
     """Who changed the policy and why, by the index of the change's entry."""
+    ends: int = 0
+    """Partitions of which the export says how far they were, so that it was compared with what was judged."""
+    now: int = 0
+    """The auditor's clock, milliseconds."""
     read: int = 0
     spent: float = 0.0
     """Seconds."""
@@ -157,17 +168,24 @@ def verify(asked: Asked) -> Outcome:
             asked.tell(f"{outcome.read:,} of {signed.size:,} entries ({rate:,.0f}/s)")
     outcome.agreed = walk.agreed
     signers.stale(asked, outcome)
-    outcome.completeness.end(outcome.until, max(asked.grace, GRACE_MS))
+    outcome.completeness.end(outcome.until, max(asked.grace, GRACE_MS), max(asked.grace, SILENT_MS))
     outcome.passes.end(outcome.until)
     outcome.processes.end(outcome.until)
     _never_judged(outcome)
     outcome.destinations = Destinations(outcome.completeness.in_force)
     outcome.alerts.end(_claims(outcome), outcome.spans, outcome.destinations, outcome.until)
+    name_unclaimed(outcome.alerts, outcome.completeness, outcome.spans, outcome.until - asked.grace)
     outcome.acts.end(outcome.spans, outcome.completeness, outcome.until - asked.grace)
     if outcome.exported is not None:
         outcome.exported.end(outcome.spans, outcome.until - asked.grace)
+        settled = outcome.until - max(asked.grace, SILENT_MS)
+        outcome.ends = name_unjudged(outcome.completeness.judged, outcome.exported.manifest, settled, findings)
         _verdicts(outcome, outcome.exported)
     _policies(asked, outcome)
+    outcome.now = asked.now
+    if asked.oldest is not None:
+        signed_at = [at * 1000 for _, at, _ in outcome.witnessed]
+        age.check(outcome.until, signed_at, asked.needed, asked.oldest, asked.now, findings)
     outcome.spent = time.perf_counter() - begun
     return outcome
 

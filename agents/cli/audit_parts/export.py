@@ -18,8 +18,9 @@ examples:
   cloverwatch audit export --to one --topic alerts             one topic
 
 TOPIC/PARTITION.jsonl.gz in a new folder that only its owner may read: a record a line with topic, partition, offset,
-timestamp, key and value as they are (base64 where they are no text), and export.json. Unlike the log the topics hold
-personal data (docs/topics.md says which): hand them over as such
+timestamp, key and value as they are (base64 where they are no text), and export.json, which also says how far the
+accesses were at some times. Unlike the log the topics hold personal data (docs/topics.md says which): hand them over
+as such
 
 exit codes: 0 written, 1 no broker answers, 2 usage
 """

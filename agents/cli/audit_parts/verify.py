@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ examples:
   cloverwatch audit verify LOG --key audit.example+1a2b3c4d+AV…
   cloverwatch audit verify LOG --key keys.txt --earlier kept/checkpoint.march --topics export/
   cloverwatch audit verify LOG --key keys.txt --auditor auditors.toml --topics export/
+  cloverwatch audit verify LOG --key keys.txt --not-older-than 24
   cloverwatch audit verify LOG --key keys.txt --witness witnesses.txt --witnesses-needed 2 --json
 
 with --follows a log is held against the one before it: FILE is the report of that one, kept with --json
@@ -33,6 +35,9 @@ exit codes: 0 everything holds, 1 findings, 2 usage
 """
 
 MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 60 * MINUTE_MS
+HOURS_MAX: Final = 100 * 366 * 24
+"""A century."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +66,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--grace", type=int, default=15, metavar="MINUTES",
         help="what is younger at the log's end may be under way still; 0: nothing is",
+    )  # fmt: skip
+    parser.add_argument(
+        "--not-older-than", type=float, metavar="HOURS",
+        help="the log's last entry, and what the witnesses signed, may not be older: finds a log that was frozen",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="the report as one JSON object")
 
@@ -102,6 +111,9 @@ def run(given: argparse.Namespace, _: Settings) -> int:
             "--auditor: the signatures are in the records of policy.changes; give them with --topics or --changes"
         )
     before, beginning = None if given.follows is None else report(given.follows), Beginning()
+    oldest = given.not_older_than
+    if oldest is not None and not 0 < oldest <= HOURS_MAX:
+        raise ConfigurationError(f"--not-older-than: {oldest:g}; allowed: more than 0 and at most {HOURS_MAX:,} hours")
     asked = Asked(
         folder=given.log,
         keys=keys,
@@ -114,6 +126,8 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         auditors=auditors,
         auditors_needed=auditors_needed,
         changes={sha256(raw).hexdigest(): change for file in given.changes for raw, change in changes_in(file)},
+        now=time.time_ns() // 1_000_000,
+        oldest=None if oldest is None else int(oldest * HOUR_MS),
         tell=_tell,
         seen=beginning.take,
     )
