@@ -13,7 +13,8 @@ from typing import Final
 
 from rules.join import UNKNOWN_SENSITIVITY, Joiner
 from rules.matching import kinds
-from rules.matching.covering import covers, latest, rows_unsaid, span, times, wider
+from rules.matching.approved import wrong_with_approvals
+from rules.matching.covering import CLOCKS_MS, covers, latest, rows_unsaid, span, times, wider
 from rules.matching.elsewhere import Elsewhere
 from rules.matching.kinds import Kind
 from rules.matching.memory import KEPT_MS, Known, Memory
@@ -24,9 +25,8 @@ from schemas.approval import Approval
 from schemas.directory import Sensitivity
 from schemas.fields import known, plain
 
-CLOCKS_MS: Final = 1_000
-"""How far the clocks of the decision point and of a data plane may be apart: an access that by its own clock is so much
-before its decision, or after its end, is taken as within. Machines that keep NTP differ by milliseconds."""
+PASSES_MAX: Final = 100_000
+"""Datasets whose patterns are looked at once: more than any company has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ class Comparer:
             found.append(
                 Finding(kinds.OTHER_COUNTRY, f"it came from {country}, its decision was made for {decision.country}")
             )
-        if wrong := self._approvals_of(event, decision):
+        if wrong := wrong_with_approvals(event, decision, self._approvals):
             found.append(Finding(kinds.APPROVAL, "; ".join(wrong)))
         return [each for each in found if each.kind.enabled(self.policy)]
 
@@ -267,35 +267,6 @@ class Comparer:
         )
         country = located.place.country
         return None if country is None or country == decision.country else country
-
-    def _approvals_of(self, event: AccessEvent, decision: Known) -> list[str]:
-        """Return what is wrong with the approvals of a decision at the time of an access; it needs all of them."""
-        if not decision.rests_on:
-            wrong = decision.approval_id and self._approval(event, decision.approval_id)
-            return [f"the approval of its decision {wrong}"] if wrong else []
-        each = ((approval_id, self._approval(event, approval_id)) for approval_id in decision.rests_on)
-        return [f"the approval {approval_id} of its decision {wrong}" for approval_id, wrong in each if wrong]
-
-    def _approval(self, event: AccessEvent, approval_id: str) -> str | None:
-        """Return what is wrong with an approval at the time of an access."""
-        approval, at = self._approvals.get(approval_id), event.occurred_at
-        if approval is None:
-            return "is not known"
-        if approval.since is None or approval.state == "refused":
-            return f"is {approval.state}, not approved"
-        if approval.person != event.person:
-            return "is somebody else's"
-        if approval.withdrawn is not None and approval.withdrawn.at <= at:
-            return f"was withdrawn {span(at - approval.withdrawn.at)} before"
-        if at < approval.since - CLOCKS_MS:
-            return f"was given {span(approval.since - at)} after it"
-        if at > approval.until + CLOCKS_MS:
-            return f"had ended {span(at - approval.until)} before"
-        return None
-
-
-PASSES_MAX: Final = 100_000
-"""Datasets whose patterns are looked at once: more than any company has."""
 
 
 def kept_until(decision: Known, valid_for: int) -> int:

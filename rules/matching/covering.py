@@ -16,6 +16,10 @@ COVERED: Final[Mapping[Action, frozenset[Action]]] = {
 """What a decision for an action covers beside itself: whoever may read or query records sees their list. Nothing else
 stands for another: a `query` returns what a `read` of one record does not."""
 
+CLOCKS_MS: Final = 1_000
+"""How far the clocks of the decision point and of a data plane may be apart: an access that by its own clock is so much
+before its decision, or after its end, is taken as within. Machines that keep NTP differ by milliseconds."""
+
 
 def covers(decided: Action, done: Action) -> bool:
     """Whether a decision for an action covers another."""

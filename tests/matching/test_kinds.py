@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from rules.catalogue import RULE_IDS
-from rules.matching.compare import CLOCKS_MS
+from rules.matching.covering import CLOCKS_MS
 from rules.matching.elsewhere import CHUNK, Elsewhere
 from rules.matching.gateways import UNUSED_LEAST, Gateways
 from rules.matching.matcher import Matcher

@@ -41,7 +41,7 @@ async def run(tmp_path: Path) -> AsyncIterator[MatchRun]:
 async def said(run: MatchRun) -> list[Work]:
     """What matching said of its work, without that its process ran."""
     records = [decode.decode(record.value) for record in await run.records(COVERAGE, 1)]
-    return [record for record in records if not isinstance(record, Process)]
+    return [record for record in records if not isinstance(record, Process | Holding)]
 
 
 async def unnamed(run: MatchRun, records: list[Work]) -> set[str]:

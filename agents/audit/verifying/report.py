@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from agents.audit.verifying import adoptions, age, destinations, who_and_why
+from agents.audit.verifying import adoptions, age, destinations, monitor, who_and_why
 from agents.audit.verifying.continuity import EXPLAINED
 from agents.audit.verifying.coverage import Completeness
 from agents.audit.verifying.findings import KINDS, Finding
 from agents.audit.verifying.passes import without_matching
-from agents.audit.verifying.processes import KINDS as PROCESSES
-from agents.audit.verifying.processes import Run
 from agents.audit.verifying.verify import Outcome
-from schemas.fields import TIME_MAX, iso
-
-SHOWN_MOST: Final = 20
-"""Findings of one kind, undelivered alerts and the like that are printed; `--json` has them all."""
+from agents.audit.verifying.wording import SHOWN_MOST, when
 
 ALONE: Final = (
     "without an earlier or witnessed checkpoint nobody can tell whether this history replaced another one: "
@@ -87,7 +82,7 @@ def lines(outcome: Outcome) -> list[str]:
         f"  signed by          {', '.join(outcome.signers) or 'no key that was given'}",
         f"  cosigned by        {_witnesses(outcome)}",
         f"  earlier            {_earlier(outcome)}",
-        f"  from, to           {_when(outcome.since)} to {_when(outcome.until)}",
+        f"  from, to           {when(outcome.since)} to {when(outcome.until)}",
         f"  ends               {age.said(outcome.until, outcome.now)}",
         f"  read               {outcome.read:,} entries in {outcome.spent:.1f} s ({outcome.rate:,.0f}/s)",
         f"  entries            {_counts(outcome.kinds)}",
@@ -102,7 +97,7 @@ def lines(outcome: Outcome) -> list[str]:
         *_not_covered(outcome),
         "",
         "The monitor itself",
-        *_monitor(outcome),
+        *monitor.lines(outcome),
         "",
         "In the log, by topic and partition",
         *_logged(outcome),
@@ -156,7 +151,7 @@ def _sentence(finding: Finding) -> str:
 def _witnesses(outcome: Outcome) -> str:
     if not outcome.witnessed:
         return "nobody that was given"
-    return ", ".join(f"{name} at {_when(at * 1000)} ({size:,} entries)" for name, at, size in outcome.witnessed)
+    return ", ".join(f"{name} at {when(at * 1000)} ({size:,} entries)" for name, at, size in outcome.witnessed)
 
 
 def _earlier(outcome: Outcome) -> str:
@@ -177,7 +172,7 @@ def _judged(completeness: Completeness) -> list[str]:
             told.append(f"  {topic}/{partition}: nothing yet; begun at offset {of.first}")
             continue
         told.append(
-            f"  {topic}/{partition}: offsets {of.first} to {of.following - 1}, {_when(of.since)} to {_when(of.until)}, "
+            f"  {topic}/{partition}: offsets {of.first} to {of.following - 1}, {when(of.since)} to {when(of.until)}, "
             f"{of.ranges:,} ranges, {of.records:,} records, {of.alerts:,} alerts"
         )
         more = {
@@ -205,68 +200,11 @@ def _not_covered(outcome: Outcome) -> list[str]:
     return told or ["  nothing is missing between the first and the last offset of any partition"]
 
 
-def _monitor(outcome: Outcome) -> list[str]:
-    told = []
-    for place, of in outcome.passes.named():
-        said = f"  {place}: {of.starts} starts, {of.stops} stops"
-        if of.without:
-            begin, end = max(of.without, key=lambda each: each[1] - each[0])
-            total = sum(to - since for since, to in of.without) / 1000
-            said += (
-                f"; without a worker {len(of.without)} times, {total:,.1f} s in all, longest {_when(begin)} "
-                f"to {_when(end)}"
-            )
-        if of.killed:
-            said += f"; {of.killed} times its worker did not say that it stopped, and what is told is at most"
-        if of.left and not of.owners:
-            said += f"; given up at {_when(of.left)}, by nobody taken since"
-        told.append(said)
-    told += [
-        f"  the log's writer began at {_when(at)} (entry {index})"
-        for index, at, _ in outcome.spans.openings[:SHOWN_MOST]
-    ]
-    if repeated := outcome.completeness.repeated + outcome.passes.matched.repeated:
-        told.append(f"  {repeated:,} records of coverage were stored twice, word by word")
-    return [*told, *_processes(outcome)]
-
-
-def _processes(outcome: Outcome) -> list[str]:
-    processes = outcome.processes
-    told = []
-    for kind in PROCESSES:
-        runs = processes.of(kind)
-        if not runs:
-            told.append(f"  {kind}: no start is in the log")
-            continue
-        crashes = [run for run in runs if processes.crashed(run)]
-        gaps = list(processes.without(kind))
-        told.append(f"  {kind}: {len(runs):,} runs, {len(crashes):,} of them without a stop")
-        told += [f"    {_run(run, crashed=run in crashes)}" for run in runs[-SHOWN_MOST:]]
-        told += [
-            f"    none ran from {_when(begin)} to {_when(end)} ({(end - begin) / 1000:,.1f} s)"
-            for begin, end in gaps[-SHOWN_MOST:]
-        ]
-        if (most := max(len(runs), len(gaps))) > SHOWN_MOST:
-            told.append(f"    … and up to {most - SHOWN_MOST:,} earlier ones of each")
-    return told
-
-
-def _run(run: Run, *, crashed: bool) -> str:
-    begun = "" if run.started else "before "  # what of it is in the log begins later
-    if not run.speaks:
-        return f"{_when(run.since)} to {_when(run.until)}, by what it judged: run {run.process}"
-    ended = f"to {_when(run.until)}, {'stopped' if run.stopped else 'still running'}"
-    if crashed:
-        ended = f"to {_when(run.until)} or soon after, crashed: a start without a stop"
-    policies = "".join(f", policy {each[:16]}" for each in run.policies)
-    return f"{begun}{_when(run.since)} {ended}; version {run.version}{policies}, run {run.process}"
-
-
 def _logged(outcome: Outcome) -> list[str]:
     told = []
     for (topic, partition), span in sorted(outcome.spans.spans.items()):
         holes = ", ".join(f"{count:,} offsets {why}" for why, count in sorted(span.holes.items()))
-        times = f", {_when(span.since)} to {_when(span.until)}" if span.records else ""
+        times = f", {when(span.since)} to {when(span.until)}" if span.records else ""
         if span.following == span.first:
             continue
         told.append(
@@ -278,13 +216,13 @@ def _logged(outcome: Outcome) -> list[str]:
 
 def _policies(outcome: Outcome) -> list[str]:
     told = [
-        f"  in force from {_when(record.at)}: {record.policy}, SHA-256 {record.sha256}, legal table "
+        f"  in force from {when(record.at)}: {record.policy}, SHA-256 {record.sha256}, legal table "
         f"{record.legal_table}, "
         f"addresses {record.geo_table} (entry {index})"
         for index, record in outcome.completeness.in_force
     ]
     for change in outcome.acts.changes:
-        state = f"adopted at {_when(change.adopted_at)}" if change.adopted_at else "proposed, or signed"
+        state = f"adopted at {when(change.adopted_at)}" if change.adopted_at else "proposed, or signed"
         told.append(f"  change to {change.version} (entry {change.index}): {state}")
         told += who_and_why.lines(outcome.told.get(change.index, []))
         told += [f"    {sentence}" for sentence in change.changes[:SHOWN_MOST]]
@@ -310,7 +248,7 @@ def _alerts(outcome: Outcome) -> list[str]:
     told.append(f"  undelivered        {len(alerts.undelivered):,}")
     told += [
         f"    {each.alert_id} revision {each.revision}, alerts/{each.partition} offset {each.offset}, "
-        f"{_when(each.at)}: {each.why}"
+        f"{when(each.at)}: {each.why}"
         for each in alerts.undelivered[:SHOWN_MOST]
     ]
     if len(alerts.undelivered) > SHOWN_MOST:
@@ -322,9 +260,3 @@ def _alerts(outcome: Outcome) -> list[str]:
 
 def _counts(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()) if count) or "none"
-
-
-def _when(at: int) -> str:
-    if not 0 < at <= TIME_MAX:
-        return "never" if not at else f"a time that is none ({at})"
-    return iso(at).replace(".000Z", "Z")

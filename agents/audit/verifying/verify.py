@@ -12,10 +12,10 @@ from typing import Final, get_args
 
 import msgspec
 
-from agents.audit.verifying import age, signers, who_and_why
+from agents.audit.verifying import age, signers, verdicts, who_and_why
 from agents.audit.verifying.acts import Acts
 from agents.audit.verifying.adoptions import Adoptions
-from agents.audit.verifying.alerts import Alerts, where_of
+from agents.audit.verifying.alerts import Alerts
 from agents.audit.verifying.continuity import Continuity
 from agents.audit.verifying.coverage import Claim, Completeness
 from agents.audit.verifying.destinations import Destinations
@@ -180,7 +180,7 @@ def verify(asked: Asked) -> Outcome:
         outcome.exported.end(outcome.spans, outcome.until - asked.grace)
         settled = outcome.until - max(asked.grace, SILENT_MS)
         outcome.ends = name_unjudged(outcome.completeness.judged, outcome.exported.manifest, settled, findings)
-        _verdicts(outcome, outcome.exported)
+        verdicts.compare(_claims(outcome), outcome.exported, findings)
     _policies(asked, outcome)
     outcome.now = asked.now
     if asked.oldest is not None:
@@ -282,28 +282,3 @@ def _unread(outcome: Outcome, index: int, raw: bytes, error: Exception) -> None:
         outcome.findings.add("entry", f"an entry of kind {kind} that is none ({error})", index=index)
     else:
         outcome.unknown[kind[:64]] += 1
-
-
-def _verdicts(outcome: Outcome, exported: Exported) -> None:
-    """Compare the counts of findings by rule with the alerts' own reasons, where the export has them all."""
-    for claim in _claims(outcome):
-        found: Counter[str] = Counter()
-        whole = True
-        for text in claim.alerts:
-            alert_id, _, revision = text.rpartition("|")
-            rules = (
-                exported.reasons.get((alert_id, int(revision)))
-                if revision.isascii() and revision.isdecimal() and len(revision) < 10
-                else None
-            )
-            whole = whole and rules is not None
-            found.update(rules or ())
-        told = Counter({rule: count for rule, count in claim.verdicts.items() if count})
-        if whole and found != told:
-            wrong = sorted(rule for rule in {*found, *told} if found[rule] != told[rule])
-            said = ", ".join(f"{rule} {told[rule]} and not {found[rule]}" for rule in wrong)
-            outcome.findings.add(
-                "verdicts",
-                f"{where_of(claim)} counts findings that its alerts do not have: {said}",
-                index=claim.index, topic=claim.topic, partition=claim.partition, offset=claim.first,
-            )  # fmt: skip
