@@ -80,7 +80,7 @@ async def test_each_access_is_said_once_and_each_alert_is_named(run: MatchRun) -
     process.signal(signal.SIGTERM)
     assert await process.exit_code() == 0, process.output()[-3000:]
     records = await said(run)
-    assert {each.by for each in records} == {"match"}
+    assert {each.by for each in records if not isinstance(each, Holding)} == {"match"}
     first, *others = records
     assert isinstance(first, InForce)
     assert first.sha256 == sha256((run.folder / "policy.toml").read_bytes()).hexdigest()
