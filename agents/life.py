@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from mode import Service
 
+from agents.program import program
 from agents.watching import wall_clock
 from schemas.coverage import ALIVE_EVERY_S, Process, ProcessKind, Step
 from schemas.gateway_topics import COVERAGE
@@ -94,6 +95,7 @@ class Life(Service):
             step=step,
             version=version("cloverwatch"),
             policy=self._policy(),
+            program=program().sha256,
             at=wall_clock(),
         )
 

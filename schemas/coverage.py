@@ -146,6 +146,8 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, tag="process"):
     """Of the program."""
     policy: Text = ""
     """SHA-256 of the policy file's bytes, hex; empty where it goes by none."""
+    program: Text = ""
+    """SHA-256 over the program's files (`agents/program.py`), hex; empty of versions that did not say it."""
     at: Time
     """The process' clock."""
 

@@ -17,11 +17,12 @@ examples:
   cloverwatch audit serve LOG                           the log for an auditor, read-only
   cloverwatch audit export --to DIR                     the topics as files, for an auditor
   cloverwatch audit replay LOG --events DIR ...         judge a range again, and compare
+  cloverwatch audit program                             the hash of this program, by which the log knows what ran
 
 docs/auditor.md is the auditor's page: all steps, with nothing but files and public keys
 """
 
-PARTS: Final = ("log", "keys", "witness", "fetch", "verify", "prove", "serve", "export", "replay")
+PARTS: Final = ("log", "keys", "witness", "fetch", "verify", "prove", "serve", "export", "replay", "program")
 """Modules of `agents.cli.audit_parts`, in the order in which somebody new needs them."""
 
 

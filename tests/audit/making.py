@@ -120,9 +120,13 @@ class World:
                 key = f"{record.topic}|{record.partition}"
         self.store("monitor.coverage", 0, key, msgspec.json.encode(record))
 
-    def say(self, kind: ProcessKind, process: str, step: Step, policy: str = "") -> None:
+    def say(self, kind: ProcessKind, process: str, step: Step, policy: str = "", program: str = "") -> None:
         """A process says how it lives."""
-        self.cover(Process(kind=kind, process=process, step=step, version="0.1.0", policy=policy, at=self.now))
+        self.cover(
+            Process(
+                kind=kind, process=process, step=step, version="0.1.0", policy=policy, program=program, at=self.now
+            )
+        )  # fmt: skip
 
     def in_force(self, policy: str = POLICY, content: bytes = b"policy") -> None:
         """A policy comes into force."""

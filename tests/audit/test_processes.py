@@ -59,7 +59,7 @@ def test_from_when_to_when_a_process_ran(world: World, tmp_path: Path, capfd: py
     (run,) = document["processes"][1:]
     assert run == {
         "kind": "gateway", "process": "aa", "since": T + MINUTE, "until": T + 10 * MINUTE, "started": True,
-        "stopped": True, "crashed": False, "version": "0.1.0", "policies": ["1" * 64, "2" * 64],
+        "stopped": True, "crashed": False, "version": "0.1.0", "program": "", "policies": ["1" * 64, "2" * 64],
     }  # fmt: skip
     assert "gateway: 1 runs, 0 of them without a stop" in text
     assert f"{when(T + MINUTE)} to {when(T + 10 * MINUTE)}, stopped; version 0.1.0, policy 1111111111111111" in text
@@ -136,3 +136,21 @@ def test_a_clock_that_is_ahead_is_not_believed(world: World, tmp_path: Path, cap
     assert entry.about["at"] == stored
     document, _ = verified(world, tmp_path / "log", capfd)
     assert document["processes"][-1]["until"] == T + MINUTE
+
+
+def test_a_program_that_changed_is_told_with_its_times(
+    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Two gateways, the same version, other files: who reads the report sees when."""
+    for minute, process, step, program in (
+        (1, "g1", "started", "a" * 64), (2, "g1", "running", "a" * 64), (3, "g1", "stopped", "a" * 64),
+        (4, "g2", "started", "b" * 64), (5, "g2", "running", "b" * 64),
+    ):  # fmt: skip
+        at(world, minute)
+        world.say("gateway", process, step, program=program)  # type: ignore[arg-type]  # one of the steps
+    document, text = verified(world, tmp_path, capfd)
+    assert [run["program"] for run in document["processes"] if run["kind"] == "gateway"] == ["a" * 64, "b" * 64]
+    told = [line.strip() for line in text.splitlines() if line.startswith("  program ")]
+    assert [line.partition(":")[0] for line in told] == [
+        f"program {each * 64} (version 0.1.0), by its own word" for each in "ab"
+    ]

@@ -21,6 +21,7 @@ from agents.audit.tlog import NoteSigner
 from agents.audit.writing.entries import about
 from agents.clients import with_admin
 from agents.life import Life, hash_of_policy
+from agents.program import program
 from agents.settings import Settings
 from agents.topic_admin import create
 from agents.topic_reading import read_topic
@@ -107,6 +108,7 @@ async def test_brokers_that_are_away_hold_up_nothing_and_are_told_the_start_when
     await made.stop()
     assert kept.steps[:2] == ["started", "running"]
     assert kept.steps.count("started") == 1
+    assert {each.program for each in kept.records} == {program().sha256}
 
 
 async def test_a_stop_while_brokers_are_away_is_a_stop() -> None:

@@ -42,6 +42,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
                 "stopped": run.stopped,
                 "crashed": processes.crashed(run),
                 "version": run.version,
+                "program": run.program,
                 "policies": run.policies,
             }
             for kind in KINDS

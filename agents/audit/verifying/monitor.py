@@ -30,7 +30,15 @@ def lines(outcome: Outcome) -> list[str]:
     ]
     if repeated := outcome.completeness.repeated + outcome.passes.matched.repeated:
         told.append(f"  {repeated:,} records of coverage were stored twice, word by word")
-    return [*told, *_processes(outcome)]
+    return [*told, *_programs(outcome), *_processes(outcome)]
+
+
+def _programs(outcome: Outcome) -> list[str]:
+    """Which program ran: one that changed without a release is a question to the operator."""
+    return [
+        f"  program {digest} (version {version}), by its own word: from {when(since)} to {when(until)}"
+        for digest, (version, since, until) in outcome.processes.programs().items()
+    ]
 
 
 def _processes(outcome: Outcome) -> list[str]:

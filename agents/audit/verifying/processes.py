@@ -34,6 +34,8 @@ class Run:
     version: str = ""
     policies: list[str] = field(default_factory=list)
     """The hashes of the policy files by which it went, in their order."""
+    program: str = ""
+    """The hash of the program's files, as it says itself."""
 
 
 class Processes:
@@ -55,7 +57,7 @@ class Processes:
             run.speaks = True
             run.started |= record.step == "started"
             run.stopped |= record.step == "stopped"
-            run.version = record.version
+            run.version, run.program = record.version, record.program
             if record.policy and record.policy not in run.policies[-1:]:
                 run.policies.append(record.policy)
 
@@ -66,6 +68,15 @@ class Processes:
     def of(self, kind: ProcessKind) -> list[Run]:
         """Return the runs of a kind, by their beginning."""
         return sorted((run for run in self.runs.values() if run.kind == kind), key=lambda run: run.since)
+
+    def programs(self) -> dict[str, tuple[str, int, int]]:
+        """Return by the hash of a program its version, and when a process first and last ran it, by the first."""
+        found: dict[str, tuple[str, int, int]] = {}
+        for run in sorted(self.runs.values(), key=lambda run: run.since):
+            if run.program:
+                _, since, until = found.get(run.program, ("", run.since, run.until))
+                found[run.program] = run.version, since, max(until, run.until)
+        return found
 
     def crashed(self, run: Run) -> bool:
         """Whether it started, and neither stopped nor still runs."""
