@@ -99,7 +99,7 @@ def _files(given: argparse.Namespace, settings: Settings) -> int:
         told.update(reason.rule_id for reason in alert.reasons)
         sys.stdout.buffer.write(encode(ids(alert)) + b"\n")
     sys.stdout.buffer.flush()
-    _tell(", ".join(f"{count} {what}" for what, count in counts.items() if count) + f", {sum(told.values())} findings")
+    _tell(", ".join(f"{count} {what}" for what, count in counts.items()) + f", {sum(told.values())} findings")
     for rule, count in sorted(told.items()):
         _tell(f"  found            {count:>6} {rule}")
     return 0

@@ -117,7 +117,8 @@ def matched_files(
         matcher.access(event, describe_line(line, event), offset, line.timestamp)
         # Every decision is known: nothing has to be waited for. The matcher looks at none that came too late.
         for judged in matcher.advance(TIME_MAX, line.timestamp):
-            counts["under a row limit without a count of records"] += judged.compared.rows_unsaid
+            if judged.compared.rows_unsaid:
+                counts["under a row limit without a count of records"] += 1
             if judged.compared.decision is not None:
                 watched.gateways.accessed(judged.compared.decision.gateway_id, judged.access.appended_at)
             if judged.compared.findings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeGuard
 
@@ -102,11 +103,8 @@ class Acts:
         if isinstance(policy, str) and policy:
             self._decided_by.setdefault(policy, (index, entry))
         at = about.get("decided_at")
-        named = about.get("approvals") or [about.get("approval_id")]  # entries of before name one
-        approvals = {each for each in named if isinstance(each, str) and each} if isinstance(named, list) else set()
-        self.decisions["by approval"] += bool(approvals)
         moment = at if _is_time(at) else entry.at
-        for approval in approvals:
+        for approval in _approvals_of(about):
             before = self._rests.get(approval)
             if before is None or before[2] < moment:
                 self._rests[approval] = index, entry, moment
@@ -117,7 +115,7 @@ class Acts:
         counted = [str(about.get("effect", "?"))]
         if about.get("break_glass") is True:
             counted.append("break_glass")
-        if isinstance(approval := about.get("approval_id"), str) and approval:
+        if _approvals_of(about):
             counted.append("by approval")
         lately = self._lately[entry.partition]
         before = lately.pop(str(about.get("decision_id", "")), None)
@@ -217,3 +215,9 @@ def _change(index: int, entry: Entry) -> Change:
         changes=tuple(map(str, changes)) if isinstance(changes, list | tuple) else (),
         adopted_at=adopted if _is_time(adopted) else 0,
     )
+
+
+def _approvals_of(about: Mapping[str, Any]) -> set[str]:
+    """Return the approvals that a decision rests on; entries of before name one."""
+    named = about.get("approvals") or [about.get("approval_id")]
+    return {each for each in named if isinstance(each, str) and each} if isinstance(named, list) else set()
