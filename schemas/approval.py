@@ -120,4 +120,11 @@ def step_of(key: bytes | None, approval_id: str) -> StepName | None:
     raise ValueError("the key of an approval is its id and the step that its record takes, ID|STEP")
 
 
+def approval_of(key: bytes | None) -> str:
+    """Return the id in the key of a record, of a step or, as old records have it, the id alone."""
+    text = (key or b"").decode("utf-8", "replace")
+    approval_id, between, step = text.rpartition(_BETWEEN)
+    return approval_id if between and step in STEPS else text
+
+
 decode: msgspec.json.Decoder[Approval] = msgspec.json.Decoder(Approval)

@@ -12,7 +12,7 @@ from agents.audit.verifying.exported import Record, partitions_of, records
 from agents.policy_watch import people_in
 from rules.join import Joiner
 from rules.knowledge import Knowledge
-from schemas.approval import Approval
+from schemas.approval import Approval, approval_of
 from schemas.errors import BadRecordError
 from schemas.fields import TIME_MAX
 from schemas.gateway_topics import GATEWAY_APPROVALS
@@ -50,7 +50,8 @@ class Granted:
         self.appended: dict[str, int] = {}
         """By id when the last record of an approval was stored, of all that the export has."""
         for _, each in self._coming:
-            self.appended[(each.raw_key or b"").decode("utf-8", "replace")] = each.timestamp
+            approval_id = approval_of(each.raw_key)
+            self.appended[approval_id] = max(each.timestamp, self.appended.get(approval_id, 0))
 
     @property
     def standing(self) -> Mapping[str, Approval]:

@@ -269,9 +269,10 @@ class MatchedAgain:
             and self._decided.doubtful(named, access.event.person, now, self._kept)
         ):
             return Doubt(doubts.NO_IDS)
-        if decision is not None and decision.approval_id:
-            stored = granted.appended.get(decision.approval_id)
-            gone = stored is None and decision.approval_id in self._log.approvals
+        named_by = () if decision is None else decision.rests_on or (decision.approval_id,)
+        for approval_id in filter(None, named_by):
+            stored = granted.appended.get(approval_id)
+            gone = stored is None and approval_id in self._log.approvals
             if gone or (stored is not None and stored > now + self._gateway.wait):
                 return Doubt(doubts.NO_APPROVAL, frozenset({APPROVAL.id}))
         return None

@@ -18,7 +18,7 @@ from agents.cli import main
 from agents.policy_watch import read_policy
 from agents.settings import load
 from agents.tables import geo_table, legal_table
-from alerts.approvals import step
+from alerts.approvals import as_of, step
 from rules.cases import DAY, HOUR
 from rules.cases import POLICY as CASES
 from rules.cases import T as NOON
@@ -30,7 +30,7 @@ from rules.matching.matcher import Judged, Matcher
 from rules.matching.report import gateway_alert, match_alert
 from schemas.access import AccessEvent
 from schemas.alert import Alert, EventRef, JudgedWith
-from schemas.approval import Approval, Signed
+from schemas.approval import STEPS, Approval, Signed, step_key
 from schemas.codec import ACCESS, encode
 from schemas.coverage import InForce
 from schemas.decision import Decision, Obligations
@@ -80,10 +80,14 @@ class Gatekeeper(Operator):
         return stored
 
     def grant(self, approval: Approval) -> None:
-        """An approval is stored; gateways and matching know it, the worker does too."""
-        self.world.store(
-            "gateway.approvals", 0, approval.approval_id, msgspec.json.encode(approval), state=approval.state
-        )
+        """An approval is stored, each new step by itself; gateways and matching know it, the worker does too."""
+        before = self.approvals.get(approval.approval_id)
+        for name in STEPS:
+            if getattr(approval, name) is None or (before is not None and getattr(before, name) is not None):
+                continue
+            taken = as_of(approval, name)
+            key = step_key(approval.approval_id, name).decode()
+            self.world.store("gateway.approvals", 0, key, msgspec.json.encode(taken), state=taken.state)
         self.knowledge.approve(approval)
         self.approvals[approval.approval_id] = approval
 
