@@ -424,6 +424,24 @@ def test_an_approval_that_changed_excuses_nothing_else(tmp_path: Path, capfd: py
     assert (gateway(said), not_judged(said), code) == ((0, 0, 1, 0), {}, 1)
 
 
+def test_a_withdrawal_that_was_known_and_not_told_of_is_a_difference(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = Gatekeeper(tmp_path)
+    made.rows(rows(NOON - 2_000))
+    given = approval()
+    made.grant(given)
+    made.decide(person="e-2", approval_id="a-1")
+    made.grant(then(given, "withdrawn", "dora", NOON - MINUTE // 2))
+    made.tell = lambda alert: alert  # type: ignore[method-assign]
+    assert kinds(
+        made.reach(access(event_id="late", employee_id="e-2", occurred_at=NOON + 2_000, decision_id="d-1"))
+    ) == ["approval_missing"]
+    made.done()
+    code, said = made.replay(capfd)
+    assert (gateway(said), not_judged(said), code) == ((0, 0, 1, 0), {}, 1)
+
+
 def test_about_when_the_policy_changed_a_missing_alert_is_no_accusation(
     made: Gatekeeper, capfd: pytest.CaptureFixture[str]
 ) -> None:
