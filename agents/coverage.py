@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
+from aiokafka.errors import KafkaError
 from mode import Service
 
 from agents.cutting import cut
@@ -30,6 +31,9 @@ from schemas.coverage import HELD_EVERY_S, Hole, InForce, Judged, Started, Stopp
 from schemas.coverage import Coverage as Record
 
 log = logging.getLogger(__name__)
+
+AGAIN_S: Final = 5.0
+"""Between two tries to store what is to be said, while brokers are away and no commit waits for it."""
 
 STOP_WITHIN_S: Final = 5.0
 """How long a worker that stops waits until the brokers have what it says last: they may be why it stops."""
@@ -270,7 +274,12 @@ class Coverage(Service):
         while not self.should_stop:
             await self.wait(self._noted.wait())
             self._noted.clear()
-            await self._flush()
+            try:
+                await self._flush()
+            except KafkaError as error:  # a commit that waits for it fails; by itself it holds nothing up
+                log.warning("What was judged is not stored, tried again: %r", error)
+                await self.sleep(AGAIN_S)
+                self._noted.set()
 
     @Service.task
     async def _say_again(self) -> None:
@@ -285,5 +294,5 @@ class Coverage(Service):
         try:
             async with asyncio.timeout(STOP_WITHIN_S):
                 await self._flush()
-        except TimeoutError:
+        except (TimeoutError, KafkaError):
             log.warning("What is said of the last partitions is not stored: the brokers do not answer")

@@ -167,6 +167,11 @@ async def _matches(held: Held, settings: Settings, person: str) -> None:
         held.records.setdefault(STATE_MATCHES, []).append(
             {"at": iso(each.appended_at), "record": where, "value": value}
         )
+    for offset, told in (memory.told if memory is not None else {}).items():
+        findings = [{"kind": kind, "sentence": sentence} for kind, sentence in told.findings]
+        held.records.setdefault(STATE_MATCHES, []).append(
+            {"record": f"saved, of the access at offset {offset}", "value": {"findings": findings}}
+        )
 
 
 def _visits(record: Any, person: str) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from mode import Service
 
+from agents.approvals.bearing import bearing
 from agents.approvals.folding import Standing
 from agents.approvals.whereabouts import Whereabouts, terms_of
 from agents.clients import LOG_APPEND_TIME, consumer_of
@@ -69,6 +70,7 @@ class ApprovalTail(Service):
         legal: the law of places; None: the shipped one.
         whereabouts: what the directories say of whoever approved; None: their signed place has to do.
         after: set when those directories are read; nothing is verified before.
+        content: of the policy file in force; without it the next one is taken to differ.
     """
 
     def __init__(
@@ -83,9 +85,11 @@ class ApprovalTail(Service):
         legal: LegalTable | None = None,
         whereabouts: Whereabouts | None = None,
         after: asyncio.Event | None = None,
+        content: bytes = b"",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self._bearing = bearing(content)
         self._consumer, self._people, self.policy = consumer, people, policy
         self._on_change, self._on_bad, self._on_gone = on_change, on_bad, on_gone
         self._legal, self._whereabouts, self._after = legal, whereabouts, after
@@ -120,9 +124,13 @@ class ApprovalTail(Service):
         """Return by key what whoever may write has to write, since the last record there is not what stands."""
         return self._standing.mending(now) if self._former is None and self.ready.is_set() else {}
 
-    def reread(self) -> None:
-        """Verify everything anew: the policy has changed. What stood stands until that is done."""
-        self._wanted = True
+    def reread(self, content: bytes) -> None:
+        """Verify everything anew where the policy has changed in what approvals rest on.
+
+        What stood stands until that is done.
+        """
+        before, self._bearing = self._bearing, bearing(content)
+        self._wanted |= before != self._bearing
 
     async def until(self, offset: int) -> None:
         """Return when the record of an offset is read.

@@ -71,7 +71,7 @@ class WorkersApprovals(Service):
     def adopt(self, content: bytes) -> None:
         """Go on under another policy, which the session judges by already."""
         self._people = people_in(content)
-        self.tail.reread()
+        self.tail.reread(content)
 
     def _changed(self, approval: Approval) -> None:
         self._watch.session.knowledge.approve(approval)

@@ -56,6 +56,7 @@ class GatewayApprovals(Service):
             legal=joiner().legal,
             whereabouts=whereabouts,
             after=tables.ready,
+            content=content,
         )
         self.service = ApprovalService(self.tail, producer, lambda: self._people, whereabouts)
         self.ready = self.tail.ready
@@ -67,7 +68,7 @@ class GatewayApprovals(Service):
     def adopt(self, content: bytes) -> None:
         """Go on under another policy, by which is decided already."""
         self._people = people_in(content)
-        self.tail.reread()
+        self.tail.reread(content)
 
     async def _bad(self, record: Any, error: Any) -> None:
         """A worker puts it away and counts it."""

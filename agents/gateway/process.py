@@ -20,7 +20,7 @@ from agents.approvals.api import mount
 from agents.clients import consumer_of, producer_of, with_admin
 from agents.gateway.approving import GatewayApprovals
 from agents.gateway.callers import Callers, read_tokens
-from agents.gateway.credentials import CredentialsWatch
+from agents.gateway.credentials import CredentialsWatch, Stamps, stamps
 from agents.gateway.deciding import Deciding
 from agents.gateway.freshness import Freshness
 from agents.gateway.metrics import GatewayMetrics
@@ -73,6 +73,7 @@ def serve(settings: Settings) -> int:
     """
     if settings.policy is None:
         raise ConfigurationError("policy: a decision point needs one; name the file with CLOVERWATCH_POLICY")
+    seen = stamps(settings)
     tls = server_tls(settings)
     check_reached_as(settings)
     tokens = None if settings.gateway_tokens is None else read_tokens(settings.gateway_tokens)
@@ -90,7 +91,7 @@ def serve(settings: Settings) -> int:
     ):
 
         async def run() -> int:
-            process = Gateway(settings, content, policy, legal, geo, Callers(tokens, ()), tls, listener, web)
+            process = Gateway(settings, content, policy, legal, geo, Callers(tokens, ()), tls, listener, web, seen)
             return await process.serve()
 
         return asyncio.run(run())
@@ -134,6 +135,7 @@ class Gateway(Service):
         tls: ssl.SSLContext | None,
         listener: socket.socket,
         web: socket.socket,
+        seen: Stamps,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -182,7 +184,11 @@ class Gateway(Service):
                 settings.policy, content, settings.policy_check_s, adopt=self._adopt, failed=self._policy_failed
             ),
             CredentialsWatch(
-                settings, callers, self.server.renew, lambda wrong: self.metrics.credentials_failed.set(int(wrong))
+                settings,
+                callers,
+                self.server.renew,
+                lambda wrong: self.metrics.credentials_failed.set(int(wrong)),
+                seen,
             ),
             self.server,
         )

@@ -113,7 +113,13 @@ class Matching:
         self._approvals_known = ApprovalsKnown(self._approval_tail.to_end)
         self._policy = hash_of_policy(content)
         self._services: tuple[Service, ...] = (
-            Life("match", stored_by(self._producer), policy=lambda: self._policy, failed=lambda: not self._orderly),
+            Life(
+                "match",
+                stored_by(self._producer),
+                policy=lambda: self._policy,
+                failed=lambda: not self._orderly,
+                process=self._coverage.worker,
+            ),
             self._coverage,
             self._tables,
             self._approval_tail,
@@ -262,11 +268,8 @@ class Matching:
         self._comparer = self._compare(policy)
         self._coverage.in_force(policy.version, content, self._legal.digest, self._geo.digest)
 
-        def renew(matcher: Matcher) -> None:
-            matcher.comparer = self._comparer
-
-        self._runner.adopt(renew)
-        self._approval_tail.reread()
+        self._runner.adopt(lambda matcher: matcher.adopt(self._comparer))
+        self._approval_tail.reread(content)
 
     async def _bad_row(self, message: Any, error: BadRecordError) -> None:
         """Count a row that cannot be used; the workers put it away."""

@@ -82,6 +82,10 @@ class Matcher:
         self.crowded = 0
         """Decisions that were forgotten while they were live: one person had more than `DECISIONS_MAX`."""
 
+    def adopt(self, comparer: Comparer) -> None:
+        """Compare so from now on: by another policy."""
+        self.comparer = comparer
+
     @property
     def waiting(self) -> int:
         """How many accesses wait."""

@@ -8,10 +8,13 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+import pytest
+from aiokafka.errors import KafkaConnectionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from agents import coverage
 from agents.coverage import Coverage
 from agents.cutting import ALERTS_MAX, HOLES_MAX
 from agents.gave import Gave, attribute
@@ -283,3 +286,28 @@ async def test_very_many_partitions_are_said_in_several_records_that_fit_an_entr
     assert len(holding) == 4
     assert max(len(msgspec.json.encode(each)) for each in holding) < ENTRY_MAX - 2_000
     assert [(topic, place.partition) for each in holding for topic in each.held for place in each.held[topic]] == tps
+
+
+async def test_brokers_that_are_away_end_nothing_that_no_commit_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be said is kept, and said when they are back; a commit that waits for it fails."""
+    monkeypatch.setattr(coverage, "AGAIN_S", 0.01)
+    said, send = Said(), Said._send
+    away = [True]
+
+    async def sends(record: Record) -> asyncio.Future[None]:
+        if away[0]:
+            raise KafkaConnectionError("no broker")
+        return await send(said, record)
+
+    said.coverage._send = sends
+    async with said.coverage:
+        said.coverage.positioned(TP, 0, None)
+        await asyncio.sleep(0.05)
+        assert not said.coverage.crashed
+        with pytest.raises(KafkaConnectionError):
+            await said.coverage.before_commit({})
+        away[0] = False
+        async with asyncio.timeout(10):
+            while not said.records:
+                await asyncio.sleep(0.01)
+    assert [type(record) for record in said.records] == [Started, Stopped]

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from agents.cli import main
+from schemas.coverage import Started
 from schemas.fields import iso
 from tests.audit.making import KEY, T, World, write_log
 
@@ -154,3 +155,31 @@ def test_a_program_that_changed_is_told_with_its_times(
     assert [line.partition(":")[0] for line in told] == [
         f"program {each * 64} (version 0.1.0), by its own word" for each in "ab"
     ]
+
+
+def test_the_ranges_of_matching_are_matchings_and_hide_no_time_without_workers(
+    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The one worker stops after ten minutes, and matching goes on for an hour: no worker ran."""
+    at(world, 1)
+    world.say("worker", "w1", "started")
+    world.say("match", "m1", "started")
+    at(world, 10)
+    world.stop(0)
+    world.say("worker", "w1", "stopped")
+    for minute in range(11, 60):
+        at(world, minute)
+        world.say("match", "m1", "running")
+        world.cover(
+            Started(
+                topic="access.events", partition=0, offset=0, policy="p", version="1", worker="m1", at=world.now,
+                by="match",
+            )
+        )  # fmt: skip
+    write_log(tmp_path, world.entries)
+    main(["audit", "verify", str(tmp_path), "--key", KEY, "--json"])
+    document = orjson.loads(capfd.readouterr().out)
+    assert {run["process"] for run in document["processes"] if run["kind"] == "match"} == {"m1"}
+    assert "m1" not in {run["process"] for run in document["processes"] if run["kind"] == "worker"}
+    ((begin, _),) = document["without_process"]["worker"]
+    assert T + 10 * MINUTE <= begin < T + 11 * MINUTE

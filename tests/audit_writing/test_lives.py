@@ -17,7 +17,7 @@ import pytest_asyncio
 from aiokafka.errors import KafkaConnectionError
 
 from agents import life
-from agents.audit.tlog import NoteSigner
+from agents.audit.tlog import LogReader, NoteSigner
 from agents.audit.writing.entries import about
 from agents.clients import with_admin
 from agents.life import Life, hash_of_policy
@@ -27,6 +27,7 @@ from agents.topic_admin import create
 from agents.topic_reading import read_topic
 from demo.broker import EmbeddedBroker, free_port
 from demo.processes import environment
+from schemas import entry
 from schemas.coverage import Process, ProcessKind, Step, decode
 from schemas.gateway_topics import COVERAGE
 from tests.faults.harness import Process as Running
@@ -139,7 +140,8 @@ class House:
         policy.write_text(self.policy)
         key = folder / "audit.key"
         key.touch(0o600)
-        key.write_text(NoteSigner.new("log.example/audit").private())
+        self.signer = NoteSigner.new("log.example/audit")
+        key.write_text(self.signer.private())
         tokens = folder / "tokens.toml"
         tokens.touch(0o600)
         self.settings = Settings(
@@ -247,3 +249,7 @@ async def test_a_command_that_is_killed_says_no_stop_and_one_that_is_told_to_sto
         assert {each.step for each in rest if each.process == first.process} <= {"running"}, kind
         goes_by = "" if kind == "audit_log" else hash_of_policy(house.policy.encode())
         assert {each.policy for each in records} == {goes_by}, kind
+    reader = LogReader(house.folder / "log")
+    reader.checkpoint([house.signer.public])
+    opened = [each.about["run"] for each in map(entry.decode.decode, reader.entries()) if each.kind == "opened"]
+    assert len(opened) == len(set(opened)) == 2, "each writer opens the log once"

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from agents.gateway.callers import Callers
-from agents.gateway.credentials import CredentialsWatch
+from agents.gateway.credentials import CredentialsWatch, stamps
 from agents.gateway.door import Door, Limits
 from agents.gateway.process import check_reached_as
 from agents.gateway.tls import server_tls
@@ -102,7 +102,7 @@ async def test_a_revoked_key_is_shut_out_while_it_is_connected_and_others_go_on(
             clients[path].load_cert_chain(path)
         failures: list[bool] = []
 
-        watch = CredentialsWatch(settings, Callers(None, ()), door.renew, failures.append)
+        watch = CredentialsWatch(settings, Callers(None, ()), door.renew, failures.append, stamps(settings))
         await watch.start()
         try:
             reader, writer = await asyncio.open_connection(
@@ -125,6 +125,35 @@ async def test_a_revoked_key_is_shut_out_while_it_is_connected_and_others_go_on(
             await watch.stop()
             door.close()
             await http.shutdown(1)
+
+
+async def test_a_broken_file_of_tokens_keeps_no_revoked_key_in_use(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    tokens = tmp_path / "tokens.toml"
+    tokens.touch(mode=0o600)
+    settings = Settings(
+        gateway_tls_cert=authority.issue("localhost"),
+        gateway_client_ca=authority.folder / "ca.pem",
+        gateway_client_crl=authority.revoke(),
+        gateway_tokens=tokens,
+    )
+    renewed: list[ssl.SSLContext] = []
+
+    async def renew(tls: ssl.SSLContext) -> None:
+        renewed.append(tls)
+
+    failures: list[bool] = []
+    seen = stamps(settings)
+    tokens.write_text("nonsense\n")
+    authority.revoke(authority.issue("lost.example"))  # both before the first look: while a process starts, say
+    watch = CredentialsWatch(settings, Callers(None, ()), renew, failures.append, seen)
+    async with watch, asyncio.timeout(WITHIN_S):
+        while not (renewed and True in failures):
+            await asyncio.sleep(0.05)
+        tokens.write_text("")
+        while failures[-1]:
+            await asyncio.sleep(0.05)
+    assert len(renewed) == 1, "what did not change is not made anew"
 
 
 async def test_another_authority_takes_the_place_of_one_without_a_restart(tmp_path: Path) -> None:

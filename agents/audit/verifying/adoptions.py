@@ -34,12 +34,15 @@ class Use(msgspec.Struct, kw_only=True):
     """Of the entry of the first range, or decision."""
     until: int
     """Of that of the last one."""
+    by: str = "judge"
+    """By which pass: `match` held them against decisions."""
 
     @property
     def where(self) -> str:
         """Which offsets, and by which entries of the log."""
         entries = f"entry {self.index}" if self.index == self.until else f"entries {self.index} to {self.until}"
-        return f"{self.topic}/{self.partition} offsets {self.first} to {self.last} ({entries})"
+        matched = "matching of " if self.by == "match" else ""
+        return f"{matched}{self.topic}/{self.partition} offsets {self.first} to {self.last} ({entries})"
 
 
 class Adopted(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +68,7 @@ class Adoptions:
     """Public keys, base64, by name; empty: nothing is checked."""
     needed: int = 1
     found: list[Adopted] = field(default_factory=list)
-    _uses: dict[str, dict[tuple[str, int], list[Use]]] = field(default_factory=dict)
+    _uses: dict[str, dict[tuple[str, int, str], list[Use]]] = field(default_factory=dict)
     _sha256: dict[str, str] = field(default_factory=dict)
     """By version, the hash of the file, as workers say it."""
 
@@ -79,15 +82,17 @@ class Adoptions:
         if isinstance(record, InForce):
             self._sha256.setdefault(record.policy, record.sha256)
         elif isinstance(record, Judged) and self.auditors:
-            self._use(record.policy, record.topic, record.partition, record.first, record.last, index)
+            self._use(record.policy, record.topic, record.partition, record.first, record.last, index, record.by)
 
-    def _use(self, policy: str, topic: str, partition: int, first: int, last: int, index: int) -> None:
-        uses = self._uses.setdefault(policy, {}).setdefault((topic, partition), [])
+    def _use(
+        self, policy: str, topic: str, partition: int, first: int, last: int, index: int, by: str = "judge"
+    ) -> None:
+        uses = self._uses.setdefault(policy, {}).setdefault((topic, partition, by), [])
         # Of decisions the first and the last are told: by a policy that changes, others may lie between.
         if uses and (topic == GATEWAY_DECISIONS or uses[-1].first <= first <= uses[-1].last + 1):
             uses[-1].last, uses[-1].until = max(last, uses[-1].last), index
         else:
-            uses.append(Use(topic=topic, partition=partition, first=first, last=last, index=index, until=index))
+            uses.append(Use(topic=topic, partition=partition, first=first, last=last, index=index, until=index, by=by))
 
     def end(self, changes: Sequence[Change], records: Mapping[str, PolicyChange], *, whole: bool) -> None:
         """Check each policy that was used.

@@ -47,7 +47,10 @@ class Processes:
 
     def take(self, record: Coverage, at: int) -> None:
         """Take a record, stored at a time."""
-        process, kind = (record.process, record.kind) if isinstance(record, Process) else (record.worker, "worker")
+        if isinstance(record, Process):
+            process, kind = record.process, record.kind
+        else:
+            process, kind = record.worker, "match" if getattr(record, "by", "judge") == "match" else "worker"
         at = min(record.at, at)  # nobody says when something is stored before it is
         run = self.runs.get(process)
         if run is None:

@@ -117,7 +117,6 @@ class _Process:
         try:
             await within_start(self._settings, self._tail.start)
             await within_start(self._settings, producer.start)
-            await self.writer.open(await self._counts())
             before = self._settings.audit_continues
             await self.writer.open(
                 await self._counts(),
