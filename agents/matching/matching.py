@@ -141,6 +141,7 @@ class Matching:
         """Whether it was told to stop, and did."""
 
     def _compare(self, policy: Policy) -> Comparer:
+        self.metrics.adopt(gateway_of(policy).gateways)
         return Comparer(Joiner(policy, self._knowledge, self._legal, self._geo), self._approvals, self._elsewhere)
 
     def _new_runner(self) -> MatchRunner:

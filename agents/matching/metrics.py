@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -11,6 +12,9 @@ from rules.gateway.unreviewed import UNREVIEWED
 from rules.matching.kinds import KINDS
 from schemas.errors import REASONS
 from schemas.gateway_topics import GATEWAY_DECISIONS
+
+OTHER: Final = "other"
+"""The label of gateways that the policy does not name: labels are bounded by it."""
 
 DELAY_BUCKETS_S: Final = (0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.5, 2.5, 5.0, 15.0, 60.0, 300.0)
 """Upper bounds, seconds: finely below the goal of one second."""
@@ -72,4 +76,10 @@ class MatchMetrics:
         )
         for reason in REASONS:
             self.bad_records.labels(GATEWAY_DECISIONS, reason)
+        self.rows_unsaid.labels(OTHER)
         self.restarts = Counter("cloverwatch_matching_restarts", "How often matching was begun anew.", registry=r)
+
+    def adopt(self, gateways: Iterable[str]) -> None:
+        """Begin at zero for every gateway of the policy in force."""
+        for gateway in gateways:
+            self.rows_unsaid.labels(gateway)

@@ -16,7 +16,7 @@ from agents.clients import consumer_of
 from agents.delivering.group import Batch, Group
 from agents.delivering.refs import Run
 from agents.ledger import TP
-from agents.matching.metrics import MatchMetrics
+from agents.matching.metrics import OTHER, MatchMetrics
 from agents.matching.read_to import ReadTo
 from agents.matching.said import Part, Saying
 from agents.matching.shelf import MatchShelf
@@ -289,4 +289,4 @@ class MatchRunner:
 
 def _one_of(matcher: Matcher, gateway: str) -> str:
     """Return a gateway's name where the policy has it: labels are bounded by that."""
-    return gateway if gateway in matcher.comparer.gateway.gateways else "other"
+    return gateway if gateway in matcher.comparer.gateway.gateways else OTHER

@@ -66,7 +66,7 @@ def test_every_figure_is_measured(embedded_broker: Broker, tmp_path: Path) -> No
         "--states",
         "500",
         "--seconds",
-        "4",
+        "8",
         "--out",
         str(out),
     ]
