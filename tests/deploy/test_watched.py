@@ -19,6 +19,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,6 @@ from aiokafka import AIOKafkaProducer
 
 from agents.settings import Settings
 from agents.topic_reading import read_topic
-from demo.broker import end
 from demo.enclave import can_play
 from demo.watch import ALERTMANAGER, missing
 from schemas.action import Action
@@ -57,6 +57,9 @@ PATIENCE_S = 400.0
 """For the demo to be done, or for anything to come about. Usual is under a minute."""
 
 POLL_S = 0.5
+ENDS_WITHIN_S = 180
+"""How long the demo may take to end all that it started: eight processes, one after the other, on a busy machine."""
+
 SHOWN_S = 300
 """How far back a panel looks here: the whole run."""
 
@@ -137,6 +140,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that nothing of it is left, whatever becomes of it
         )
     try:
         until("the demo is done", lambda: STAYS in log.read_text() or process.poll() is not None, log)
@@ -148,9 +152,11 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     finally:
         process.send_signal(signal.SIGINT)  # as Ctrl-C: it ends what it started
         try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            end(process, 5)
+            process.wait(ENDS_WITHIN_S)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def post(url: str, body: Any) -> None:
