@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-from agents.audit.verifying.coverage import Completeness, Judgement
+from agents.audit.verifying.coverage import Completeness
+from agents.audit.verifying.judgement import Judgement
 from agents.audit.verifying.findings import Findings, Kind
 from schemas.coverage import Coverage, InForce, Judged
 from schemas.entry import Entry
@@ -54,7 +55,7 @@ class Passes:
     """
 
     def __init__(self, findings: Findings, judged: Completeness, grace: int) -> None:
-        self.judged, self.matched = judged, Completeness(OfMatching(findings))
+        self.judged, self.matched = judged, Completeness(OfMatching(findings), judged.beginning)
         self._findings, self._grace = findings, grace
         self._ends: dict[tuple[str, int, str], deque[tuple[int, int]]] = {}
         """(when it was stored, offset behind it) of the ranges of the last `grace`, and of the one before these."""
@@ -90,15 +91,18 @@ class Passes:
         """Compare one pass of a partition with what the other was through with before the grace."""
         other, done = (self.judged, "judged") if by == MATCH else (self.matched, "held against decisions")
         of = other.judged.get(key)
+        if of is None and by != MATCH and self.judged.beginning.continues:
+            first = self.judged.judged[key].first  # it may have begun in the log before, and said nothing since
+            of = Judgement(first, first)
         if of is None or (of.left and not of.owners):
             return  # it never began, or was given up: that is told
         settled = [each for each in self._ends[*key, by] if each[0] + self._grace <= until]
         if settled and settled[-1][1] > of.following:
-            first = "held against decisions" if by == MATCH else "judged"
+            was = "held against decisions" if by == MATCH else "judged"
             at, following = settled[-1]
             self._findings.add(
                 "not_covered",
-                f"offsets {of.following} to {following - 1} were {first} by {iso(at)}, and nothing says that they were "
+                f"offsets {of.following} to {following - 1} were {was} by {iso(at)}, and nothing says that they were "
                 f"{done}",
                 topic=key[0], partition=key[1], offset=of.following,
             )  # fmt: skip
