@@ -1,4 +1,4 @@
-"""Approvals that compaction took from their topic, as it does: written again, or deleted; and those that others took."""
+"""Approvals that compaction took from their topic: written again, or deleted; and those that somebody else took."""
 
 # ruff: noqa: F811 - fixtures of another module are named as parameters
 

@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 
 from agents.audit.verifying.continuity import Continuity
-from agents.audit.verifying.judgement import Claim
 from agents.audit.verifying.destinations import Destinations
 from agents.audit.verifying.findings import Findings
+from agents.audit.verifying.judgement import Claim
 from schemas.coverage import hash_of
 from schemas.entry import Entry
 from schemas.topics import ALERTS, RECEIPTS

@@ -23,6 +23,7 @@ from schemas.entry import Entry
 NOTHING: Final = hash_of([])
 """What the hash of a range without alerts is."""
 
+
 class Completeness:
     """Follows the records of `monitor.coverage`."""
 

@@ -35,6 +35,7 @@ SUFFIX: Final = ".jsonl.gz"
 RETENTION_SLACK_MS: Final = 24 * 3_600_000
 """How far the clocks of whoever wrote a record and of the export may be apart where retention explains a gap."""
 
+
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One line: a record of a topic. `key_base64`, `value_base64` stand in place of what is no UTF-8."""
 

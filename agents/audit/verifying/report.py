@@ -266,7 +266,9 @@ def _alerts(outcome: Outcome) -> list[str]:
     if len(alerts.undelivered) > SHOWN_MOST:
         told.append(f"    … and {len(alerts.undelivered) - SHOWN_MOST:,} more")
     if alerts.before:
-        told.append(f"  of the log before  {alerts.before:,} alerts, named by ranges that reach over this log's beginning")
+        told.append(
+            f"  of the log before  {alerts.before:,} alerts, named by ranges that reach over this log's beginning"
+        )
     if alerts.under_way:
         told.append(f"  not in the log yet {len(alerts.under_way):,}: look again with a later checkpoint")
     return told

@@ -18,11 +18,11 @@ from agents.audit.verifying.adoptions import Adoptions
 from agents.audit.verifying.alerts import Alerts
 from agents.audit.verifying.continuity import Continuity
 from agents.audit.verifying.coverage import Completeness
-from agents.audit.verifying.judgement import Claim
 from agents.audit.verifying.destinations import Destinations
 from agents.audit.verifying.ends import name_unjudged
 from agents.audit.verifying.exported import Exported
 from agents.audit.verifying.findings import Findings
+from agents.audit.verifying.judgement import Claim
 from agents.audit.verifying.log_files import LogFiles, Walk
 from agents.audit.verifying.notes import Checkpoint, Verifier, checkpoint
 from agents.audit.verifying.passes import Passes
