@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.coverage import InForce
 from schemas.entry import Entry
 from tests.audit.making import POLICY, World
 from tests.audit.test_passes import Both
@@ -305,8 +306,14 @@ def test_a_policy_that_nobody_adopted_is_found_in_the_new_log_too(
     if restart:
         restarted(world)
     world.judge(0, records=10)
+    then = world.now  # as the worker says; when it was stored counts
     world.wait(30)
-    world.in_force(NEW_VERSION, NEW)
+    world.cover(
+        InForce(
+            policy=NEW_VERSION, sha256=sha256(NEW).hexdigest(), legal_table="legal-1", geo_table="geo-1",
+            destinations=world.destinations, worker=world.worker, at=then,
+        )
+    )  # fmt: skip
     world.judge(0, records=10, policy=NEW_VERSION)
     verify(world).only("policy", NEW_VERSION, "holds no change that was adopted")
 

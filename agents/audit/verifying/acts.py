@@ -159,7 +159,7 @@ class Acts:
         known = {change.sha256 for change in self.changes if change.adopted_at}
         adopted = sorted((change.adopted_at, change.sha256, change.version) for change in self.changes)
         begun = {record.sha256 for _, record in completeness.in_force[:1] if not before or record.policy in before}
-        begun |= {record.sha256 for _, record in completeness.in_force if self._beginning.near(record.at)}
+        begun |= completeness.near
         for index, record in completeness.in_force:
             others = [each for each in adopted if each[0] and each[0] + ADOPTED_WITHIN_MS <= record.at]
             if others and others[-1][1] != record.sha256 and record.sha256 in known | begun:

@@ -38,6 +38,8 @@ class Completeness:
         self.carried: dict[str, tuple[str, int] | None] = {}
         """Workers that had a partition when the log began, where it goes on from another one: by which policy the first
         judged that none said to be in force, and when; the log before says that it was."""
+        self.near: set[str] = set()
+        """Files, by their SHA-256, said to be in force near the log's beginning, where it goes on from another one."""
         self.holding = False
         """Whether workers say what they hold: those of earlier versions do not."""
         self.killed: list[tuple[int, int]] = []
@@ -61,6 +63,8 @@ class Completeness:
         at = min(record.at, entry.at)  # nobody says when something is stored before it is
         self.since = self.since or entry.at
         if isinstance(record, InForce):
+            if self.beginning.near(entry.at):
+                self.near.add(record.sha256)
             self._in_force(index, record)
             return record
         if isinstance(record, Holding):
@@ -175,7 +179,7 @@ class Completeness:
         of.since = of.since or record.at
         of.until = max(of.until, record.at)
         of.ranges += 1
-        policies = self._policies(record)
+        policies = self._policies(record, at)
         if record.policy not in policies:
             was = ", ".join(sorted(policies)) or "none"
             self._findings.add(
@@ -233,11 +237,11 @@ class Completeness:
             of.reach(worker, offset, at)
             self.carried.setdefault(worker, None)
 
-    def _policies(self, record: Judged) -> set[str]:
+    def _policies(self, record: Judged, at: int) -> set[str]:
         """Return which policies were in force for the worker of a range."""
         policies = self.workers.setdefault(record.worker, set())
         if record.policy not in policies and self.carried.get(record.worker, ()) is None:
-            self.carried[record.worker] = record.policy, record.at
+            self.carried[record.worker] = record.policy, at
             policies.add(record.policy)
         return policies
 
