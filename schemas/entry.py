@@ -59,7 +59,8 @@ ABOUT: Final[dict[EntryKind, tuple[str, ...]]] = {
 """Fields of the record that its entry repeats; none of them names anybody, neither who is watched nor who acted: the
 record's hash holds who that was, for whoever is shown the record. `dedup_key` is left out where
 alerts name people in clear. `steps` of a policy: who proposed and signed it by the ids of their keys, why by a hash
-(`schemas/policy_change.py`)."""
+(`schemas/policy_change.py`). The entry of a tombstone repeats nothing, but of an approval the id and the step that
+its key says: what was deleted is gone from the topic, and the log still says that it was deleted."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from agents.audit.replay_log import Log
-from schemas.coverage import Coverage, Hole, Pass, decode
+from schemas.coverage import Coverage, Holding, Hole, Pass, Process, decode
 from tests.audit.making import EVENTS, ORIGIN, World, write_log
 from tests.audit.tamper import Disk, operator_drops_alert
 from tests.audit.test_verify import Verify, verify  # noqa: F401 - a fixture
@@ -32,7 +32,7 @@ class Both(World):
         self.matcher, self.matched = f"{self.rng.getrandbits(64):016x}", dict[int, int]()
 
     def cover(self, record: Coverage) -> None:
-        super().cover(msgspec.structs.replace(record, by=self.by))
+        super().cover(record if isinstance(record, Holding | Process) else msgspec.structs.replace(record, by=self.by))
 
     def alert(self, revision: int = 0, alert_id: str | None = None, family: str = "") -> tuple[str, int, bytes]:
         return super().alert(revision, alert_id, family or ("gateway" if self.by == "match" else "access"))

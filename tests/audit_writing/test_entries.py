@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.audit.tlog import Log, NoteSigner
-from agents.audit.verifying.exported import _key_text
+from agents.audit.verifying.record_keys import key_text
 from agents.audit.writing.entries import CUT, PARTITIONS_MAX, UNREADABLE, about, entry_of, hole, opened
 from agents.audit.writing.positions import WENT_BACK, Positions
 from agents.policy_changes import proposed, signed
@@ -39,7 +39,7 @@ TEXT = st.text(max_size=300)
 
 
 def record(value: bytes | None, offset: int = 5, partition: int = 2, timestamp: int = 1_700_000_000_000) -> Any:
-    return SimpleNamespace(value=value, offset=offset, partition=partition, timestamp=timestamp)
+    return SimpleNamespace(key=None, value=value, offset=offset, partition=partition, timestamp=timestamp)
 
 
 def judged(**more: Any) -> Judged:
@@ -75,9 +75,29 @@ def test_an_entry_says_under_which_key_the_record_of_a_step_is_compacted() -> No
     for name in ("requested", "approved", "withdrawn", "reviewed"):
         value = msgspec.json.encode(as_of(whole, name))
         made = Entry(kind="approval", topic="gateway.approvals", at=1, about=about("approval", value))
-        assert _key_text(made).encode() == step_key("a-1", name)
+        assert key_text(made).encode() == step_key("a-1", name)
     before = Entry(kind="approval", topic="gateway.approvals", at=1, about={"approval_id": "a-1", "state": "approved"})
-    assert _key_text(before) == "a-1"
+    assert key_text(before) == "a-1"
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        (b"a-1", {"approval_id": "a-1"}),
+        (b"a-1|approved", {"approval_id": "a-1", "step": "approved"}),
+        (b"a-1|of another kind", {"approval_id": "a-1|of another kind"}),
+        (b"", {}),
+        (None, {}),
+        (b"\xff", {}),
+        (b"x" * 1_000_000, {}),
+    ],
+)
+def test_the_entry_of_a_tombstone_says_of_which_approval_it_is(key: bytes | None, said: dict[str, str]) -> None:
+    gone = SimpleNamespace(value=None, key=key, offset=5, partition=0, timestamp=1)
+    made, _ = entry_of("gateway.approvals", gone)
+    assert (made.about, made.sha256) == (said, "")
+    assert key_text(made).encode() == (key if said else b"")
+    assert entry_of("alerts", gone)[0].about == {}
 
 
 def test_an_entry_names_every_approval_of_a_decision() -> None:

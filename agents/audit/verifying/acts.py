@@ -13,6 +13,7 @@ from agents.audit.verifying.continuity import Continuity
 from agents.audit.verifying.coverage import Completeness
 from agents.audit.verifying.decided import Early, Replaced
 from agents.audit.verifying.findings import Findings
+from agents.audit.verifying.succession import Beginning
 from schemas.entry import Entry
 from schemas.fields import TIME_MAX, iso
 from schemas.gateway_topics import GATEWAY_APPROVALS, GATEWAY_DECISIONS
@@ -52,7 +53,7 @@ class Change(msgspec.Struct, frozen=True):
 class Acts:
     """Counts what was done, and checks what it rests on."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, beginning: Beginning) -> None:
         self.decisions: Counter[str] = Counter()
         """By effect, each once, by its last record; `break_glass` counts those that rest on it, `by approval` those
         that need one, `corrected` those that were answered otherwise than first recorded."""
@@ -67,11 +68,12 @@ class Acts:
         self._rests: dict[str, tuple[int, Entry, int]] = {}
         """By approval, the latest decision that rests on it: index, entry, time."""
         self._decided_by: dict[str, tuple[int, Entry]] = {}
-        """By the version of a policy, the first decision under it: index and entry."""
+        """By the version of a policy, the first decision under it: index and entry. Where the log goes on from another
+        one, the first that the policies of that one do not explain."""
         self._lately: defaultdict[int, OrderedDict[str, tuple[str, ...]]] = defaultdict(OrderedDict)
         """By partition, the last decisions, and as what each was counted."""
         self._early, self._replaced = Early(findings), Replaced(findings)
-        self._findings = findings
+        self._findings, self._beginning = findings, beginning
 
     def take(self, index: int, entry: Entry) -> None:
         """Take the entry of a record."""
@@ -100,7 +102,7 @@ class Acts:
         about = entry.about
         self._count(entry)
         policy = about.get("policy")
-        if isinstance(policy, str) and policy:
+        if isinstance(policy, str) and policy and not self._beginning.near(entry.at):
             self._decided_by.setdefault(policy, (index, entry))
         at = about.get("decided_at")
         moment = at if _is_time(at) else entry.at
@@ -151,20 +153,22 @@ class Acts:
                 "approval", said, index=index, topic=GATEWAY_DECISIONS, partition=entry.partition, offset=entry.offset
             )
         self._early.end(spans)
-        first = {record.policy: record.at for _, record in reversed(completeness.in_force)}
+        before = dict(filter(None, completeness.carried.values()))
+        first = {record.policy: record.at for _, record in reversed(completeness.in_force)} | before
         self._replaced.end(self.changes, first, ADOPTED_WITHIN_MS, settled)
         known = {change.sha256 for change in self.changes if change.adopted_at}
         adopted = sorted((change.adopted_at, change.sha256, change.version) for change in self.changes)
-        begun = {completeness.in_force[0][1].sha256} if completeness.in_force else set()
+        begun = {record.sha256 for _, record in completeness.in_force[:1] if not before or record.policy in before}
+        begun |= completeness.near
         for index, record in completeness.in_force:
-            before = [each for each in adopted if each[0] and each[0] + ADOPTED_WITHIN_MS <= record.at]
-            if before and before[-1][1] != record.sha256 and record.sha256 in known | begun:
-                again = [each for each in adopted if each[1] == record.sha256 and each[0] >= before[-1][0]]
+            others = [each for each in adopted if each[0] and each[0] + ADOPTED_WITHIN_MS <= record.at]
+            if others and others[-1][1] != record.sha256 and record.sha256 in known | begun:
+                again = [each for each in adopted if each[1] == record.sha256 and each[0] >= others[-1][0]]
                 if not again:
                     self._findings.add(
                         "policy",
-                        f"the policy {record.policy} came into force at {iso(record.at)}, and {before[-1][2]} had been "
-                        f"adopted after it, at {iso(before[-1][0])}: an older policy was put back",
+                        f"the policy {record.policy} came into force at {iso(record.at)}, and {others[-1][2]} had been "
+                        f"adopted after it, at {iso(others[-1][0])}: an older policy was put back",
                         index=index,
                     )
             if record.sha256 not in known | begun:

@@ -107,7 +107,9 @@ class Adoptions:
         self._order(changes, records)
         for policy, places in self._uses.items():
             uses = tuple(use for some in places.values() for use in some)
-            sha256 = self._sha256.get(policy) or next((each.sha256 for each in changes if each.version == policy), "")
+            known = [each.sha256 for each in changes if each.version == policy]
+            known += [each.sha256 for each in records.values() if each.version == policy and not whole]
+            sha256 = self._sha256.get(policy) or next(iter(known), "")
             adopted = [each for each in changes if each.sha256 == sha256 and each.adopted_at]
             signed, entry, wrong = self._signed(sha256, adopted, records, whole=whole)
             if sha256 and not sha256.startswith(policy):

@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 
 from agents.audit.verifying.continuity import Continuity
-from agents.audit.verifying.coverage import Claim
 from agents.audit.verifying.destinations import Destinations
 from agents.audit.verifying.findings import Findings
+from agents.audit.verifying.judgement import Claim
 from schemas.coverage import hash_of
 from schemas.entry import Entry
 from schemas.topics import ALERTS, RECEIPTS
@@ -71,6 +71,8 @@ class Alerts:
         self.undelivered: list[Undelivered] = []
         self.under_way: list[str] = []
         """What the log does not hold yet: told, no finding."""
+        self.before = 0
+        """Alerts that ranges name which reach over the log's beginning, and that are in the log before."""
         self.unclaimed: Counter[str] = Counter()
         """Revisions that no range names, by family."""
         self._told: dict[tuple[str, str], int] = {}
@@ -154,6 +156,9 @@ class Alerts:
                 missing.append(text)
         where = where_of(claim)
         if missing:
+            if claim.over:
+                self.before += len(missing)
+                return
             if claim.at + self._grace >= now:
                 self.under_way += [f"alert {text} of {claim.topic}/{claim.partition}" for text in missing]
                 return

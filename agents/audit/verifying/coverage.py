@@ -8,70 +8,26 @@ judged, and nobody said why. That nothing is left out at the end is known by wha
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
 from agents.audit.verifying.continuity import EXPLAINED
 from agents.audit.verifying.findings import Findings
-from agents.audit.verifying.tenure import SILENT_MS, Tenure
-from schemas.coverage import Coverage, Holding, InForce, Judged, Pass, Process, Started, Stopped, hash_of
+from agents.audit.verifying.judgement import Claim, Judgement
+from agents.audit.verifying.succession import Beginning
+from agents.audit.verifying.tenure import SILENT_MS
+from schemas.coverage import Coverage, Holding, InForce, Judged, Process, Started, Stopped, hash_of
 from schemas.entry import Entry
 
 NOTHING: Final = hash_of([])
 """What the hash of a range without alerts is."""
 
-REPEATED_WITHIN: Final = 64
-"""Records of a partition among which a repetition is looked for: what one send holds, and is sent again."""
-
-
-class Claim(msgspec.Struct, frozen=True, gc=False):
-    """A range with alerts: compared when all alerts of the log are known."""
-
-    index: int
-    topic: str
-    partition: int
-    first: int
-    last: int
-    alerts: tuple[str, ...]
-    alerts_hash: str
-    verdicts: dict[str, int]
-    at: int
-    """When it was stored, and no later than it says itself."""
-    by: Pass = "judge"
-
-
-@dataclass(slots=True)
-class Judgement(Tenure):
-    """What was judged of one partition, and by whom."""
-
-    first: int
-    following: int
-    since: int = 0
-    until: int = 0
-    """When the first and the last range was stored, milliseconds."""
-    ranges: int = 0
-    records: int = 0
-    again: int = 0
-    """Offsets that were judged a second time, after a start that says so."""
-    alerts: int = 0
-    dead_letters: int = 0
-    duplicates: int = 0
-    moved: int = 0
-    holes: Counter[str] = field(default_factory=Counter)
-    verdicts: Counter[str] = field(default_factory=Counter)
-    gaps: list[tuple[int, int, int]] = field(default_factory=list)
-    """Offsets that no range holds so far: [first, last], and the index of the entry that passed them over."""
-    said: deque[str] = field(default_factory=lambda: deque(maxlen=REPEATED_WITHIN))
-    """Hashes of its last records."""
-
 
 class Completeness:
     """Follows the records of `monitor.coverage`."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, beginning: Beginning) -> None:
         self.judged: dict[tuple[str, int], Judgement] = {}
         self.claims: list[Claim] = []
         self.in_force: list[tuple[int, InForce]] = []
@@ -79,6 +35,11 @@ class Completeness:
         self.workers: dict[str, set[str]] = {}
         """By worker, the policies that it said were in force. A range is told when its last event is done, so it may
         be of the one before the newest."""
+        self.carried: dict[str, tuple[str, int] | None] = {}
+        """Workers that had a partition when the log began, where it goes on from another one: by which policy the first
+        judged that none said to be in force, and when; the log before says that it was."""
+        self.near: set[str] = set()
+        """Files, by their SHA-256, said to be in force near the log's beginning, where it goes on from another one."""
         self.holding = False
         """Whether workers say what they hold: those of earlier versions do not."""
         self.killed: list[tuple[int, int]] = []
@@ -88,7 +49,7 @@ class Completeness:
         """When the first record was stored."""
         self.repeated = 0
         """Records that were stored twice: whoever sent them did not hear that the brokers had them."""
-        self._findings = findings
+        self.beginning, self._findings = beginning, findings
 
     def take(self, index: int, entry: Entry) -> Coverage | None:
         """Take one entry; return its record, None where it is none."""
@@ -102,6 +63,8 @@ class Completeness:
         at = min(record.at, entry.at)  # nobody says when something is stored before it is
         self.since = self.since or entry.at
         if isinstance(record, InForce):
+            if self.beginning.near(entry.at):
+                self.near.add(record.sha256)
             self._in_force(index, record)
             return record
         if isinstance(record, Holding):
@@ -166,6 +129,7 @@ class Completeness:
 
     def _stopped(self, index: int, record: Stopped, at: int) -> None:
         of = self._of(record, record.offset)
+        self._carry(of, record.worker, record.offset, at)
         expected = of.finish(record.worker, at)
         if expected is None:
             self._say(index, record, record.offset, f"worker {record.worker} gave up what it never began")
@@ -181,6 +145,7 @@ class Completeness:
         for topic, places in record.held.items():
             for place in places:
                 of = self.judged.setdefault((topic, place.partition), Judgement(place.next, place.next))
+                self._carry(of, record.worker, place.next, at)
                 if wrong := of.hold(record.worker, place, of.following, at):
                     self._findings.add(
                         "coverage", wrong, index=index, topic=topic, partition=place.partition, offset=of.following
@@ -192,6 +157,7 @@ class Completeness:
         if first > last:
             self._say(index, record, first, f"a range from {first} to {last}: it ends before it begins")
             return
+        self._carry(of, record.worker, first, at)
         self._inside(index, record, of, at)
         expected = of.expected(record.worker)
         if expected is None:
@@ -213,7 +179,7 @@ class Completeness:
         of.since = of.since or record.at
         of.until = max(of.until, record.at)
         of.ranges += 1
-        policies = self.workers.get(record.worker, set())
+        policies = self._policies(record, at)
         if record.policy not in policies:
             was = ", ".join(sorted(policies)) or "none"
             self._findings.add(
@@ -260,8 +226,24 @@ class Completeness:
                 Claim(
                     index, record.topic, record.partition, record.first, record.last, record.alerts_of,
                     record.alerts_hash, record.verdicts, at, record.by,
+                    over=of.carried == record.worker and not of.ranges,
                 )
             )  # fmt: skip
+
+    def _carry(self, of: Judgement, worker: str, offset: int, at: int) -> None:
+        """Let a worker go on without a start that had a partition when the log began: one, and as the first of all."""
+        if self.beginning.continues and not of.ranges and not of.carried and of.expected(worker) is None:
+            of.carried = worker
+            of.reach(worker, offset, at)
+            self.carried.setdefault(worker, None)
+
+    def _policies(self, record: Judged, at: int) -> set[str]:
+        """Return which policies were in force for the worker of a range."""
+        policies = self.workers.setdefault(record.worker, set())
+        if record.policy not in policies and self.carried.get(record.worker, ()) is None:
+            self.carried[record.worker] = record.policy, at
+            policies.add(record.policy)
+        return policies
 
     def _in_force(self, index: int, record: InForce) -> None:
         before = self.in_force[-1][1] if self.in_force else None

@@ -103,6 +103,7 @@ def _ranges(completeness: Completeness) -> list[dict[str, Any]]:
             "again": of.again,
             "starts": of.starts,
             "stops": of.stops,
+            "carried": of.carried,
             "killed": of.killed,
             "heard": of.heard,
             "without_worker": [list(each) for each in of.without],

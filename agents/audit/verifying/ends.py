@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from agents.audit.verifying.coverage import Judgement
 from agents.audit.verifying.exported import Manifest, Reached
 from agents.audit.verifying.findings import Findings
+from agents.audit.verifying.judgement import Judgement
 from schemas.fields import iso
 from schemas.topics import ACCESS_EVENTS, RAW_TOPICS
 

@@ -20,6 +20,8 @@ import msgspec
 
 from agents.audit.verifying.continuity import Continuity
 from agents.audit.verifying.findings import Findings
+from agents.audit.verifying.record_keys import KEY_OF, key_text, keys_of
+from agents.audit.verifying.succession import Beginning
 from schemas import policy_change
 from schemas.entry import ABOUT, LOGGED, Entry
 from schemas.errors import ConfigurationError
@@ -32,14 +34,6 @@ SUFFIX: Final = ".jsonl.gz"
 
 RETENTION_SLACK_MS: Final = 24 * 3_600_000
 """How far the clocks of whoever wrote a record and of the export may be apart where retention explains a gap."""
-
-KEY_OF: Final[dict[str, tuple[str, ...]]] = {
-    "alerts": ("alert_id",),
-    "alerts.receipts": ("destination", "alert_id"),
-    "gateway.approvals": ("approval_id", "step"),
-}
-"""Of what an entry repeats, what the key of a compacted topic is made of (`docs/topics.md`). Entries of before say no
-step of an approval: its key was the id alone."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -143,23 +137,26 @@ def records(folder: Path, topic: str, partition: int) -> Iterator[Record]:
 class Exported:
     """Compares the log with the export, entry by entry; one open file a partition."""
 
-    def __init__(self, folder: Path, findings: Findings) -> None:
+    def __init__(self, folder: Path, findings: Findings, beginning: Beginning) -> None:
         manifest = manifest_of(folder)
         self.compared = 0
         self.gone = 0
         """Records of the log that retention or compaction took from the topic since."""
         self.beyond = 0
         """Records of topics that are younger than the log."""
+        self.older = 0
+        """Records from before the log, where it goes on from another one."""
         self.reasons: dict[tuple[str, int], tuple[str, ...]] = {}
         """By alert and revision, the rules that speak in it."""
         self.changes: dict[str, PolicyChange] = {}
-        """Changes of the policy, by the SHA-256 of their record."""
+        """Changes of the policy, by the SHA-256 of their record; those from before the log too."""
         self._lines: dict[tuple[str, int], Iterator[Record]] = {}
         self._next: dict[tuple[str, int], Record | None] = {}
         self._first: dict[tuple[str, int], int] = {}
         self._latest: dict[tuple[str, int, str], int] = {}
+        """By key, the last offset that the export holds, or at which the log says that it was deleted."""
         self._missing: list[tuple[int, Entry]] = []
-        self._findings = findings
+        self._findings, self._beginning = findings, beginning
         self._at = manifest.at
         self.manifest = manifest
         self.topics = [topic for topic in LOGGED if (folder / topic).is_dir()]
@@ -187,6 +184,8 @@ class Exported:
         if entry.topic not in self.topics:
             return
         key = entry.topic, entry.partition
+        if not entry.sha256 and (name := key_text(entry)):
+            self._latest[(*key, name)] = max(entry.offset, self._latest.get((*key, name), -1))
         here = self._next.get(key)
         while here is not None and here.offset < entry.offset:
             self._extra(key, here, index)
@@ -212,9 +211,8 @@ class Exported:
                     self._extra(key, here, None)
                 self._advance(key)
         for index, entry in self._missing:
-            name = _key_text(entry)
-            compacted = "compact" in BY_NAME[entry.topic].cleanup
-            if compacted and self._latest.get((entry.topic, entry.partition, name), -1) > entry.offset:
+            name = key_text(entry)
+            if "compact" in BY_NAME[entry.topic].cleanup and self._compacted(entry):
                 self.gone += 1
                 continue
             self._say(
@@ -233,14 +231,23 @@ class Exported:
             return False
         return entry.at + topic.retention_ms <= self._at + RETENTION_SLACK_MS
 
+    def _compacted(self, entry: Entry) -> bool:
+        """Whether compaction may have taken a record: a tombstone, or one that a later one of its key replaced."""
+        later = [self._latest.get((entry.topic, entry.partition, name), -1) for name in keys_of(entry)]
+        return not entry.sha256 or max(later, default=-1) > entry.offset
+
     def _advance(self, key: tuple[str, int]) -> Record | None:
         here = self._next[key] = next(self._lines[key], None)
         if here is not None and key[0] in KEY_OF:
             name = (here.raw_key or b"").decode("utf-8", "replace")
-            self._latest[(*key, name)] = here.offset
+            self._latest[(*key, name)] = max(here.offset, self._latest.get((*key, name), -1))
         return here
 
     def _extra(self, key: tuple[str, int], record: Record, index: int | None) -> None:
+        if self._beginning.older(key, record.offset):
+            self.older += 1
+            self._change(record)
+            return
         self._say("the topic holds a record that the log does not speak of", *key, record.offset, index)
 
     def _compare(self, index: int, entry: Entry, record: Record) -> None:
@@ -255,9 +262,7 @@ class Exported:
             )  # fmt: skip
         if raw is None:
             return
-        if entry.topic == POLICY_CHANGES:
-            with suppress(msgspec.MsgspecError, ValueError):  # it is none: nothing is known of it
-                self.changes[digest] = policy_change.decode.decode(raw)
+        self._change(record)
         try:
             value = msgspec.json.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -274,6 +279,11 @@ class Exported:
                 entry.topic, entry.partition, entry.offset, index,
             )  # fmt: skip
 
+    def _change(self, record: Record) -> None:
+        if record.topic == POLICY_CHANGES and record.raw is not None:
+            with suppress(msgspec.MsgspecError, ValueError):  # it is none: nothing is known of it
+                self.changes[sha256(record.raw).hexdigest()] = policy_change.decode.decode(record.raw)
+
     def _remember(self, value: dict[str, Any]) -> None:
         alert_id, revision, reasons = value.get("alert_id"), value.get("revision", 0), value.get("reasons")
         if isinstance(alert_id, str) and isinstance(revision, int) and isinstance(reasons, list):
@@ -282,7 +292,3 @@ class Exported:
 
     def _say(self, what: str, topic: str, partition: int, offset: int, index: int | None) -> None:
         self._findings.add("topic", what, index=index, topic=topic, partition=partition, offset=offset)
-
-
-def _key_text(entry: Entry) -> str:
-    return "|".join(str(entry.about[name]) for name in KEY_OF.get(entry.topic, ()) if name in entry.about)

@@ -23,6 +23,8 @@ def lines(outcome: Outcome) -> list[str]:
             said += f"; {of.killed} times its worker did not say that it stopped, and what is told is at most"
         if of.left and not of.owners:
             said += f"; given up at {when(of.left)}, by nobody taken since"
+        if of.carried:
+            said += f"; worker {of.carried} had it when this log began: its start is in the log before"
         told.append(said)
     told += [
         f"  the log's writer began at {when(at)} (entry {index})"

@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-from agents.audit.verifying.coverage import Completeness, Judgement
+from agents.audit.verifying.coverage import Completeness
 from agents.audit.verifying.findings import Findings, Kind
+from agents.audit.verifying.judgement import Judgement
 from schemas.coverage import Coverage, InForce, Judged
 from schemas.entry import Entry
 from schemas.fields import iso
@@ -54,10 +55,13 @@ class Passes:
     """
 
     def __init__(self, findings: Findings, judged: Completeness, grace: int) -> None:
-        self.judged, self.matched = judged, Completeness(OfMatching(findings))
+        self.judged, self.matched = judged, Completeness(OfMatching(findings), judged.beginning)
         self._findings, self._grace = findings, grace
         self._ends: dict[tuple[str, int, str], deque[tuple[int, int]]] = {}
         """(when it was stored, offset behind it) of the ranges of the last `grace`, and of the one before these."""
+        self._near: dict[Key, int] = {}
+        """The offset behind what workers judged near the beginning of a log that goes on from another one: matching may
+        have been ahead of them, and have said so in that one."""
 
     def take(self, index: int, entry: Entry) -> Coverage | None:
         """Take one entry; return its record, None where it is none."""
@@ -71,6 +75,8 @@ class Passes:
 
     def _took(self, record: Judged, at: int) -> None:
         ends = self._ends.setdefault((record.topic, record.partition, record.by), deque())
+        if record.by != MATCH and self.judged.beginning.near(at):
+            self._near[record.topic, record.partition] = record.last + 1
         ends.append((at, max(record.last + 1, ends[-1][1] if ends else 0)))
         while len(ends) > 1 and ends[1][0] + self._grace <= at:
             ends.popleft()
@@ -90,15 +96,17 @@ class Passes:
         """Compare one pass of a partition with what the other was through with before the grace."""
         other, done = (self.judged, "judged") if by == MATCH else (self.matched, "held against decisions")
         of = other.judged.get(key)
+        if of is None and by != MATCH and self.judged.beginning.continues:
+            of = Judgement(0, self._near.get(key, self.judged.judged[key].first))  # begun, and idle since
         if of is None or (of.left and not of.owners):
             return  # it never began, or was given up: that is told
         settled = [each for each in self._ends[*key, by] if each[0] + self._grace <= until]
         if settled and settled[-1][1] > of.following:
-            first = "held against decisions" if by == MATCH else "judged"
+            was = "held against decisions" if by == MATCH else "judged"
             at, following = settled[-1]
             self._findings.add(
                 "not_covered",
-                f"offsets {of.following} to {following - 1} were {first} by {iso(at)}, and nothing says that they were "
+                f"offsets {of.following} to {following - 1} were {was} by {iso(at)}, and nothing says that they were "
                 f"{done}",
                 topic=key[0], partition=key[1], offset=of.following,
             )  # fmt: skip

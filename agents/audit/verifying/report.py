@@ -122,10 +122,16 @@ def lines(outcome: Outcome) -> list[str]:
             f"  compared           {exported.compared:,} records of {', '.join(exported.topics) or 'no topic'}",
             f"  gone since         {exported.gone:,} by retention or compaction",
             f"  younger            {exported.beyond:,} records are not in the log yet",
+            *_older(exported.older),
             f"  ends of accesses   {outcome.ends:,} partitions: how far they were then, against what was judged",
         ]
     told += ["", "What this does not prove", *(f"  - {limit}" for limit in limits(outcome)), ""]
     return told + _findings(outcome)
+
+
+def _older(older: int) -> list[str]:
+    said = f"  older              {older:,} records are from before this log, which goes on from another one"
+    return [said] if older else []
 
 
 def _findings(outcome: Outcome) -> list[str]:
@@ -221,6 +227,12 @@ def _policies(outcome: Outcome) -> list[str]:
         f"addresses {record.geo_table} (entry {index})"
         for index, record in outcome.completeness.in_force
     ]
+    told += [
+        f"  in force before this log: {said[0]}, by what worker {worker} judged"
+        for each in (outcome.completeness, outcome.passes.matched)
+        for worker, said in each.carried.items()
+        if said is not None
+    ]
     for change in outcome.acts.changes:
         state = f"adopted at {when(change.adopted_at)}" if change.adopted_at else "proposed, or signed"
         told.append(f"  change to {change.version} (entry {change.index}): {state}")
@@ -253,6 +265,10 @@ def _alerts(outcome: Outcome) -> list[str]:
     ]
     if len(alerts.undelivered) > SHOWN_MOST:
         told.append(f"    … and {len(alerts.undelivered) - SHOWN_MOST:,} more")
+    if alerts.before:
+        told.append(
+            f"  of the log before  {alerts.before:,} alerts, named by ranges that reach over this log's beginning"
+        )
     if alerts.under_way:
         told.append(f"  not in the log yet {len(alerts.under_way):,}: look again with a later checkpoint")
     return told

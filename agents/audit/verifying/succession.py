@@ -52,6 +52,11 @@ def report(file: Path) -> Report:
         raise ConfigurationError(f"--follows: {file} is no report of `audit verify --json`: {error}") from None
 
 
+SETTLED_MS: Final = 15 * 60_000
+"""How long after its beginning a log that goes on from another one may show what only that one explains: a policy that
+was adopted then, which every process reads within minutes; as long as a partition may be without a worker at an end."""
+
+
 @dataclass(slots=True)
 class Beginning:
     """What a log says of its beginning; `take` is handed its entries."""
@@ -60,6 +65,8 @@ class Beginning:
     """The log that it goes on from: origin, size, root."""
     at: dict[tuple[str, int], int] = field(default_factory=dict)
     """Where it began with each partition."""
+    opened: int = 0
+    """When, milliseconds."""
     _parts: int = 1
 
     def take(self, index: int, entry: Entry) -> None:
@@ -70,7 +77,21 @@ class Beginning:
             parts, said = entry.about.get("parts"), entry.about.get(SAID)
             self._parts = parts if isinstance(parts, int) else 1
             self.said = said if isinstance(said, dict) else None
+            self.opened = entry.at
         self.at.update(positions(entry.about.get("topics")))
+
+    @property
+    def continues(self) -> bool:
+        """Whether it goes on from another one."""
+        return self.said is not None
+
+    def older(self, place: tuple[str, int], offset: int) -> bool:
+        """Whether a record of a topic and partition is from before the log, where it goes on from another one."""
+        return self.continues and offset < self.at.get(place, 0)
+
+    def near(self, at: int) -> bool:
+        """Whether what was stored at a time may rest on what the log before says alone."""
+        return self.continues and at <= self.opened + SETTLED_MS
 
     def named(self) -> str:
         """Return the name of the log that it goes on from; empty where it is the first."""

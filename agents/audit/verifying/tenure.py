@@ -38,6 +38,8 @@ class Tenure:
     """When a worker first said of offsets that nobody has judged since that they are there, and the end of them."""
     beyond: set[str] = field(default_factory=set)
     """Workers that said that they were where nothing shows that they were; said once of each."""
+    carried: str = ""
+    """Who had it when the log began, where that goes on from another one: the start is in the log before."""
     _began: int = 0
     """When its owner began."""
 

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from agents.audit.verifying.alerts import where_of
-from agents.audit.verifying.coverage import Claim
 from agents.audit.verifying.exported import Exported
 from agents.audit.verifying.findings import Findings
+from agents.audit.verifying.judgement import Claim
 
 
 def compare(claims: Iterable[Claim], exported: Exported, findings: Findings) -> None:

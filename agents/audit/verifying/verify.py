@@ -17,15 +17,17 @@ from agents.audit.verifying.acts import Acts
 from agents.audit.verifying.adoptions import Adoptions
 from agents.audit.verifying.alerts import Alerts
 from agents.audit.verifying.continuity import Continuity
-from agents.audit.verifying.coverage import Claim, Completeness
+from agents.audit.verifying.coverage import Completeness
 from agents.audit.verifying.destinations import Destinations
 from agents.audit.verifying.ends import name_unjudged
 from agents.audit.verifying.exported import Exported
 from agents.audit.verifying.findings import Findings
+from agents.audit.verifying.judgement import Claim
 from agents.audit.verifying.log_files import LogFiles, Walk
 from agents.audit.verifying.notes import Checkpoint, Verifier, checkpoint
 from agents.audit.verifying.passes import Passes
 from agents.audit.verifying.processes import Processes
+from agents.audit.verifying.succession import Beginning
 from agents.audit.verifying.tenure import SILENT_MS
 from agents.audit.verifying.unclaimed import name_unclaimed
 from agents.audit.verifying.who_and_why import Told
@@ -96,6 +98,7 @@ class Outcome:
     adoptions: Adoptions
     exported: Exported | None
     passes: Passes
+    beginning: Beginning
     processes: Processes = field(default_factory=Processes)
     signers: list[str] = field(default_factory=list)
     witnessed: list[tuple[str, int, int]] = field(default_factory=list)
@@ -144,17 +147,19 @@ def verify(asked: Asked) -> Outcome:
     findings = Findings()
     files = LogFiles(asked.folder)
     signed = checkpoint(files.checkpoint())
-    judged = Completeness(findings)
+    beginning = Beginning()
+    judged = Completeness(findings, beginning)
     outcome = Outcome(
         signed,
         findings,
         Continuity(findings),
         judged,
         Alerts(findings, grace=asked.grace),
-        Acts(findings),
+        Acts(findings, beginning),
         Adoptions(findings, asked.auditors, asked.auditors_needed),
-        None if asked.export is None else Exported(asked.export, findings),
+        None if asked.export is None else Exported(asked.export, findings, beginning),
         Passes(findings, judged, max(asked.grace, GRACE_MS)),
+        beginning,
     )
     signers.signatures(asked, outcome)
     signers.origin(asked, signed, findings)
@@ -207,6 +212,8 @@ def _never_judged(outcome: Outcome) -> None:
     decided = {partition for topic, partition in outcome.spans.spans if topic == GATEWAY_DECISIONS}
     for each, done in ((outcome.completeness, "judged"), (outcome.passes.matched, "held against decisions")):
         begun = {partition for topic, partition in each.judged if topic == ACCESS_EVENTS}
+        if each is outcome.passes.matched and outcome.beginning.continues:
+            continue  # it may have begun in the log before, and nothing came; else `Passes` names it
         for partition in sorted(decided - begun) if begun else ():
             outcome.findings.add(
                 "not_covered",
@@ -233,6 +240,7 @@ def _take(outcome: Outcome, index: int, raw: bytes, seen: Callable[[int, Entry],
     outcome.since = outcome.since or at
     outcome.until = max(outcome.until, at)
     if entry.kind == "opened":
+        outcome.beginning.take(index, entry)
         outcome.spans.opened(index, entry)
         return
     if entry.kind == "hole":

@@ -19,6 +19,7 @@ from schemas.action import Action
 from schemas.alert import Alert
 from schemas.decision import Decision
 from schemas.entry import ABOUT, ENTRY_MAX, LOGGED, Entry, EntryKind
+from schemas.fields import ID_MAX
 from schemas.receipt import Receipt
 from schemas.request import Step
 
@@ -84,6 +85,20 @@ def about(kind: EntryKind, value: bytes, *, clear: bool = False) -> dict[str, An
     }
 
 
+def _gone(kind: EntryKind, record: Any) -> dict[str, Any]:
+    """Return what the entry of a tombstone says: of an approval which, since steps of it may be gone with it."""
+    if kind != "approval":
+        return {}
+    approval_id = approval.approval_of(record.key)
+    if not 0 < len(approval_id) <= ID_MAX:
+        return {}
+    try:
+        step = approval.step_of(record.key, approval_id)
+    except ValueError:
+        return {}  # a key that is no text
+    return {"approval_id": approval_id} | ({} if step is None else {"step": step})
+
+
 def entry_of(topic: str, record: Any, *, clear: bool = False) -> tuple[Entry, bytes]:
     """Return the entry of a record of a topic of `LOGGED`, and its bytes."""
     kind = LOGGED[topic]
@@ -95,7 +110,7 @@ def entry_of(topic: str, record: Any, *, clear: bool = False) -> tuple[Entry, by
         offset=record.offset,
         at=record.timestamp,
         sha256="" if value is None else sha256(value).hexdigest(),
-        about={} if value is None else about(kind, value, clear=clear),
+        about=_gone(kind, record) if value is None else about(kind, value, clear=clear),
     )
     encoded = entry.encode(made)
     if len(encoded) > ENTRY_MAX:

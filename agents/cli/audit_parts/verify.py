@@ -79,7 +79,7 @@ def run(given: argparse.Namespace, _: Settings) -> int:
     from agents.audit.verifying.document import document
     from agents.audit.verifying.notes import NoteError, Verifier
     from agents.audit.verifying.report import lines
-    from agents.audit.verifying.succession import Beginning, report
+    from agents.audit.verifying.succession import report
     from agents.audit.verifying.verify import Asked, verify
     from agents.policy_auditors import changes_in
 
@@ -110,7 +110,7 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         raise ConfigurationError(
             "--auditor: the signatures are in the records of policy.changes; give them with --topics or --changes"
         )
-    before, beginning = None if given.follows is None else report(given.follows), Beginning()
+    before = None if given.follows is None else report(given.follows)
     oldest = given.not_older_than
     if oldest is not None and not 0 < oldest <= HOURS_MAX:
         raise ConfigurationError(f"--not-older-than: {oldest:g}; allowed: more than 0 and at most {HOURS_MAX:,} hours")
@@ -129,13 +129,13 @@ def run(given: argparse.Namespace, _: Settings) -> int:
         now=time.time_ns() // 1_000_000,
         oldest=None if oldest is None else int(oldest * HOUR_MS),
         tell=_tell,
-        seen=beginning.take,
     )
     try:
         outcome = verify(asked)
     except NoteError as error:
         print(f"checkpoint: is no checkpoint: {printable(str(error))}")
         return 1
+    beginning = outcome.beginning
     if before is not None:
         beginning.compare(before, outcome.findings)
     if given.json:
