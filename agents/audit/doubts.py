@@ -28,6 +28,10 @@ NO_IDS: Final = (
     "the decision that it names is older than ids are remembered for, younger than the wait, or not exported"
 )
 NO_APPROVAL: Final = "the approval of its decision was changed or deleted since, and the state of then is not exported"
+OLD_FORM: Final = (
+    "it may rest on an approval of before each step had a record of its own, of which compaction has left one: whether "
+    "it counted then is not known"
+)
 LATER_ROWS: Final = (
     "it depends on directory rows that were appended after it and, where matching says when that was, before it was "
     "matched: whether they were known is not recorded"

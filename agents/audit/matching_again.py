@@ -272,6 +272,8 @@ class MatchedAgain:
             return Doubt(doubts.NO_IDS)
         named_by = () if decision is None else decision.rests_on or (decision.approval_id,)
         for approval_id in filter(None, named_by):
+            if approval_id in granted.old_form:
+                return Doubt(doubts.OLD_FORM, frozenset({APPROVAL.id}))
             stored = granted.appended.get(approval_id)
             gone = stored is None and approval_id in self._log.approvals
             if gone or (stored is not None and stored > now + self._gateway.wait):

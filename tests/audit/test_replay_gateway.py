@@ -420,6 +420,29 @@ def test_the_state_of_an_approval_that_is_gone_is_no_accusation(
     assert (gateway(said), not_judged(said), code) == ((0, 0, 0, 0), {doubts.NO_APPROVAL: 1}, 0)
 
 
+def test_an_approval_of_before_there_was_a_record_a_step_is_no_accusation(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = Gatekeeper(tmp_path)
+    made.world.now = NOON - HOUR
+    made.rows(rows(NOON - HOUR))
+    at = NOON - 20 * MINUTE
+    asked = msgspec.structs.replace(approval(), approved=None, requested=Signed(by="anna", at=at))
+    asked = step(asked, "requested", SIGNERS["anna"], at, reason="restore")
+    given = then(asked, "approved", "dora", NOON - MINUTE)
+    made.world.now = NOON - MINUTE
+    made.world.store("gateway.approvals", 0, "a-1", msgspec.json.encode(given), state=given.state)
+    made.knowledge.approve(given)
+    made.approvals["a-1"] = given
+    made.decide(person="e-2", approval_id="a-1", obligations={"row_limit": 10})
+    made.tell = lambda alert: alert  # type: ignore[method-assign]
+    assert made.reach(access(event_id="fine", employee_id="e-2", decision_id="d-1")) == []
+    made.done()
+    code, said = made.replay(capfd)
+    assert said["differ"] == []
+    assert (gateway(said), not_judged(said), code) == ((0, 0, 0, 0), {doubts.OLD_FORM: 1}, 0)
+
+
 def test_an_approval_that_changed_excuses_nothing_else(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     made = Gatekeeper(tmp_path)
     made.rows(rows(NOON - 2_000))
