@@ -97,6 +97,11 @@ class Metrics:
         self.approved = Counter(
             "cloverwatch_approved_findings", "Findings that an approval covers, by rule.", ["rule"], registry=r
         )
+        self.approvals_old_form = Gauge(
+            "cloverwatch_approvals_old_form",
+            "Records of approvals that count no more: of before each step had its own, as compaction left them.",
+            registry=r,
+        )
         self.rule_failures = Counter("cloverwatch_rule_failures", "Rules that raised.", ["rule"], registry=r)
         self.alerts = Counter(
             "cloverwatch_alerts", "Alerts stored by the brokers, by family.", ["family", "severity"], registry=r

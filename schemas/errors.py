@@ -47,6 +47,7 @@ REASONS: dict[str, str] = {
     "bad_key": "a message key from which the row that a tombstone withdraws cannot be told",
     "not_compressed_right": "a compressed message that does not expand",
     "not_allowed": "a signed step that its signer did not or may not take, or that does not fit what came before it",
+    "misdated_old_form": "an approval in one record, of before each step had its own: too little bears it out",
     "untranslatable": "a record of another system that lacks what an access needs",
 }
 """Every reason for a dead letter, with what it means. The set is closed: it bounds a metric label."""

@@ -14,6 +14,11 @@ from schemas.errors import BadRecordError
 REASON: Final = "not_allowed"
 """Of a dead letter: what is signed wrongly, not allowed, or does not fit."""
 
+OLD_FORM: Final = "misdated_old_form"
+"""What compaction left of an approval that was written before each step had a record of its own, and a step that was
+taken since under such a one: the last step was stored when it was taken, those before it by records that are gone.
+Nobody forged it; it does not count all the same, since nothing bears out when it was asked for."""
+
 
 def _settled(approval: Approval) -> bool:
     """Hold times to integer milliseconds: what is signed is what is written."""
@@ -43,6 +48,8 @@ class Standing:
         should be a tombstone."""
         self.gone: set[str] = set()
         """Ids whose approval was deleted: none is used again."""
+        self.old_form: dict[str, Approval] = {}
+        """By id the last record of each that does not count for `OLD_FORM`."""
 
     def take(self, key: bytes | None, value: bytes | None, stored_at: int | None) -> Approval | str | None:
         """Take a record; return the approval that stands now where it changed, or the id of one that was deleted.
@@ -77,11 +84,24 @@ class Standing:
             why = misdated(record, step or _newest(record), stored_at)
             why = why and f"{why}; written once more, so that whoever starts later will not know when it was"
         if why is not None or now is None:
-            raise BadRecordError(REASON, why or "nothing stands")
+            reason = REASON
+            if self._is_old_form(before, record, step, stored_at, terms):
+                reason, self.old_form[record.approval_id] = OLD_FORM, record
+            raise BadRecordError(reason, why or "nothing stands")
         if now == before:
             return None
         self.approvals[now.approval_id] = now
         return now
+
+    def _is_old_form(
+        self, before: Approval | None, record: Approval, step: StepName | None, stored_at: int | None, terms: Terms
+    ) -> bool:
+        """Whether a record does not count only because the steps before its last one were stored with it."""
+        return (
+            (step is None or record.approval_id in self.old_form)
+            and misdated(record, step or _newest(record), stored_at) is None
+            and added(before, record, None, self._people(), terms)[1] is None
+        )
 
     def _look_after(self, before: Approval | None, now: Approval, record: Approval, step: StepName | None) -> None:
         """Note under which keys the last record is not, or no longer, that of the step which stands.

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from mode import Service
 
 from agents.approvals.bearing import bearing
-from agents.approvals.folding import Standing
+from agents.approvals.folding import OLD_FORM, Standing
 from agents.approvals.whereabouts import Whereabouts, terms_of
 from agents.clients import LOG_APPEND_TIME, consumer_of
 from agents.settings import Settings
@@ -23,7 +23,7 @@ from alerts.approvals import Terms
 from alerts.people import Person
 from rules.jurisdictions import LegalTable
 from rules.policy import Policy
-from schemas.approval import Approval
+from schemas.approval import Approval, approval_of
 from schemas.errors import BadRecordError, ReferenceUnavailableError
 from schemas.gateway_topics import GATEWAY_APPROVALS
 
@@ -66,6 +66,8 @@ class ApprovalTail(Service):
         policy: in force.
         on_change: called with every approval that is new or changed, such as `Knowledge.approve`.
         on_bad: awaited for every record that does not count, with why; once for each.
+        on_old_form: called for each that was there at the start and is what compaction left of before each step had a
+            record of its own. It does not count either; nobody forged it.
         on_gone: called with the id of an approval that no longer stands, such as `Knowledge.revoke`.
         legal: the law of places; None: the shipped one.
         whereabouts: what the directories say of whoever approved; None: their signed place has to do.
@@ -81,6 +83,7 @@ class ApprovalTail(Service):
         on_change: Callable[[Approval], None],
         *,
         on_bad: OnBad = _ignored,
+        on_old_form: Callable[[], None] = lambda: None,
         on_gone: Callable[[str], None] = lambda _: None,
         legal: LegalTable | None = None,
         whereabouts: Whereabouts | None = None,
@@ -92,6 +95,9 @@ class ApprovalTail(Service):
         self._bearing = bearing(content)
         self._consumer, self._people, self.policy = consumer, people, policy
         self._on_change, self._on_bad, self._on_gone = on_change, on_bad, on_gone
+        self._on_old_form = on_old_form
+        self._old_form = False
+        """Whether one was logged."""
         self._legal, self._whereabouts, self._after = legal, whereabouts, after
         self.ready = asyncio.Event()
         self._standing = self._anew()
@@ -220,7 +226,7 @@ class ApprovalTail(Service):
         except BadRecordError as error:
             if record.offset > self._told_bad:
                 self._told_bad = record.offset
-                await self._on_bad(record, error)
+                await self._does_not_count(record, error)
             return
         if self._former is not None or changed is None:
             return  # read anew: what changed is told at the end
@@ -228,6 +234,21 @@ class ApprovalTail(Service):
             self._on_gone(changed)
         else:
             self._on_change(changed)
+
+    async def _does_not_count(self, record: ConsumerRecord, error: BadRecordError) -> None:
+        of_a_step = approval_of(record.key).encode() != record.key
+        if error.reason != OLD_FORM or (self.ready.is_set() and not of_a_step):
+            await self._on_bad(record, error)  # one in the old form that comes now is none of before: nobody writes it
+            return
+        self._on_old_form()
+        if not self._old_form:
+            self._old_form = True
+            self.log.warning(
+                "Approvals of before each step had a record of its own, of which compaction has left one record, count "
+                "no more; ask again for grants that have to go on. The first: offset %d: %s",
+                record.offset,
+                error.detail,
+            )
 
     def _at_end(self) -> None:
         former, self._former = self._former, None

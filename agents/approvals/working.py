@@ -57,6 +57,7 @@ class WorkersApprovals(Service):
             lambda: session.policy,
             self._changed,
             on_bad=self._bad,
+            on_old_form=watch.metrics.approvals_old_form.inc,
             on_gone=session.knowledge.revoke,
             legal=session.judge.joiner.legal,
             whereabouts=Whereabouts(lambda: session.judge.joiner),

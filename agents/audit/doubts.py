@@ -11,12 +11,14 @@ from schemas.alert import Alert
 
 ADOPTED_MS: Final = 60_000
 """How far apart workers and `cloverwatch match` may take up another policy: both look at the file every second
-(`policy_check_s`), and a machine may be busy."""
+(`policy_check_s`), and a machine may be busy. Clocks may differ so far too."""
 
 NO_ACCESSES: Final = "the export holds no access of the range"
 NO_GATEWAY: Final = "the policy has no [gateway]"
 OTHER_POLICY: Final = "it was judged under the policy {}: replay it with that one"
-CHANGED: Final = "the policy was changed within a minute of it, and under which it was matched is not recorded"
+MATCHED_UNDER: Final = "it was matched under the policy {}: replay it with that one"
+CHANGED: Final = "the policy was changed within a minute of it, and matching does not say under which it was matched"
+MIXED: Final = "the policy was changed while its range was matched, and under which of the two it was is not recorded"
 NO_DECISIONS: Final = "the export does not hold all decisions that it may refer to"
 NO_USES: Final = (
     "its person had decisions that may have been used before the export begins, or under another policy: how often is "
@@ -26,15 +28,22 @@ NO_IDS: Final = (
     "the decision that it names is older than ids are remembered for, younger than the wait, or not exported"
 )
 NO_APPROVAL: Final = "the approval of its decision was changed or deleted since, and the state of then is not exported"
+OLD_FORM: Final = (
+    "it may rest on an approval of before each step had a record of its own, of which compaction has left one: whether "
+    "it counted then is not known"
+)
 LATER_ROWS: Final = (
-    "it depends on directory rows that were appended after it, and whether they were known when it was matched is not "
-    "recorded"
+    "it depends on directory rows that were appended after it and, where matching says when that was, before it was "
+    "matched: whether they were known is not recorded"
 )
 CROWDED: Final = (
     "decisions of people with very many were forgotten while they were live: which of them depends on how far ahead "
     "decisions were read then"
 )
-YOUNG: Final = f"it is younger than {GRACE_MS // 60_000} minutes at the log's end: it may not have been matched yet"
+YOUNG: Final = (
+    f"it was appended, or said to be matched, less than {GRACE_MS // 60_000} minutes before the log's end: its alert "
+    "may not be there yet"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,11 @@ class Granted:
         """Every approval that stands, whatever its state, by id."""
         return self._standing.approvals
 
+    @property
+    def old_form(self) -> Mapping[str, Approval]:
+        """By id what is in the form of before each step had a record, and may have counted then though not now."""
+        return self._standing.old_form
+
     def until(self, at: int) -> None:
         """Take what was given, or asked for, until `at`, milliseconds; what does not count is passed over."""
         if at < self._next:

@@ -4,9 +4,10 @@ The matcher is the stream's (`rules/matching`); every access of the export goes 
 how often a decision was used and which accesses are repetitions. Each is matched with the decisions that were appended
 until `wait` after it, as in the stream.
 
-`cloverwatch match` leaves no record of when it judged an access about which it had nothing to tell. What rests on that,
-or on decisions and accesses that the export does not hold, is doubtful: where it comes out as it was it counts as
-equal, otherwise it is counted as not judged again, with why.
+`cloverwatch match` says which accesses it went over, under which policy, and by when (coverage, `by` is `match`); where
+a log has none of these records, the workers' ranges have to do. What it knew at that moment it does not
+say. What rests on that, or on decisions and accesses that the export does not hold, is doubtful: where it comes out as
+it was it counts as equal, otherwise it is counted as not judged again, with why.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from agents.audit.decided import Decided
 from agents.audit.doubts import Doubt, alike
 from agents.audit.granted import Granted
 from agents.audit.known import Known
+from agents.audit.matched_ranges import Under
 from agents.audit.replay_log import Log
 from agents.audit.tally import Comparison
 from agents.audit.verdict_part import verdict_hash
@@ -41,7 +43,7 @@ from schemas.alert import Alert, EventRef, JudgedWith
 from schemas.codec import ACCESS
 from schemas.decision_codec import DECISION
 from schemas.errors import BadRecordError
-from schemas.fields import TIME_MAX, known
+from schemas.fields import known
 
 Key = tuple[object, ...]
 """What makes an access the same one wherever it is recorded (`rules.report.identity_of`)."""
@@ -106,8 +108,8 @@ class MatchedAgain:
         self._decided = Decided(
             export, manifest, log, span[0] - self._kept, span[1] + policy.gateway.wait, self._partitions, found
         )
-        self._foreign_to = max((last for one, last in log.before.items() if one != policy.version), default=-1)
-        self._policies = log.policies()
+        judged = max((last for one, last in log.before.items() if one != policy.version), default=-1)
+        self._under = Under(log.matched, log.ranges, judged, policy.version)
         self._placed: dict[str, bool] = {}
 
     def compare(self, known_at: int | None) -> None:
@@ -123,19 +125,20 @@ class MatchedAgain:
             if self._log.first <= offset <= self._log.last:
                 first.offsets.setdefault(name, offset)
         unlike = [name for name in first.offsets if not alike(first.computed.get(name), theirs.get(name))]
-        later = self._round(TIME_MAX) if unlike and known_at is None else None
+        later = self._round(None, late=True) if unlike and known_at is None else None
         for name, offset in sorted(first.offsets.items(), key=lambda each: each[1]):
             self._one(name, offset, first, theirs.get(name), later)
 
     def _one(self, name: Key, offset: int, first: Round, theirs: Alert | None, later: Round | None) -> None:
         ours, family = first.computed.get(name), self._found.families[FAMILY]
         where = f"{self._log.topic}/{self._log.partition} offset {offset}"
-        policy, doubt = self._policies.of(offset), first.doubts.get(name)
+        policy, doubt = self._under.policy(offset), first.doubts.get(name)
         if theirs is not None:
             policy = theirs.judged_with.policy
         if policy != self._policy.version:
             if theirs is not None or ours is not None:
-                family.passed_over(doubts.OTHER_POLICY.format(policy or "of nobody that the log knows"))
+                other = doubts.OTHER_POLICY if self._under.said(offset) is None else doubts.MATCHED_UNDER
+                family.passed_over(other.format(policy or "of nobody that the log knows"))
             return
         if ours is not None:
             self._found.hashes.append(f"{self._log.topic}/{self._log.partition}/{offset} {FAMILY} {verdict_hash(ours)}")
@@ -143,13 +146,15 @@ class MatchedAgain:
             if doubt is not None and doubt.silent:
                 family.passed_over(doubt.why)
             return
-        why = None if alike(ours, theirs) else self._why_unlike(name, first, theirs, later)
+        why = None if alike(ours, theirs) else self._why_unlike(name, offset, first, theirs, later)
         if why is None:
             self._found.compare(FAMILY, where, ours, theirs)
         else:
             family.passed_over(why)
 
-    def _why_unlike(self, name: Key, first: Round, theirs: Alert | None, later: Round | None) -> str | None:
+    def _why_unlike(
+        self, name: Key, offset: int, first: Round, theirs: Alert | None, later: Round | None
+    ) -> str | None:
         """Return why nobody needs to have done anything that an access's alert is another; None: it is a difference."""
         ours, doubt = first.computed.get(name), first.doubts.get(name)
         if doubt is not None and doubt.explains(ours, theirs):
@@ -157,15 +162,17 @@ class MatchedAgain:
         if later is not None and name not in first.exact and not alike(ours, later.computed.get(name)):
             return doubts.LATER_ROWS
         if theirs is None and name in first.appended:
-            at = first.appended[name]
-            if at + GRACE_MS > self._log.end:
+            at, matched = first.appended[name], self._under.said(offset)
+            if (at if matched is None else matched.at) + GRACE_MS > self._log.end:
                 return doubts.YOUNG
+            if matched is not None:
+                return doubts.MIXED if self._log.matched.is_mixed(offset) else None
             if any(abs(changed - at) < doubts.ADOPTED_MS for changed in self._log.changes):
                 return doubts.CHANGED
         return None
 
-    def _round(self, known_at: int | None) -> Round:
-        """Match everything once."""
+    def _round(self, known_at: int | None, *, late: bool = False) -> Round:
+        """Match everything once; `late`: with the rows that may have been known when it was matched at the latest."""
         made, log, wait = Round(), self._log, self._gateway.wait
         known_rows = Known(self._export)
         if known_at is not None:
@@ -190,11 +197,11 @@ class MatchedAgain:
                 continue
             if begins is None:
                 begins = record.offset
-            if (begins and not whole_from) or self._foreign(record.offset):
+            if (begins and not whole_from) or self._under.other(record.offset):
                 whole_from = now
             exact = False
             if known_at is None:
-                known_rows.until(now + wait)
+                known_rows.until(self._under.by(record.offset) + doubts.ADOPTED_MS if late else now + wait)
                 if theirs is not None:
                     exact = known_rows.until(theirs.detected_at, theirs.judged_with.directories)
             if not matcher.comparer.concerns(event):
@@ -239,12 +246,6 @@ class MatchedAgain:
             self._placed[person] = here
         return here
 
-    def _foreign(self, offset: int) -> bool:
-        """Whether an access was judged under another policy, or by nobody that is known."""
-        if offset <= self._foreign_to:
-            return True
-        return offset >= self._log.first and self._policies.of(offset) != self._policy.version
-
     def _decide(self, matcher: Matcher, record: Record) -> None:
         try:
             decision = DECISION.decode(record.raw or b"")
@@ -271,6 +272,8 @@ class MatchedAgain:
             return Doubt(doubts.NO_IDS)
         named_by = () if decision is None else decision.rests_on or (decision.approval_id,)
         for approval_id in filter(None, named_by):
+            if approval_id in granted.old_form:
+                return Doubt(doubts.OLD_FORM, frozenset({APPROVAL.id}))
             stored = granted.appended.get(approval_id)
             gone = stored is None and approval_id in self._log.approvals
             if gone or (stored is not None and stored > now + self._gateway.wait):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
 
+from agents.audit.matched_ranges import Matched, in_order
 from schemas.coverage import InForce, Judged
 from schemas.entry import Entry
 
@@ -48,7 +47,12 @@ class Log:
     """Ids of all approvals that there were."""
     end: int = 0
     """The latest time of an entry, milliseconds."""
+    matched: Matched = field(init=False)
+    """What matching went over: it may be behind the workers, and under another policy than they were."""
     _policy: str = ""
+
+    def __post_init__(self) -> None:
+        self.matched = Matched(self.first, self.last)
 
     def seen(self, _: int, entry: Entry) -> None:
         """Take one entry."""
@@ -63,50 +67,26 @@ class Log:
             self.approvals.add(str(entry.about.get("approval_id")))
         elif entry.kind == "coverage":
             with suppress(msgspec.ValidationError):  # what verifies the log says so
-                self._coverage(entry.about)
+                self._coverage(entry.about, entry.at)
 
-    def _coverage(self, about: dict[str, Any]) -> None:
-        kind = about.get("type")
-        if about.get("by", "judge") != "judge":
-            return  # matching says for itself what it went over
-        if kind == "in_force":
+    def _coverage(self, about: dict[str, Any], at: int) -> None:
+        kind, by_match = about.get("type"), about.get("by", "judge") != "judge"
+        here = (about.get("topic"), about.get("partition")) == (self.topic, self.partition)
+        if kind == "in_force" and not by_match:
             record = msgspec.convert(about, InForce)
             self.in_force[record.policy] = record
             if self._policy and record.policy != self._policy:
                 self.changes.append(record.at)
             self._policy = record.policy
-        elif kind == "judged" and (about.get("topic"), about.get("partition")) == (self.topic, self.partition):
+        elif kind == "judged" and here:
             judged = msgspec.convert(about, Judged)
-            if judged.last < self.first:
+            if by_match:
+                self.matched.take(judged, at)
+            elif judged.last < self.first:
                 self.before[judged.policy] = max(judged.last, self.before.get(judged.policy, -1))
             elif judged.first <= self.last:
                 self.ranges.append(judged)
 
     def ordered(self) -> list[Judged]:
         """Return the ranges by offset; of what was judged twice the first judgement comes first, and counts."""
-        return sorted(self.ranges, key=lambda each: (each.first, each.at))
-
-    def policies(self) -> Policies:
-        """Return which policy judged each offset."""
-        return Policies(self.ordered())
-
-
-class Policies:
-    """By offset under which policy the range was judged; ranges do not overlap here, the first judgement counts."""
-
-    def __init__(self, ordered: Iterable[Judged]) -> None:
-        self._firsts: list[int] = []
-        self._judged: list[tuple[int, str]] = []
-        reached = -1
-        for each in ordered:
-            if each.last > reached:
-                self._firsts.append(max(each.first, reached + 1))
-                self._judged.append((each.last, each.policy))
-                reached = each.last
-
-    def of(self, offset: int) -> str:
-        """Return the policy's version; empty where nobody judged it."""
-        at = bisect_right(self._firsts, offset) - 1
-        if at < 0 or offset > self._judged[at][0]:
-            return ""
-        return self._judged[at][1]
+        return in_order(self.ranges)

@@ -18,7 +18,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from agents.audit.doubts import NO_ACCESSES, NO_GATEWAY, OTHER_POLICY
+from agents.audit.as_approved import AsApproved
+from agents.audit.doubts import NO_ACCESSES, NO_GATEWAY, OLD_FORM, OTHER_POLICY, alike
 from agents.audit.granted import ABSENT, Granted
 from agents.audit.known import Known
 from agents.audit.matching_again import MatchedAgain
@@ -76,13 +77,15 @@ def replay(
     granted = Granted(export, content, joiner, known.knowledge)
     if granted.absent:
         found.limits.append(ABSENT)
+    judge = Judge(joiner, RULES)
     session = Session(
-        Judge(joiner, RULES),
+        judge,
         describe=describe,
         provenance=lambda: judged_with,
         partition_of=(lambda person: partition_of(person, partitions)) if partitions else None,
         patient=False,
     )
+    as_approved = AsApproved(granted, judge, describe, judged_with)
     computed: dict[int, Alert] = {}
     span_of_time: tuple[int, int] | None = None
     there, unexported = bool(partitions_of(export, ALERTS)), list[str]()
@@ -127,6 +130,7 @@ def replay(
         for at in range(0, len(batch), BATCH):
             some = batch[at : at + BATCH]
             haul = session.take(some, max(line.timestamp for line in some), log.partition)
+            as_approved.take(some)
             found.judged += haul.judged
             computed |= {_offset(alert): alert for alert in haul.alerts if alert.family == ACCESS}
     if reached <= log.last:
@@ -143,7 +147,11 @@ def replay(
         where = f"{log.topic}/{log.partition}"
         if offset in computed:
             found.hashes.append(f"{where}/{offset} {verdict_hash(computed[offset])}")
-        found.compare(ACCESS, f"{where} offset {offset}", computed.get(offset), told.access.get(offset))
+        ours, theirs = computed.get(offset), told.access.get(offset)
+        if not alike(ours, theirs) and as_approved.explains(offset, theirs):
+            found.families[ACCESS].passed_over(OLD_FORM)
+        else:
+            found.compare(ACCESS, f"{where} offset {offset}", ours, theirs)
     if span_of_time is not None:
         told.count_apart(span_of_time[0], max(each.at for each in log.ranges), found)
     if span_of_time is not None and policy.gateway is not None:

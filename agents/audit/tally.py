@@ -63,7 +63,7 @@ class Comparison:
     @property
     def nothing(self) -> str:
         """A sentence that says why nothing was compared; empty where something was, or where something differs."""
-        if self.compared or self.differ:
+        if self.compared or self.same or self.differ:
             return ""
         why = "; ".join(self.limits) if self.events else f"the {self.ranges} ranges of these offsets hold no record"
         return f"nothing was compared, so nothing is proven: {why}"

@@ -146,7 +146,8 @@ _DECIDING: Final = Row(
         ),
         graph(
             "Approvals and directory rows that do not count",
-            "Rows that decision points cannot use, and records of approvals that workers put away, within the hour before.",
+            "Rows that decision points cannot use, and records of approvals that workers put away, within the hour before; "
+            "approvals of before each step had a record, of which compaction left one: ask again for those.",
             NUMBER,
             Query(
                 or_none(
@@ -159,6 +160,7 @@ _DECIDING: Final = Row(
                 f'sum by (topic) (increase(cloverwatch_dead_letters_total{{topic="gateway.approvals",{W}}}[1h]))',
                 "{{topic}}",
             ),
+            Query(f"max(cloverwatch_approvals_old_form{{{W}}})", "approvals in the old form"),
             width=8,
             steps=NONE_IS_GOOD,
         ),

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from agents.approvals.api import BASE, BODY_MAX, mount
-from agents.approvals.folding import Standing
+from agents.approvals.folding import OLD_FORM, Standing
 from agents.approvals.reading import ApprovalTail, tail_of
 from agents.approvals.service import ApprovalService, StepRefusedError, serving
 from agents.approvals.whereabouts import Whereabouts
@@ -29,7 +29,7 @@ from schemas.approval import Approval, Signed, StepName, step_key
 from schemas.errors import BadRecordError
 from schemas.gateway_topics import GATEWAY_APPROVALS
 from tests.approvals.office import HOUR, SIGNERS, now_ms, rows
-from tests.approvals.test_steps import PEOPLE, POLICY_, terms
+from tests.approvals.test_steps import MINUTE, PEOPLE, POLICY_, terms
 from tests.brokers.embedded import missing
 from tests.cli.test_brokers import PARTITIONS
 from tests.conftest import require
@@ -310,3 +310,47 @@ async def test_another_policy_is_another_answer_of_who_may(offices: Offices) -> 
         await tail.to_end()
         await asyncio.sleep(0)
         assert len(bad) == 1, "put away once, however often it is read"
+
+
+async def test_what_compaction_left_of_before_is_counted_at_a_start_and_what_comes_in_that_form_is_put_away(
+    offices: Offices, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody writes that form any more: a record of it that comes while somebody reads is no old one."""
+    counted, bad = list[str](), list[str]()
+    hour_ago = now_ms() - HOUR + MINUTE
+
+    async def put_away(_: Any, error: BadRecordError) -> None:
+        bad.append(error.reason)
+
+    async def whole(number: int, producer: Any) -> None:
+        asked_for = {
+            "approval_id": f"a-{number}",
+            "requested": Signed(by="anna", at=hour_ago),
+            "until": now_ms() + HOUR,
+        }
+        request = msgspec.structs.replace(asked(), **asked_for)
+        record = then(step(request, "requested", SIGNERS["anna"], hour_ago, reason="restore"), "approved", "ben", "IE")
+        key = record.approval_id.encode()
+        await producer.send_and_wait(GATEWAY_APPROVALS, key=key, value=msgspec.json.encode(record))
+
+    async with started(offices.settings, producer_of(offices.settings)) as producer:
+        await whole(1, producer)
+        await whole(2, producer)
+        tail = ApprovalTail(
+            tail_of(offices.settings),
+            lambda: PEOPLE,
+            lambda: POLICY_,
+            lambda _: None,
+            on_bad=put_away,
+            on_old_form=lambda: counted.append("one"),
+            legal=LEGAL,
+        )
+        async with tail:
+            await tail.to_end()
+            assert (len(counted), bad, dict(tail.approvals)) == (2, [], {})
+            assert [each.message for each in caplog.records if "one record" in each.message] != []
+            tail.reread()
+            await whole(3, producer)
+            await tail.to_end()
+            assert (len(counted), bad, dict(tail.approvals)) == (2, [OLD_FORM], {})
+    assert len([each for each in caplog.records if "one record" in each.message]) == 1

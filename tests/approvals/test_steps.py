@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agents.approvals.folding import Standing
+from agents.approvals.folding import OLD_FORM, REASON, Standing
 from agents.approvals.whereabouts import Whereabouts, terms_of
 from alerts.approvals import STORED_WITHIN_MS, Terms, added, step
 from alerts.people import Person, read_people
@@ -461,8 +461,35 @@ def test_old_records_under_the_id_alone_count_as_far_as_the_broker_saw_their_ste
     assert standing.take(b"a-1", value(late), T + HOUR) == late
     assert standing.mending(T + HOUR) == {step_key("a-1", "approved"): late}
     later = Standing(lambda: PEOPLE, terms)
-    with pytest.raises(BadRecordError, match="requested: the step of 'anna' is of"):
+    with pytest.raises(BadRecordError, match="requested: the step of 'anna' is of") as caught:
         later.take(b"a-1", value(late), T + HOUR)
+    assert caught.value.reason == OLD_FORM
+    assert later.approvals == {}, "for whoever reads it now nothing is granted"
+    assert later.old_form == {"a-1": late}
+    over = then(late, "withdrawn", "anna", T + 2 * HOUR)
+    with pytest.raises(BadRecordError) as caught:  # taken since, by a record of its own: what is before it is missing
+        later.take(*put(over), T + 2 * HOUR)
+    assert caught.value.reason == OLD_FORM
+    assert later.old_form == {"a-1": over}
+
+
+@pytest.mark.parametrize(
+    ("key", "record", "stored_at"),
+    [
+        (b"a-1", then(REQUEST, "approved", "ben", T + HOUR), T + 2 * HOUR),
+        (b"a-1", then(REQUEST, "approved", "ben", T + HOUR), T + HOUR - 6 * MINUTE),
+        (b"a-1", then(REQUEST, "approved", "anna", T + HOUR), T + HOUR),
+        (b"a-1", replace(then(REQUEST, "approved", "ben", T + HOUR), person="e-9"), T + HOUR),
+        (step_key("a-1", "approved"), then(REQUEST, "approved", "ben", T + HOUR), T + HOUR),
+    ],
+    ids=["last step dated back", "last step ahead", "wrong signer", "edited", "a step's record"],
+)
+def test_what_is_wrong_otherwise_is_no_record_of_before(key: bytes, record: Approval, stored_at: int) -> None:
+    standing = Standing(lambda: PEOPLE, terms)
+    with pytest.raises(BadRecordError) as caught:
+        standing.take(key, msgspec.json.encode(record), stored_at)
+    assert caught.value.reason == REASON
+    assert standing.old_form == {}
 
 
 def test_a_record_written_once_more_is_told_of_unless_it_came_at_once() -> None:

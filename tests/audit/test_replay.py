@@ -15,6 +15,7 @@ import msgspec
 import orjson
 import pytest
 
+from agents.audit import doubts
 from agents.audit.verdict_part import verdict_hash
 from agents.cli import main
 from agents.policy_watch import read_policy
@@ -227,6 +228,32 @@ def test_what_an_approval_let_pass_is_no_difference(tmp_path: Path, capfd: pytes
     export.parent.rmdir()
     code, said = made.replay(capfd)
     assert any("gateway.approvals" in each for each in said["limits"])
+
+
+def test_what_rested_on_an_approval_of_before_there_was_a_record_a_step_is_no_difference(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It counted then; of what compaction has left of it nothing bears out when it was asked for."""
+    made = Operator(tmp_path, POLICY_TEXT)
+    made.rows(rows(NOON - HOUR))
+    at = NOON - 20 * MINUTE
+    asked = Approval(
+        approval_id="a-1", person="e-1", datasets=("users",), actions=("read",), until=NOON + HOUR,
+        requested=Signed(by="anna", at=at),
+    )  # fmt: skip
+    asked = step(asked, "requested", SIGNERS["anna"], at, reason="restore")
+    made.approve(then(asked, "approved", "ben", NOON - MINUTE))
+    assert not made.judge(access(event_id="under it", **OUTSIDE))
+    assert made.judge(access(event_id="not covered", action="export", **OUTSIDE))
+    made.session.take = lambda *_: Haul()  # type: ignore[method-assign]
+    made.judge(access(event_id="not told", action="export", **OUTSIDE))
+    made.done()
+    code, said = made.replay(capfd)
+    counts = said["families"]["access"]
+    assert (counts["equal"], counts["missing"], counts["extra"], counts["different"]) == (1, 1, 0, 0)
+    assert counts["not_judged"] == {doubts.OLD_FORM: 1}
+    assert ["offset 2: judging again gives" in each for each in said["differ"]] == [True]
+    assert code == 1
 
 
 def test_an_alert_that_was_never_made_is_named(

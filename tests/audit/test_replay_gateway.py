@@ -32,7 +32,8 @@ from schemas.access import AccessEvent
 from schemas.alert import Alert, EventRef, JudgedWith
 from schemas.approval import STEPS, Approval, Signed, step_key
 from schemas.codec import ACCESS, encode
-from schemas.coverage import InForce
+from schemas.coverage import InForce, hash_of
+from schemas.coverage import Judged as Range
 from schemas.decision import Decision, Obligations
 from schemas.places import PlaceClass
 from tests.approvals.office import POLICY_TEXT, SIGNERS, rows
@@ -109,6 +110,15 @@ class Gatekeeper(Operator):
         self.world.now += 6_000
         told = [each for each in self.matcher.advance(self.world.now, self.world.now) if each.compared.findings]
         return [self.tell(self.alert_of(each)) for each in told]
+
+    def said(self, first: int, last: int, policy: str | None = None) -> None:
+        """Matching says what it went over."""
+        self.world.cover(
+            Range(
+                topic=EVENTS, partition=0, first=first, last=last, records=last + 1 - first, alerts_hash=hash_of([]),
+                policy=policy or self.version, directories="d", worker="m", at=self.world.now, by="match",
+            )
+        )  # fmt: skip
 
     def alert_of(self, judged: Judged) -> Alert:
         """The alert about an access."""
@@ -410,6 +420,29 @@ def test_the_state_of_an_approval_that_is_gone_is_no_accusation(
     assert (gateway(said), not_judged(said), code) == ((0, 0, 0, 0), {doubts.NO_APPROVAL: 1}, 0)
 
 
+def test_an_approval_of_before_there_was_a_record_a_step_is_no_accusation(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = Gatekeeper(tmp_path)
+    made.world.now = NOON - HOUR
+    made.rows(rows(NOON - HOUR))
+    at = NOON - 20 * MINUTE
+    asked = msgspec.structs.replace(approval(), approved=None, requested=Signed(by="anna", at=at))
+    asked = step(asked, "requested", SIGNERS["anna"], at, reason="restore")
+    given = then(asked, "approved", "dora", NOON - MINUTE)
+    made.world.now = NOON - MINUTE
+    made.world.store("gateway.approvals", 0, "a-1", msgspec.json.encode(given), state=given.state)
+    made.knowledge.approve(given)
+    made.approvals["a-1"] = given
+    made.decide(person="e-2", approval_id="a-1", obligations={"row_limit": 10})
+    made.tell = lambda alert: alert  # type: ignore[method-assign]
+    assert made.reach(access(event_id="fine", employee_id="e-2", decision_id="d-1")) == []
+    made.done()
+    code, said = made.replay(capfd)
+    assert said["differ"] == []
+    assert (gateway(said), not_judged(said), code) == ((0, 0, 0, 0), {doubts.OLD_FORM: 1}, 0)
+
+
 def test_an_approval_that_changed_excuses_nothing_else(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     made = Gatekeeper(tmp_path)
     made.rows(rows(NOON - 2_000))
@@ -456,6 +489,106 @@ def test_about_when_the_policy_changed_a_missing_alert_is_no_accusation(
     made.done()
     code, said = made.replay(capfd)
     assert (gateway(said), not_judged(said), code) == ((0, 0, 1, 0), {doubts.CHANGED: 1}, 1)
+
+
+def test_what_was_matched_under_another_policy_than_it_was_judged_under_is_no_accusation(
+    made: Gatekeeper, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Matching was an hour behind when the policy was changed: the workers had judged under the former one."""
+    made.tell = lambda alert: alert  # type: ignore[method-assign]
+    made.reach(access(event_id="bypass"))
+    made.world.now += HOUR
+    made.said(0, 0, "another")
+    made.done()
+    code, said = made.replay(capfd)
+    why = doubts.MATCHED_UNDER.format("another")
+    assert (gateway(said), not_judged(said), code) == ((0, 0, 0, 0), {why: 1}, 0)
+
+
+def test_what_was_matched_under_this_policy_is_compared_whatever_it_was_judged_under(
+    made: Gatekeeper, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ours, made.version = made.version, "another"
+    made.arrive(access(event_id="bypass"))
+    made.arrive(access(event_id="another bypass"))
+    made.version = ours
+    assert kinds(made.match()) == ["bypass", "bypass"]
+    made.said(0, 1)
+    made.done()
+    code, said = made.replay(capfd)
+    assert (gateway(said), not_judged(said), said["nothing"], code) == ((2, 0, 0, 0), {}, "", 0)
+
+
+def test_where_matching_says_its_policy_the_workers_change_explains_nothing(
+    made: Gatekeeper, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made.tell = lambda alert: alert  # type: ignore[method-assign]
+    before = next(each for each in made.world.stored if each.topic == "monitor.coverage")
+    ours = msgspec.json.decode(before.value or b"", type=InForce)
+    made.world.cover(msgspec.structs.replace(ours, policy="another", at=made.world.now))
+    made.world.cover(msgspec.structs.replace(ours, at=made.world.now))
+    made.reach(access(event_id="soon after"))
+    made.said(0, 0)
+    made.done()
+    code, said = made.replay(capfd)
+    assert (gateway(said), not_judged(said), code) == ((0, 0, 1, 0), {}, 1)
+
+
+def test_the_first_range_of_matching_under_a_policy_may_be_of_two(
+    made: Gatekeeper, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A batch says the policy of its last access; those before it may have been matched under the one before."""
+    made.tell = lambda alert: alert  # type: ignore[method-assign]
+    made.reach(*(access(event_id=f"bypass-{number}") for number in range(3)))
+    made.said(0, 0, "another")
+    made.said(1, 1)
+    made.said(2, 2)
+    made.done()
+    code, said = made.replay(capfd)
+    why = doubts.MATCHED_UNDER.format("another")
+    assert (gateway(said), not_judged(said), code) == ((0, 0, 1, 0), {why: 1, doubts.MIXED: 1}, 1)
+    code, said = made.replay(capfd, "--first", "2")
+    assert (gateway(said), not_judged(said), code) == ((0, 0, 1, 0), {}, 1)
+
+
+def test_uses_that_were_matched_under_another_policy_are_not_known(
+    made: Gatekeeper, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The workers judged all of it under this policy; matching was behind with what used the decision up."""
+    made.decide()
+    made.tell = lambda alert: alert  # type: ignore[method-assign]
+    made.reach(*(access(event_id=f"use-{number}") for number in range(3)))
+    made.said(0, 1, "another")
+    made.said(2, 2)
+    made.done()
+    for first in ("0", "2"):
+        code, said = made.replay(capfd, "--first", first)
+        assert gateway(said) == (0, 0, 0, 0)
+        assert not_judged(said)[doubts.NO_USES] == 1
+        assert code == 0
+
+
+def test_the_young_are_told_by_when_they_were_matched(made: Gatekeeper, capfd: pytest.CaptureFixture[str]) -> None:
+    """Matching was behind: the access is old, and its alert may not be in the log yet."""
+    made.tell = lambda alert: alert  # type: ignore[method-assign]
+    made.reach(access(event_id="bypass"))
+    made.world.now += HOUR
+    made.said(0, 0)
+    made.done(later=MINUTE)
+    code, said = made.replay(capfd)
+    assert (gateway(said), not_judged(said), code) == ((0, 0, 0, 0), {doubts.YOUNG: 1}, 0)
+
+
+def test_rows_that_came_after_it_was_matched_explain_nothing(
+    made: Gatekeeper, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made.judge(access(event_id="one", dataset_id="unheard"))
+    made.said(0, 0)
+    made.world.now += 5 * MINUTE
+    made.rows([dataset("unheard", sensitivity="public")])
+    made.done()
+    code, said = made.replay(capfd)
+    assert (gateway(said), not_judged(said), code) == ((0, 0, 1, 0), {}, 1)
 
 
 def test_an_access_that_was_recorded_twice_has_one_alert(made: Gatekeeper, capfd: pytest.CaptureFixture[str]) -> None:
