@@ -349,7 +349,7 @@ async def test_what_compaction_left_of_before_is_counted_at_a_start_and_what_com
             await tail.to_end()
             assert (len(counted), bad, dict(tail.approvals)) == (2, [], {})
             assert [each.message for each in caplog.records if "one record" in each.message] != []
-            tail.reread()
+            tail.reread(b"people.number = 1")
             await whole(3, producer)
             await tail.to_end()
             assert (len(counted), bad, dict(tail.approvals)) == (2, [OLD_FORM], {})

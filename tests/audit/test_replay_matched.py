@@ -48,7 +48,7 @@ TOLD = 7
 
 
 def log_of(folder: Path, policy: Path, accesses: int) -> Path:
-    """The log over an export: an entry for each record, and a worker that judged every access and found nothing."""
+    """The log over an export: an entry for each record, and a worker that judged all and found nothing."""
     content, parsed = read_policy(policy)
     settings = load({}, None)
     at = wall_clock()
@@ -58,7 +58,7 @@ def log_of(folder: Path, policy: Path, accesses: int) -> Path:
             for each in records(folder, topic, partition):
                 raw = each.raw or b""
                 whole = orjson.loads(raw)
-                about = {name: whole[name] for name in ABOUT[kind] if name in whole}
+                about = whole if kind == "coverage" else {name: whole[name] for name in ABOUT[kind] if name in whole}
                 entries.append(
                     Entry(
                         kind=kind, topic=topic, partition=partition, offset=each.offset, at=each.timestamp,
