@@ -36,7 +36,7 @@ from schemas.topics import ACCESS_EVENTS, ALERTS, DEAD_LETTERS
 from tests.faults.harness import Process, until
 
 PARTITIONS = 4
-GRACE_S = 4
+GRACE_S = 8
 """Seconds that unknown names are waited for: long enough to kill a worker meanwhile."""
 
 BAD = (b"not json", b'{"event_id":"x"}', None)
