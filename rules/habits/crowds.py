@@ -1,7 +1,7 @@
 """Who else looked up the same data subject: judged by subject, not by person, on visits without a ticket.
 
 A visit belongs to the UTC day on which it happened; the people of that day and of the one before count together, so
-that midnight hides nobody. The order in which visits come changes nothing, as long as none comes more than a week after
+that midnight hides nobody. The order in which visits come changes nothing, as long as none comes more than a month after
 later ones.
 """
 
@@ -24,8 +24,10 @@ SUBJECTS_MAX: Final = 500_000
 """Data subjects watched by one worker, of one visitor (some 200 bytes each) and of several (500); beyond it the one not
 visited longest goes."""
 
-KEPT_DAYS: Final = 8
-"""Days of visits that are kept beside the latest: partitions are read at different speeds where a backlog is."""
+KEPT_DAYS: Final = 31
+"""Days of visits that are kept beside the latest. Where a backlog is, partitions are read at different speeds, and what
+waits for the facts of an access (`facts_grace`, 10 s) comes that much later than what was appended behind it: in ten
+seconds a worker that catches up passes a week of accesses, and a crowd of which one visit waited was missed."""
 
 PEOPLE_MAX: Final = 64
 """People remembered of one data subject and day: beyond so many it does not matter how many more."""

@@ -93,5 +93,16 @@ def test_memory_is_bounded_and_yesterdays_subjects_go(monkeypatch: pytest.Monkey
     for number in range(1_000):
         crowds.take(visit(1, subject=number))
     assert len(crowds) == 100
-    crowds.take(visit(1, MONDAY + 12 * DAY, subject=1))
+    crowds.take(visit(1, MONDAY + (module.KEPT_DAYS + 1) * DAY, subject=1))
     assert len(crowds) == 1
+
+
+def test_a_visit_that_waited_while_weeks_were_caught_up_counts() -> None:
+    """Others are two weeks on when it comes: a worker that reads a backlog passes them in the ten seconds of a wait."""
+    crowds = Crowds(split_people.RULE, lambda: LEAST)
+    for person in range(LEAST - 1):
+        assert crowds.take(visit(person)) is None
+    for day in range(1, 15):
+        crowds.take(visit(99, MONDAY + day * DAY, subject=day + 50))
+        crowds.take(visit(99, MONDAY + day * DAY))
+    assert crowds.take(visit(LEAST)) is not None
