@@ -1,8 +1,8 @@
 """Who else looked up the same data subject: judged by subject, not by person, on visits without a ticket.
 
 A visit belongs to the UTC day on which it happened; the people of that day and of the one before count together, so
-that midnight hides nobody. The order in which visits come changes nothing, as long as none comes more than a month after
-later ones.
+that midnight hides nobody. The order in which visits come changes nothing, as long as none comes more than a month
+after later ones.
 """
 
 from __future__ import annotations
