@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -131,7 +132,9 @@ def front_page(port: int) -> str:
 
 
 def stay(worker: subprocess.Popen[bytes], say: Callable[[str], None]) -> None:
-    """Return at Ctrl-C, or when the worker ends."""
+    """Return at Ctrl-C, at SIGTERM, or when the worker ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job is begun with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     say("it stays as it is until Ctrl-C")
     try:
         worker.wait()

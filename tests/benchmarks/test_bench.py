@@ -60,7 +60,7 @@ def test_every_figure_is_measured(embedded_broker: Broker, tmp_path: Path) -> No
         "--broker",
         "embedded",
         "--events",
-        "12000",
+        "30000",
         "--employees",
         "2000",
         "--states",
@@ -83,7 +83,7 @@ def test_every_figure_is_measured(embedded_broker: Broker, tmp_path: Path) -> No
     assert found["latency"]["missing"] == 0, "an alert for each event that should raise one"
     assert found["crowd"].keys() == {"1000", "2000"}
     assert found["ratios"].keys() == {"stock", "bare", "one_rule", "crowd"}
-    assert found["behaviour"]["cost"]["events"] > 12_000
+    assert found["behaviour"]["cost"]["events"] > 30_000
     assert found["state"]["employees"] == 500
     assert "sent → alert readable" in done.stdout
     assert "bytes saved a person" in done.stdout
