@@ -306,6 +306,27 @@ def test_an_alert_that_was_stored_twice_is_matched_by_either(world: World, verif
     assert verify(world).found == []
 
 
+def test_a_worker_that_was_killed_with_many_alerts_unsaid_is_no_accusation(world: World, verify: Verify) -> None:
+    """Twenty alerts are stored, then the worker is killed; another one stores all of them again, and says the range."""
+    first = [world.alert() for _ in range(20)]
+    world.worker = "second"
+    world.in_force()
+    world.start(0)
+    again = [world.alert(alert_id=alert_id) for alert_id, _, _ in first]
+    marks = [(alert_id, revision, sha256(value).hexdigest()) for alert_id, revision, value in again]
+    rules = {reason["rule_id"] for _, _, value in (*first, *again) for reason in orjson.loads(value)["reasons"]}
+    world.cover(
+        Judged(
+            topic=EVENTS, partition=0, first=0, last=99, records=100, alerts=20, alerts_hash=hash_of(marks),
+            alerts_of=tuple(sorted(f"{alert_id}|0" for alert_id, _, _ in again)),
+            verdicts=dict.fromkeys(rules, 40), policy=POLICY, directories="d", worker="second", at=world.now,
+        )
+    )  # fmt: skip
+    for alert_id, _, _ in again:
+        world.receipts(alert_id, 0)
+    assert verify(world).found == []
+
+
 def _alerts(world: World) -> list[bytes]:
     return [each.value for each in world.stored if each.topic == "alerts" and each.value is not None]
 

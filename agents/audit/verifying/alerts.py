@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from itertools import islice, product
 from typing import Final
 
@@ -26,8 +27,22 @@ _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _REVISION: Final = re.compile(r"[0-9]{1,9}")
 
 VERSIONS_MOST: Final = 4_096
-"""Combinations of records that are tried for one range. A revision has more than one record only where a worker was
-killed between storing it and storing its range; then it is mostly one alert, with two."""
+"""Combinations of records that are tried for one range where none by time fits (`_choices`). A revision has more than
+one record only where a worker was killed between storing it and storing its range."""
+
+
+def _choices(versions: Sequence[Sequence[Stored]]) -> Iterator[Sequence[Stored]]:
+    """Yield which of its records each alert of a range may have had when the range was said.
+
+    Whoever took over from a worker that was killed wrote all of theirs behind all of its: of each alert the last record
+    up to some time, the latest time first. Then any others, up to a bound: of thirteen alerts with two records each
+    there are 8,192.
+    """
+    for until in sorted({each.at for some in versions for each in some}, reverse=True):
+        yield [next((each for each in reversed(some) if each.at <= until), some[0]) for some in versions]
+    if not versions:
+        yield []
+    yield from islice(product(*versions), VERSIONS_MOST)
 
 
 def where_of(claim: Claim) -> str:
@@ -170,10 +185,9 @@ class Alerts:
             if claim.verdicts.get(rule, 0) < count:
                 told = claim.verdicts.get(rule, 0)
                 self._say(claim, f"{where} counts {told} findings of {rule}; its alerts have {count} at least")
-        tried = islice(product(*versions), VERSIONS_MOST)
         if not any(
             hash_of([(*key, one.sha256.hex()) for key, one in zip(names, each, strict=True)]) == claim.alerts_hash
-            for each in tried
+            for each in _choices(versions)
         ):
             named = ", ".join(claim.alerts[:3]) + (" …" if len(claim.alerts) > 3 else "")
             self._say(
